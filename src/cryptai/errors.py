@@ -1,0 +1,80 @@
+"""Every error that is ours to raise, as one tree.
+
+::
+
+    CryptaiError
+    ├── InputError            what a person gave cannot be used (CLI exit 2, HTTP 400)
+    │   ├── UnknownName       no strategy, parameter, symbol … of that name; carries the near ones
+    │   ├── DataError         candles that are not candles, with the row where it shows
+    │   └── ConflictError     it contradicts what is stored already
+    ├── WorkspaceError        the workspace is in use, of a newer version, or cannot be written (exit 2)
+    ├── SourceError           a venue did not answer, or not as agreed; `permanent` says whether to retry
+    └── LimitExceeded         a user's strategy used more time or memory than it may
+
+A message is one sentence with the value in it and the way out. `field` names the option or
+form field that is to blame, in the spelling of the command (`stop`, `from`, `param.fast`).
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class CryptaiError(Exception):
+    """The root: catch this to catch everything the package raises on purpose."""
+
+
+class InputError(CryptaiError, ValueError):
+    """What a person gave cannot be used; nothing was changed."""
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class UnknownName(InputError):
+    """No such strategy, parameter, timeframe, symbol …; the message offers the near names."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, field: str | None = None) -> None:
+        known = sorted(known)
+        near = get_close_matches(name, known, n=3, cutoff=0.5)
+        if near:
+            way_out = f"did you mean {' or '.join(near)}?"
+        elif known:
+            way_out = f"known are: {', '.join(known)}."
+        else:
+            way_out = "none is known yet."
+        super().__init__(f"There is no {kind} named {name!r}; {way_out}", field=field)
+        self.name = name
+        self.near = near
+
+
+class DataError(InputError):
+    """Candles that are not candles: the message names the row, the column and the value."""
+
+
+class ConflictError(InputError):
+    """It contradicts what is stored already, and was not told to replace it."""
+
+
+class WorkspaceError(CryptaiError):
+    """The workspace is in use by another server, of a newer version, or cannot be written."""
+
+
+class SourceError(CryptaiError):
+    """A venue did not answer, or answered otherwise than agreed.
+
+    `permanent` is true when asking again cannot help (451: not served in this country).
+    """
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+class LimitExceeded(CryptaiError):
+    """A user's strategy used more time or memory than it may."""

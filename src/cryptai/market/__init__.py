@@ -1,0 +1,1 @@
+"""What happened: candles, where they come from and where they are kept."""

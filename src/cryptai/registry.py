@@ -1,0 +1,68 @@
+"""Registry: the files of one folder, and entry points of other packages, by name."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from cryptai.errors import UnknownName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Things of one kind by name; adding one is adding a file.
+
+    The folder (a package) is imported on first use, so that a front door stays quick. What its files
+    register with `add`, and what other distributions name in the entry-point group
+    `cryptai.<kind>`, is then found by `get`, `names` and iteration (sorted by name).
+    """
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind = kind
+        self.package = package
+        self._found: dict[str, T] = {}
+        self._loaded = False
+
+    def add(self, name: str, thing: T) -> T:
+        """Register a thing under its name; a second one of the same name is a programming error."""
+        if name in self._found and self._found[name] is not thing:
+            raise ValueError(f"Two {self.kind}s are named {name!r}; rename one of them.")
+        self._found[name] = thing
+        return thing
+
+    def get(self, name: str, *, field: str | None = None) -> T:
+        """Return the thing of that name; raise `UnknownName` with the near ones."""
+        self._load()
+        if name not in self._found:
+            raise UnknownName(self.kind, name, self._found, field=field)
+        return self._found[name]
+
+    def names(self) -> list[str]:
+        """Return all names, sorted."""
+        self._load()
+        return sorted(self._found)
+
+    def __iter__(self) -> Iterator[T]:
+        for name in self.names():
+            yield self._found[name]
+
+    def __contains__(self, name: object) -> bool:
+        self._load()
+        return name in self._found
+
+    def _load(self) -> None:
+        if self._loaded:
+            return
+        self._loaded = True
+        package = importlib.import_module(self.package)
+        for module in pkgutil.iter_modules(package.__path__):
+            if not module.name.startswith("_"):
+                importlib.import_module(f"{self.package}.{module.name}")
+        for point in entry_points(group=f"cryptai.{self.kind}"):
+            point.load()
