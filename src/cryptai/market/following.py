@@ -1,0 +1,209 @@
+"""One connection to a venue: read its stream, keep each close in the store, publish what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from cryptai import seams
+from cryptai.errors import ConflictError, SourceError
+from cryptai.market.candles import COLUMNS, Candles
+from cryptai.market.inbox import Inbox
+from cryptai.market.sync import keep
+from cryptai.market.timeframe import Timeframe
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from cryptai.market.inbox import Batch
+    from cryptai.market.source import Bar, CandleSource, Row
+    from cryptai.market.store import CandleStore
+    from cryptai.market.sync import Series
+
+log = logging.getLogger(__name__)
+
+# The closes of one instant reach us over some moments; they make one transaction.
+_GATHER_S: Final = 0.1
+# How long a close may be awaited after its successor was seen, before history is asked for it.
+_LATE_S: Final = 3.0
+
+
+class Following:
+    """What is known of a venue's series, across its connections.
+
+    Attributes
+    ----------
+    last
+        Open time of the newest durable bar of each series.
+    """
+
+    def __init__(
+        self,
+        source: CandleSource,
+        store: CandleStore,
+        publish: Callable[[dict[str, Any]], None],
+        symbols: Sequence[str],
+        timeframes: Sequence[str],
+        bars: int,
+        silence_s: float,
+    ) -> None:
+        self.last: dict[Series, int] = {}
+        self._source = source
+        self._store = store
+        self._publish = publish
+        self._symbols = symbols
+        self._timeframes = timeframes
+        self._bars = bars
+        self._silence_s = silence_s
+        self._inbox = Inbox()
+        # The newest bar of a series that lacks its predecessor, and when it was seen; None once asked for.
+        self._lacking: dict[Series, tuple[int, float | None]] = {}
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[None]:
+        """Read the stream into the inbox while the block runs; what came in meanwhile is delivered later."""
+        self._inbox = Inbox()
+        pump = asyncio.create_task(self._pump(self._inbox), name=f"stream of {self._source.name}")
+        try:
+            yield
+        finally:
+            pump.cancel()
+            await asyncio.gather(pump, return_exceptions=True)
+
+    async def _pump(self, inbox: Inbox) -> None:
+        title = self._source.title
+        stream = self._source.stream(self._symbols, self._timeframes)
+        try:
+            while True:
+                async with asyncio.timeout(self._silence_s):
+                    event = await anext(stream)
+                inbox.put(event)
+        except TimeoutError:
+            inbox.fail(SourceError(f"{title} has sent nothing for {self._silence_s:g} s."))
+        except StopAsyncIteration:
+            inbox.fail(SourceError(f"{title} ended the stream."))
+        except Exception as error:  # noqa: BLE001 (not swallowed: the reader of the inbox raises it)
+            inbox.fail(error)
+
+    def catch_up(self, candles: Candles) -> None:
+        """Take candles that history gave and the store has; publish those that came after a known bar."""
+        series = (candles.symbol, str(candles.timeframe))
+        known = self.last.get(series)
+        newest = int(candles.ts[-1])
+        if known is not None and newest > known:
+            for row in _rows(candles.between(known + 1)):
+                self._publish_bar(*series, row, closed=True)
+        self.last[series] = newest if known is None else max(known, newest)
+
+    async def deliver(self) -> None:
+        """Keep and publish what the stream brings, until it fails; raise its `SourceError`."""
+        while True:
+            batch = await self._inbox.take()
+            if batch.closes:
+                await asyncio.sleep(_GATHER_S)
+                batch = await self._gather(batch)
+            await self._keep(batch)
+            for price in batch.prices.values():
+                self._publish({
+                    "type": "price", "exchange": self._source.name, "symbol": price.symbol,
+                    "price": price.price, "ts": price.ts, "change_24h": price.change_24h,
+                })  # fmt: skip
+            for (symbol, timeframe), bar in batch.forming.items():
+                if bar.row[0] > self.last.get((symbol, timeframe), -1) and self._follows(bar):
+                    self._publish_bar(symbol, timeframe, bar.row, closed=False)
+
+    async def _gather(self, batch: Batch) -> Batch:
+        if not self._inbox.empty:
+            more = await self._inbox.take()
+            batch.closes += more.closes
+            batch.forming.update(more.forming)
+            batch.prices.update(more.prices)
+        return batch
+
+    async def _keep(self, batch: Batch) -> None:
+        """Make the closes durable, with the bars missing before them, then publish them in order of time."""
+        new: dict[Series, dict[int, Row]] = {}
+        for bar in (*batch.closes, *batch.forming.values()):
+            if self._asks(bar):
+                for row in await self._missing_before(bar):
+                    new.setdefault((bar.symbol, bar.timeframe), {})[row[0]] = row
+        for bar in batch.closes:
+            series = (bar.symbol, bar.timeframe)
+            if bar.row[0] > self.last.get(series, -1):
+                new.setdefault(series, {}).setdefault(bar.row[0], bar.row)
+        if not new:
+            return
+        candles = [_candles(series, rows) for series, rows in new.items()]
+        closed = []
+        for one in await self._write(candles):
+            series = (one.symbol, str(one.timeframe))
+            self.last[series] = int(one.ts[-1])
+            closed += [(row[0] + one.timeframe.ms, one.timeframe.ms, series, row) for row in _rows(one)]
+        for _, _, series, row in sorted(closed):
+            self._publish_bar(*series, row, closed=True)
+
+    async def _write(self, candles: list[Candles]) -> list[Candles]:
+        # All in one transaction. A bar that contradicts the store is left out: what is stored stays.
+        replacing = self._source.practice
+        try:
+            await keep(self._store, self._source.name, *candles, replace=replacing)
+        except ConflictError:
+            kept = []
+            for one in candles:
+                try:
+                    await keep(self._store, self._source.name, one, replace=replacing)
+                except ConflictError as error:
+                    log.warning("%s (not taken from the stream)", error)
+                    self.last[one.symbol, str(one.timeframe)] = int(one.ts[-1])
+                else:
+                    kept.append(one)
+            return kept
+        return candles
+
+    def _asks(self, bar: Bar) -> bool:
+        """Whether history is to be asked for what precedes this bar: a close at once, else after a while.
+
+        Once for each bar: what history does not have is a hole of the venue's.
+        """
+        if self._follows(bar):
+            return False
+        series, ts = (bar.symbol, bar.timeframe), bar.row[0]
+        if self._lacking.get(series, (None, None))[0] != ts:
+            self._lacking[series] = (ts, seams.monotonic())
+        seen = self._lacking[series][1]
+        if seen is None or not (bar.closed or seams.monotonic() - seen >= _LATE_S):
+            return False
+        self._lacking[series] = (ts, None)
+        return True
+
+    def _follows(self, bar: Bar) -> bool:
+        """Whether nothing is missing between the newest durable bar and this one."""
+        series, ts = (bar.symbol, bar.timeframe), bar.row[0]
+        return ts - Timeframe(bar.timeframe).ms <= self.last.get(series, -1) or (
+            self._lacking.get(series) == (ts, None)
+        )
+
+    async def _missing_before(self, bar: Bar) -> list[Row]:
+        frame = Timeframe(bar.timeframe)
+        end = bar.row[0]
+        known = self.last.get((bar.symbol, bar.timeframe))
+        start = end - self._bars * frame.ms if known is None else known + frame.ms
+        candles = await self._source.history(bar.symbol, frame, end_ms=end, bars=(end - start) // frame.ms)
+        return _rows(candles.between(start, end))
+
+    def _publish_bar(self, symbol: str, timeframe: str, row: Row, *, closed: bool) -> None:
+        self._publish({
+            "type": "candle", "exchange": self._source.name, "symbol": symbol, "timeframe": str(timeframe),
+            "bar": list(row), "closed": closed,
+        })  # fmt: skip
+
+
+def _rows(candles: Candles) -> list[Row]:
+    return list(zip(*(getattr(candles, name).tolist() for name in COLUMNS), strict=True))
+
+
+def _candles(series: Series, rows: dict[int, Row]) -> Candles:
+    columns = zip(*(rows[ts] for ts in sorted(rows)), strict=True)
+    return Candles(*map(list, columns), *series)

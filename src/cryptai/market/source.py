@@ -1,0 +1,109 @@
+"""The port of a data source: what a venue must offer to be followed, and how one is found by name.
+
+A source is one file in `cryptai.market.sources` (or an entry point in the group `cryptai.source`)
+that ends with `sources.add("name", TheClass)`; sources do not know each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from cryptai import seams
+from cryptai.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from cryptai.market.candles import Candles
+
+LARGE_PAIRS: Final = (
+    "BTC/USDT", "ETH/USDT", "BNB/USDT", "SOL/USDT", "XRP/USDT", "DOGE/USDT",
+    "ADA/USDT", "TRX/USDT", "AVAX/USDT", "LINK/USDT", "DOT/USDT", "LTC/USDT",
+)  # fmt: skip
+"""Twelve large pairs to begin with, where no others are asked for."""
+
+Row: TypeAlias = tuple[int, float, float, float, float, float]
+"""One bar: open time (ms UTC), open, high, low, close, volume (base currency)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """The last price of a market: `ts` in ms UTC, `change_24h` a fraction (0.02 is +2 %), None if unknown."""
+
+    symbol: str
+    price: float
+    ts: int
+    change_24h: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar as it stands; `closed` is true only when it can never change again."""
+
+    symbol: str
+    timeframe: str
+    row: Row
+    closed: bool
+
+
+Event: TypeAlias = Price | Bar
+
+
+class CandleSource(Protocol):
+    """A venue to follow: history by pages, then a stream.
+
+    All methods raise `SourceError` when the venue does not answer as agreed (`permanent` when asking
+    again cannot help), and `InputError` when the venue does not have the market asked for.
+    """
+
+    name: str
+    """The exchange's name in the candle store."""
+    title: str
+    """Its name in a sentence."""
+    practice: bool
+    """Whether its prices are synthetic."""
+
+    async def ping(self) -> None:
+        """Return if the venue can be reached from here; one try, within four seconds."""
+
+    async def history(self, symbol: str, timeframe: str, *, end_ms: int | None = None, bars: int) -> Candles:
+        """Return the last `bars` closed bars that open before `end_ms` (None: now).
+
+        Fewer if the venue has no more; never an unfinished bar, and a hole stays a hole.
+        """
+
+    def stream(self, symbols: Sequence[str], timeframes: Sequence[str]) -> AsyncIterator[Event]:
+        """Yield prices and bars as they come, over one connection.
+
+        It never ends by itself: a connection that ends raises `SourceError`. Who reads it reconnects, and
+        fills from `history` what was missed.
+        """
+
+    async def aclose(self) -> None:
+        """Let go of connections; the source is not used afterwards."""
+
+
+sources: Registry[type[CandleSource]] = Registry("source", "cryptai.market.sources")
+
+
+def open_source(name: str) -> CandleSource:
+    """Return a source ready to use; raise `UnknownName` with the near ones."""
+    return sources.get(name, field="exchange")()
+
+
+class Backoff:
+    """How long to wait before trying again: doubling from `first` up to `most` seconds, half of it jitter.
+
+    Jitter keeps many clients of one venue from coming back in step.
+    """
+
+    def __init__(self, *, first: float = 0.5, most: float = 60.0) -> None:
+        self.first = first
+        self.most = most
+        self._random = seams.rng(int.from_bytes(seams.new_secret(8), "big"))
+
+    def seconds(self, attempt: int) -> float:
+        """Return the wait before try `attempt` (0, 1, …): between half of its ceiling and the ceiling."""
+        ceiling = min(self.most, self.first * 2.0 ** min(attempt, 16))
+        return float(ceiling * (0.5 + 0.5 * self._random.random()))

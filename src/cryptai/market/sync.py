@@ -1,0 +1,186 @@
+"""Source to store: fetch the closed bars that are missing, and only those."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import numpy as np
+
+from cryptai import seams
+from cryptai.errors import InputError, SourceError
+from cryptai.market.timeframe import Timeframe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from cryptai.market.candles import Candles
+    from cryptai.market.source import CandleSource
+    from cryptai.market.store import CandleStore
+
+Series: TypeAlias = tuple[str, str]
+"""Symbol and timeframe."""
+
+Run: TypeAlias = tuple[int, int]
+"""A half-open range of open times."""
+
+_WORKERS: Final = 4
+# So many failures in a row are the venue's, not a market's: go back and try later.
+_PATIENCE: Final = 3
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What a fill left behind: newest stored open time of each series, and why some could not be filled."""
+
+    last: dict[Series, int] = field(default_factory=dict)
+    failed: dict[Series, str] = field(default_factory=dict)
+
+
+async def fill(
+    source: CandleSource,
+    store: CandleStore,
+    symbols: Sequence[str],
+    timeframes: Sequence[str],
+    *,
+    bars: int = 1000,
+    progress: Callable[[int, int], None] | None = None,
+    added: Callable[[Candles], None] | None = None,
+) -> Filled:
+    """Store the last `bars` closed bars of each symbol and timeframe, asking only for what is missing.
+
+    First what is newer than the newest stored bar, the finest timeframe of all symbols first, so that a
+    first page fills early. Then each hole inside that range is asked for once more. What the venue does
+    not have stays a hole; nothing is invented. Each series is durable when `progress(done, total)` counts it.
+
+    Parameters
+    ----------
+    added
+        Called with the candles of each answer, after they are durable. It may hold bars stored before.
+
+    Raises
+    ------
+    SourceError
+        When asking is hopeless (permanent), or three series in a row failed. What was stored until then
+        stays. A failure of single series is told in `Filled.failed` instead.
+    """
+    frames = sorted((Timeframe(name) for name in timeframes), key=lambda frame: frame.ms)
+    wanted = [(symbol, frame) for frame in frames for symbol in symbols]
+    job = _Job(source, store, bars, added)
+    await job.look(wanted)
+    # What is missing is what was not stored before: nothing is asked for twice in one fill.
+    missing = {series: job.missing(*series) for series in wanted}
+    await job.each({series: newest for series, (_, newest) in missing.items()}, progress)
+    await job.each({series: holes for series, (holes, _) in missing.items() if holes})
+    return Filled(job.last, job.failed)
+
+
+async def keep(store: CandleStore, exchange: str, *candles: Candles, replace: bool = False) -> None:
+    """Write to the store in a thread; a write that has begun is finished before a cancellation goes on."""
+    work = asyncio.ensure_future(asyncio.to_thread(store.write, exchange, *candles, replace=replace))
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        if not work.cancelled():
+            work.exception()
+        raise
+
+
+class _Job:
+    """One fill: what was stored at its beginning, and what has come since."""
+
+    def __init__(
+        self, source: CandleSource, store: CandleStore, bars: int, added: Callable[[Candles], None] | None
+    ) -> None:
+        self.source = source
+        self.store = store
+        self.bars = bars
+        self.added = added
+        self.last: dict[Series, int] = {}
+        self.failed: dict[Series, str] = {}
+        self._stored: dict[Series, NDArray[np.int64]] = {}
+        self._writing = asyncio.Lock()
+        self._failures = 0
+        self._hopeless: SourceError | None = None
+
+    async def look(self, wanted: list[tuple[str, Timeframe]]) -> None:
+        self._now_ms = seams.now_ms()
+        self._stored = await asyncio.to_thread(self._read_times, wanted)
+        self.last = {series: int(ts[-1]) for series, ts in self._stored.items() if len(ts)}
+
+    def _read_times(self, wanted: list[tuple[str, Timeframe]]) -> dict[Series, NDArray[np.int64]]:
+        known = {(m.symbol, str(m.timeframe)) for m in self.store.markets(self.source.name)}
+        return {
+            (symbol, frame): self.store.read(self.source.name, symbol, frame, last=self.bars).ts
+            for symbol, frame in wanted
+            if (symbol, str(frame)) in known
+        }
+
+    def missing(self, symbol: str, frame: Timeframe) -> tuple[list[Run], list[Run]]:
+        """Return the holes, and what is newer than the newest stored bar."""
+        end = frame.last_closed(self._now_ms) + frame.ms
+        start = end - self.bars * frame.ms
+        ts = self._stored.get((symbol, frame), np.empty(0, np.int64))
+        ts = ts[(ts >= start) & (ts < end)]
+        if not len(ts):
+            return [], [(start, end)]
+        edges = np.r_[start - frame.ms, ts, end]
+        gaps = np.flatnonzero(np.diff(edges) > frame.ms)
+        runs = [(int(edges[i]) + frame.ms, int(edges[i + 1])) for i in gaps]
+        newest = [run for run in runs if run[1] == end]
+        return [run for run in runs if run[1] != end], newest
+
+    async def fetch(self, symbol: str, frame: Timeframe, runs: list[Run]) -> None:
+        for start, end in runs:
+            candles = await self.source.history(symbol, frame, end_ms=end, bars=(end - start) // frame.ms)
+            candles = candles.between(start, end)
+            if not len(candles):
+                continue
+            async with self._writing:
+                # The practice market is derived: where a newer version draws it otherwise, that holds.
+                await keep(self.store, self.source.name, candles, replace=self.source.practice)
+            self.last[symbol, frame] = max(self.last.get((symbol, frame), 0), int(candles.ts[-1]))
+            if self.added:
+                self.added(candles)
+
+    async def each(
+        self,
+        runs: dict[tuple[str, Timeframe], list[Run]],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Fetch the runs of all series, a few at a time in their order; stop early where it is hopeless."""
+        queue = deque(runs)
+        done = 0
+
+        async def worker() -> None:
+            nonlocal done
+            while queue and self._hopeless is None:
+                series = queue.popleft()
+                try:
+                    await self.fetch(*series, runs[series])
+                    self._failures = 0
+                except InputError as error:
+                    self.failed[series] = str(error)
+                except SourceError as error:
+                    self.failed[series] = str(error)
+                    self._failures += 1
+                    if error.permanent or self._failures >= _PATIENCE:
+                        self._hopeless = error
+                done += 1
+                if progress:
+                    progress(done, len(runs))
+
+        workers = [asyncio.create_task(worker()) for _ in range(min(_WORKERS, len(queue)))]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for task in workers:
+                task.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+        if self._hopeless:
+            raise self._hopeless
