@@ -1,0 +1,1 @@
+"""The command `cryptai`: one file a verb, each with `register(app)`."""
