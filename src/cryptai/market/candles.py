@@ -175,16 +175,30 @@ class Candles:
 def _column(values: ArrayLike, dtype: type, name: str) -> NDArray[Any]:
     try:
         array = np.asarray(values)
-        if array.dtype == object or array.dtype.kind not in "iuf":
-            raise ValueError(f"of type {array.dtype}")
-        if array.ndim != 1:
-            raise ValueError(f"of {array.ndim} dimensions")
-        if dtype is np.int64 and array.dtype.kind == "f" and not np.all(array == np.floor(array)):
-            raise ValueError("not whole milliseconds")
-        column = np.ascontiguousarray(array, dtype=dtype).view()
-    except (ValueError, TypeError, OverflowError) as error:
+    except ValueError as error:
         raise InputError(
-            f"The column {name!r} must be a one-dimensional array of numbers, but is {error}.", field=name
+            f"The column {name!r} must be an array of numbers, but is none: {error}.", field=name
         ) from error
+    wrong = _unfit(array, dtype)
+    if wrong:
+        raise InputError(
+            f"The column {name!r} must be a one-dimensional array of numbers, but is {wrong}.", field=name
+        )
+    column: NDArray[Any] = np.ascontiguousarray(array, dtype=dtype).view()
     column.flags.writeable = False
     return column
+
+
+def _unfit(array: NDArray[Any], dtype: type) -> str | None:
+    if array.ndim != 1:
+        return f"of {array.ndim} dimensions"
+    if array.dtype.kind not in "iuf":
+        # Python integers past 64 bits come as objects.
+        return f"of type {array.dtype}"
+    if dtype is np.int64 and array.dtype != np.int64:
+        if array.dtype.kind == "f" and not np.all(array == np.floor(array)):
+            return "not whole milliseconds"
+        # Beyond, they would wrap around silently.
+        if not np.all(np.abs(array) < 2**62):
+            return "beyond any time"
+    return None
