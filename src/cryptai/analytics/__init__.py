@@ -1,0 +1,1 @@
+"""How it went: the numbers of a run."""

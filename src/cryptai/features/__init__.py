@@ -1,0 +1,1 @@
+"""What it looks like: indicators, as functions from arrays to arrays."""

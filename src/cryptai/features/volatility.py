@@ -1,0 +1,60 @@
+"""Volatility: how far prices move."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cryptai.features._talib import talib
+from cryptai.features.indicator import indicator
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@indicator(period=(1, 100_000))
+def atr(
+    high: NDArray[np.float64], low: NDArray[np.float64], close: NDArray[np.float64], period: int = 14
+) -> NDArray[np.float64]:
+    """Return Wilder's average true range, in the unit of the prices; NaN on the first `period` rows.
+
+    The true range is the largest of high - low, |high - close before| and |low - close before|. TA-Lib's ATR.
+
+    >>> import numpy as np
+    >>> atr(np.array([2.0, 3.0, 4.0]), np.array([1.0, 2.0, 3.0]), np.array([1.5, 2.5, 3.5]), 2)
+    array([nan, nan, 1.5])
+    """
+    return talib.ATR(high, low, close, period)  # type: ignore[no-any-return]
+
+
+@indicator(
+    outputs=("bollinger_upper", "bollinger_middle", "bollinger_lower"), period=(2, 100_000), deviations=(0.1, 20.0)
+)
+def bollinger(
+    close: NDArray[np.float64], period: int = 20, deviations: float = 2.0
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return Bollinger's bands: SMA and that many (population) standard deviations above and below.
+
+    Upper, middle, lower, in the unit of `close`; NaN on the first `period - 1` rows. TA-Lib's BBANDS.
+
+    >>> import numpy as np
+    >>> [float(band[-1]) for band in bollinger(np.array([1.0, 3.0]), 2, 2.0)]
+    [4.0, 2.0, 0.0]
+    """
+    upper, middle, lower = talib.BBANDS(close, period, deviations, deviations)
+    return upper, middle, lower
+
+
+@indicator(outputs=("donchian_upper", "donchian_lower"), period=(2, 100_000))
+def donchian(
+    high: NDArray[np.float64], low: NDArray[np.float64], period: int = 20
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return Donchian's channel: the highest high and lowest low of the last `period` bars, this one included.
+
+    In the unit of the prices; NaN on the first `period - 1` rows. TA-Lib's MAX and MIN.
+
+    >>> import numpy as np
+    >>> donchian(np.array([2.0, 3.0, 2.5]), np.array([1.0, 2.0, 1.5]), 2)
+    (array([nan, 3., 3.]), array([nan, 1. , 1.5]))
+    """
+    return talib.MAX(high, period), talib.MIN(low, period)

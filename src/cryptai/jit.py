@@ -1,0 +1,188 @@
+"""Compiled code: Numba with our flags, and kernels that start without importing Numba.
+
+`njit` is Numba's, with `cache`, `nogil` and NumPy's division rules, and without `fastmath` (NaN means
+something here).
+
+`NativeKernel` is how the engine starts quickly: importing Numba and reading its cache costs more than a
+second, the machine code itself needs none of it. A kernel is compiled once with Numba, its object
+code is kept in a cache folder under a name that digests every source it was made from, Numba's version and
+the processor, and later processes load it through LLVM alone. Object code that does not load in
+a fresh process is never kept; then, and with `CRYPTAI_NATIVE=0`, Numba serves the same function.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_PACKAGE = Path(__file__).parent
+# What kernels are made of: one change in any of these makes all object code stale.
+_SOURCES = (
+    "jit.py", "ledger/book.py", "ledger/fold.py", "portfolio/rules.py", "portfolio/sizing.py",
+    "signals.py", "trading/costs.py", "trading/kernel.py",
+)  # fmt: skip
+
+_TRIAL = """\
+import sys
+from pathlib import Path
+from cryptai.jit import NativeKernel
+NativeKernel("", "", sys.argv[1]).load(Path(sys.argv[2]))
+"""
+
+
+def njit(function: Callable[..., Any] | None = None, *, inline: bool = False) -> Any:
+    """Compile with Numba, cached on disk, without the GIL, `x / 0` as in NumPy, no fast-math.
+
+    `inline=True` writes the function into its compiled callers, so that values it takes and returns stay in
+    registers; called from Python it is an ordinary compiled function.
+    """
+    if function is None:
+        return partial(njit, inline=inline)
+    import numba  # noqa: PLC0415 (seconds to import: only who compiles pays)
+
+    numba.config.CACHE_DIR = str(cache_folder())
+    return numba.njit(
+        cache=True, nogil=True, error_model="numpy", fastmath=False, inline="always" if inline else "never"
+    )(function)
+
+
+def cache_folder() -> Path:
+    """Return where code compiled from today's sources lies; it need not exist yet.
+
+    Beside the package if that is writable, else in the user's cache. Numba itself looks only at the file a
+    function stands in, so the folder's name digests all of them.
+    """
+    beside = _PACKAGE / "__pycache__"
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cryptai"
+    base = beside if os.access(beside if beside.exists() else _PACKAGE, os.W_OK) else home
+    return base / f"kernels-{source_digest()}"
+
+
+def _forget_older(folder: Path) -> None:
+    for older in folder.parent.glob("kernels-*"):
+        if older != folder:
+            shutil.rmtree(older, ignore_errors=True)
+
+
+def source_digest() -> str:
+    """Return a digest of everything that kernels are made of: sources and Numba's version."""
+    h = hashlib.sha256(version("numba").encode())
+    for name in _SOURCES:
+        h.update((_PACKAGE / name).read_bytes())
+    return h.hexdigest()[:16]
+
+
+class NativeKernel:
+    """A function of C types, written in Python, run as machine code.
+
+    Parameters
+    ----------
+    module, function
+        Where it is written, e.g. `"cryptai.trading.kernel"`, `"simulate_entry"`: a plain function whose
+        arguments are addresses (`p`), int64 (`i`) and float64 (`d`), and which returns an int64.
+    signature
+        One letter an argument, such as `"ppid"`.
+    """
+
+    def __init__(self, module: str, function: str, signature: str) -> None:
+        self.module = module
+        self.function = function
+        self.signature = signature
+        self._call: Callable[..., int] | None = None
+        self._keep: list[object] = []
+        self._lock = Lock()
+
+    def __call__(self, *arguments: float) -> int:
+        """Run it. The first call of a process loads the code, the first of an installation compiles it."""
+        if self._call is None:
+            with self._lock:
+                if self._call is None:
+                    self._call = self._prepare()
+        return self._call(*arguments)
+
+    def object_file(self) -> Path:
+        """Return where this kernel's object code lies, or would lie."""
+        import llvmlite.binding as llvm  # noqa: PLC0415 (only who runs a kernel pays)
+
+        cpu = llvm.get_host_cpu_name() + llvm.get_host_cpu_features().flatten()
+        key = hashlib.sha256(f"{source_digest()} {self.module} {self.function} {cpu}".encode()).hexdigest()
+        return cache_folder() / f"{self.function}-{key[:20]}.o"
+
+    def _prepare(self) -> Callable[..., int]:
+        if os.environ.get("NUMBA_DISABLE_JIT") == "1":
+            return self._python()
+        if os.environ.get("CRYPTAI_NATIVE") == "0":
+            return self._ctype()(self._compile().address)
+        path = self.object_file()
+        if path.exists():
+            return self.load(path)
+        compiled = self._compile()
+        self._store(path, compiled)
+        return self._ctype()(compiled.address)
+
+    def load(self, path: Path) -> Callable[..., int]:
+        """Return the function of an object file, linked into this process by LLVM."""
+        import llvmlite.binding as llvm  # noqa: PLC0415
+
+        symbol, _, code = path.read_bytes().partition(b"\n")
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        engine.finalize_object()
+        self._keep.append(engine)  # the code lives as long as its engine
+        return self._ctype()(engine.get_function_address(symbol.decode()))
+
+    def _ctype(self) -> Any:
+        kinds = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "d": ctypes.c_double}
+        return ctypes.CFUNCTYPE(ctypes.c_int64, *(kinds[letter] for letter in self.signature))
+
+    def _python(self) -> Callable[..., int]:
+        return getattr(importlib.import_module(self.module), self.function)  # type: ignore[no-any-return]
+
+    def _compile(self) -> Any:
+        import numba  # noqa: PLC0415
+        from numba import types  # noqa: PLC0415
+
+        kinds = {"p": types.voidptr, "i": types.int64, "d": types.float64}
+        signature = types.int64(*(kinds[letter] for letter in self.signature))
+        compiled = numba.cfunc(signature, error_model="numpy")(self._python())
+        self._keep.append(compiled)
+        return compiled
+
+    def _store(self, path: Path, compiled: Any) -> None:
+        # LLVM ends the process on a symbol it cannot resolve, so a child tries the object code first.
+        blob = compiled._wrapper_name.encode() + b"\n" + compiled._library._get_compiled_object()  # noqa: SLF001
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _forget_older(path.parent)
+            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+                file.write(blob)
+            if _runs([sys.executable, "-c", _TRIAL, self.signature, file.name]):
+                os.replace(file.name, path)
+            else:
+                os.unlink(file.name)
+        except OSError:
+            return  # a cache that cannot be written costs time, nothing else
+
+
+def _runs(command: Sequence[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False

@@ -1,0 +1,77 @@
+"""The words of the ledger: a book (cash and position), a pending order, a finished trade."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+LONG: Final = 1
+SHORT: Final = -1
+
+SIGNAL: Final = 0
+STOP: Final = 1
+TARGET: Final = 2
+END: Final = 3
+EXIT_REASONS: Final = ("signal", "stop", "target", "end")
+
+
+class Book(NamedTuple):
+    """Cash and the one open position, folded from fills: a value; folding gives a new one.
+
+    `quantity` is signed (short below zero), `stop` and `target` are prices (NaN: none), `fees` what the entry
+    cost, `best` and `worst` the extreme prices since the entry from the position's point of view,
+    `entry_bar` the row it was opened on, `trades` how many round trips are finished.
+    """
+
+    cash: float
+    quantity: float
+    entry_price: float
+    stop: float
+    target: float
+    fees: float
+    best: float
+    worst: float
+    entry_bar: int
+    trades: int
+
+
+class Mark(NamedTuple):
+    """The book's value over time: equity and peak, drawdown as a fraction of the peak, days seen.
+
+    `floor` is the equity below which the drawdown deepens; `day_end` where the current UTC day ends (ms).
+    """
+
+    equity: float
+    peak: float
+    floor: float
+    max_drawdown: float
+    day_end: int
+    days: int
+
+
+class Order(NamedTuple):
+    """What was decided at a close, for the next open: leave (bits of `signals`), then enter (side, 0 for nothing)."""
+
+    exits: int
+    side: int
+
+
+# One round trip, as the kernel writes it. Times are bar opens in ms UTC.
+TRADE: Final = np.dtype(
+    [
+        ("side", "i8"), ("entry_bar", "i8"), ("exit_bar", "i8"), ("entry_time", "i8"), ("exit_time", "i8"),
+        ("entry_price", "f8"), ("exit_price", "f8"), ("quantity", "f8"), ("fees", "f8"), ("pnl", "f8"),
+        ("mae", "f8"), ("mfe", "f8"), ("exit_reason", "i8"),
+    ]
+)  # fmt: skip
+
+
+def empty_book(capital: float) -> Book:
+    """Return a book that holds the capital and no position."""
+    return Book(float(capital), 0.0, 0.0, np.nan, np.nan, 0.0, 0.0, 0.0, -1, 0)
+
+
+def first_mark(capital: float) -> Mark:
+    """Return the value of that book before the first bar."""
+    return Mark(float(capital), float(capital), float(capital), 0.0, -(2**62), 0)

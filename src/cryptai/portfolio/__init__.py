@@ -1,0 +1,1 @@
+"""How much: rules, sizes and limits."""

@@ -1,0 +1,143 @@
+"""Signals: what a strategy says, as columns, and a single one as a person reads it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from cryptai.errors import InputError
+from cryptai.market.times import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from cryptai.market.candles import Candles
+
+# Bits of the `exits` column.
+EXIT_LONG: Final = 1
+EXIT_SHORT: Final = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Signals:
+    """A strategy's columns, one row a bar; row t is decided at the close of bar t, from bars up to t.
+
+    entry
+        int8: 1 enter long, -1 enter short, 0 nothing.
+    exits
+        int8 bits: 1 leave a long, 2 leave a short.
+    long_reason, short_reason
+        What an entry of that side means, in a few words.
+    """
+
+    entry: NDArray[np.int8]
+    exits: NDArray[np.int8]
+    long_reason: str = "long"
+    short_reason: str = "short"
+
+    @classmethod
+    def entries(
+        cls,
+        candles: Candles,
+        *,
+        long: NDArray[np.bool_] | None = None,
+        short: NDArray[np.bool_] | None = None,
+        exit_long: NDArray[np.bool_] | None = None,
+        exit_short: NDArray[np.bool_] | None = None,
+        long_reason: str = "long",
+        short_reason: str = "short",
+    ) -> Signals:
+        """Make the columns from four conditions, each one boolean a bar; None is never.
+
+        Raises
+        ------
+        InputError
+            For a condition of another length or type, or a row that says long and short at once.
+        """
+        n = len(candles)
+        ups, downs = _condition("long", long, n), _condition("short", short, n)
+        if ups is None or downs is None:
+            entry = ups if ups is not None else np.zeros(n, np.int8) if downs is None else -downs
+        else:
+            if (ups & downs).any():
+                row = int(np.argmax(ups & downs))
+                raise InputError(f"Row {row} says long and short at once; a bar has one entry at most.")
+            entry = ups - downs
+        leave, cover = _condition("exit_long", exit_long, n), _condition("exit_short", exit_short, n)
+        exits = leave if leave is not None else np.zeros(n, np.int8)  # a true is the bit EXIT_LONG
+        if cover is not None:
+            exits = exits | cover * np.int8(EXIT_SHORT)
+        return cls(entry, exits, long_reason, short_reason)
+
+    def __len__(self) -> int:
+        return len(self.entry)
+
+
+def _condition(name: str, values: NDArray[np.bool_] | None, n: int) -> NDArray[np.int8] | None:
+    if values is None:
+        return None
+    array = np.asarray(values)
+    if array.dtype != bool or array.shape != (n,):
+        raise InputError(
+            f"{name} must be one boolean a bar ({n}), was {array.dtype} of shape {array.shape}.", field=name
+        )
+    return np.ascontiguousarray(array).view(np.int8)
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A setup that stands at the last closed bar, as a person reads it.
+
+    `entry` is where it filled, or the last close while the order waits for the next open; `price` is
+    the last close; `reward_risk` is measured from there: what is left to the target over what is left to
+    the stop. `score` is 0..1, made of `factors` (each 0..1). `decided_at_ms` is the close of the bar that decided;
+    `age_bars` how many bars closed since; `stale` says that newer bars should be here and are not.
+    """
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    side: str
+    strategy: str
+    entry: float
+    stop: float
+    target: float
+    price: float
+    reward_risk: float
+    score: float
+    factors: dict[str, float]
+    reason: str
+    decided_at_ms: int
+    age_bars: int
+    stale: bool
+    practice: bool
+    data_digest: str
+
+    def as_object(self) -> dict[str, Any]:
+        """Return it as JSON takes it; times in ISO UTC."""
+        row = asdict(self)
+        row["decided_at"] = iso(row.pop("decided_at_ms"))
+        return row
+
+
+def top(signals: Iterable[Signal], n: int = 5) -> list[Signal]:
+    """Return the n best by score, best first; each symbol once before any comes twice.
+
+    Equal scores are ordered by symbol, timeframe and strategy, so that the same signals always give the
+    same list.
+    """
+    if n < 0:
+        raise InputError(f"top must be 0 or more, was {n}.", field="top")
+    ranked = sorted(signals, key=lambda s: (-s.score, s.symbol, s.timeframe, s.strategy))
+    seen: set[str] = set()
+    first: list[Signal] = []
+    again: list[Signal] = []
+    for signal in ranked:
+        (again if signal.symbol in seen else first).append(signal)
+        seen.add(signal.symbol)
+    best = (first + again)[:n]
+    return sorted(best, key=lambda s: (-s.score, s.symbol, s.timeframe, s.strategy))

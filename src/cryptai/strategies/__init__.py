@@ -1,0 +1,1 @@
+"""What to think: one file a strategy."""

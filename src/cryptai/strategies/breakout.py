@@ -1,0 +1,51 @@
+"""Trade the break of a price channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cryptai.features.crosses import before, crosses_above, crosses_below
+from cryptai.features.volatility import donchian
+from cryptai.signals import Signals
+from cryptai.strategies.strategy import param, strategy
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cryptai.market.candles import Candles
+
+
+@strategy
+@dataclass(frozen=True)
+class Breakout:
+    """Enter long when the close breaks the highest high of the bars before it, leave below their lowest low.
+
+    The channel is Donchian's: `period` bars for entries and `exit_period` for exits, both ending one bar before.
+    """
+
+    period: int = param(20, low=2, high=1000, meaning="bars whose high must break", unit="bars")
+    exit_period: int = param(10, low=2, high=1000, meaning="bars whose low ends a long", unit="bars")
+    allow_short: bool = param(False, meaning="enter short below the lowest low")
+
+    def signals(self, candles: Candles) -> Signals:
+        """Decide where the close leaves the channel of the bars before it."""
+        upper, lower = (before(edge) for edge in donchian(candles.high, candles.low, self.period))
+        exit_upper, exit_lower = (before(edge) for edge in donchian(candles.high, candles.low, self.exit_period))
+        return Signals.entries(
+            candles,
+            long=crosses_above(candles.close, upper),
+            exit_long=crosses_below(candles.close, exit_lower),
+            short=crosses_below(candles.close, lower) if self.allow_short else None,
+            exit_short=crosses_above(candles.close, exit_upper) if self.allow_short else None,
+            long_reason=f"close broke the {self.period}-bar high",
+            short_reason=f"close broke the {self.period}-bar low",
+        )
+
+    def score(self, candles: Candles) -> NDArray[np.float64]:
+        """Return where the close stands in the channel: 1 at its upper edge, -1 at its lower."""
+        upper, lower = donchian(candles.high, candles.low, self.period)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return 2.0 * (candles.close - lower) / (upper - lower) - 1.0

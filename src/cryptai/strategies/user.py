@@ -1,0 +1,84 @@
+"""The user's own strategies: one file each in the workspace, found by its name."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+from cryptai.errors import InputError, UnknownName
+from cryptai.strategies.strategy import USER_MODULES, Strategy, strategies
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def user_files(folder: Path | None) -> dict[str, Path]:
+    """Return the user's strategy files by name; nothing is imported."""
+    if folder is None or not folder.is_dir():
+        return {}
+    return {file.stem: file for file in sorted(folder.glob("*.py")) if file.stem.isidentifier()}
+
+
+def strategy_names(folder: Path | None = None) -> list[str]:
+    """Return every strategy's name, built-in and the user's, sorted."""
+    return sorted({*strategies.names(), *user_files(folder)})
+
+
+def find_strategy(name: str, folder: Path | None = None) -> type[Strategy]:
+    """Return a strategy class by name; a user's file is imported and run by this.
+
+    The command and the library may call it. A server must not: it hands the name to
+    `cryptai.trading.isolated`, which does so in a process of its own.
+
+    Raises
+    ------
+    UnknownName
+        With the near names.
+    InputError
+        If the file cannot be imported, holds no strategy or several, or bears a built-in's name.
+    """
+    files = user_files(folder)
+    if name in strategies:
+        if name in files:
+            raise InputError(f"{files[name]} bears the name of a built-in strategy; rename it.", field="strategy")
+        return strategies.get(name)
+    if name not in files:
+        raise UnknownName("strategy", name, strategy_names(folder), field="strategy")
+    return _import(name, files[name])
+
+
+def _import(name: str, file: Path) -> type[Strategy]:
+    module_name = f"{USER_MODULES}.{name}"
+    spec = importlib.util.spec_from_file_location(module_name, file)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{file} cannot be imported.", field="strategy")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise InputError(f"{file} cannot be imported: {what_failed(error, file)}.", field="strategy") from error
+    found = [
+        thing
+        for thing in vars(module).values()
+        if isinstance(thing, type) and thing.__module__ == module_name and hasattr(thing, "signals")
+    ]
+    if len(found) != 1:
+        raise InputError(f"{file} must hold exactly one strategy class, but holds {len(found)}.", field="strategy")
+    cls: type[Strategy] = found[0]
+    cls.name = name
+    return cls
+
+
+def what_failed(error: BaseException, file: Path | None = None) -> str:
+    """Return an error of a user's code in one line: its kind, its words, and the line of the file."""
+    words = " ".join(str(error).split())[:200]
+    told = f"{type(error).__name__}: {words}" if words else type(error).__name__
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if file is not None and frame.filename == str(file):
+            return f"{told} (line {frame.lineno})"
+    if isinstance(error, SyntaxError) and error.lineno:
+        return f"{type(error).__name__}: {error.msg} (line {error.lineno})"
+    return told

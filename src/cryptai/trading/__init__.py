@@ -1,0 +1,1 @@
+"""What is done: the one engine, its costs, and the doors to it."""

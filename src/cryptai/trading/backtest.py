@@ -1,0 +1,132 @@
+"""`backtest(candles, strategy, …) -> Result`: one strategy over one market, through the kernel."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cryptai.analytics.metrics import measure
+from cryptai.errors import CryptaiError, DataError, InputError
+from cryptai.jit import NativeKernel
+from cryptai.ledger.book import TRADE, Book, Order
+from cryptai.market.timeframe import DAY_MS
+from cryptai.portfolio.rules import MIN_REWARD_RISK, STOP, TARGET, Rules, check_rules
+from cryptai.strategies.strategy import values_of
+from cryptai.strategies.user import what_failed
+from cryptai.trading.costs import Costs, check_costs
+from cryptai.trading.result import Result
+
+if TYPE_CHECKING:
+    from cryptai.market.candles import Candles
+    from cryptai.signals import Signals
+    from cryptai.strategies.strategy import Strategy
+
+_simulate = NativeKernel("cryptai.trading.kernel", "simulate_entry", "ipppppppp" + "ppipiip")
+
+
+def backtest(
+    candles: Candles,
+    strategy: Strategy,
+    *,
+    capital: float = 10_000.0,
+    rules: Rules | None = None,
+    costs: Costs | None = None,
+    min_reward_risk: float = MIN_REWARD_RISK,
+    start_ms: int | None = None,
+    end_ms: int | None = None,
+    exchange: str | None = None,
+    close_at_end: bool = True,
+) -> Result:
+    """Run a strategy over candles; the order of events is told in `cryptai.trading.kernel`.
+
+    Parameters
+    ----------
+    rules, costs
+        Without rules: all equity, and the strategy's own bracket or stop 8 %, target 15 %.
+    start_ms, end_ms
+        Half-open range of bar opens, ms UTC. Earlier bars only warm the indicators: nothing is decided on them.
+    close_at_end
+        Close a position left at the end at the last close, with costs, reason `end`.
+
+    Raises
+    ------
+    InputError
+        For rules, costs or capital that cannot be, a range without bars, or a strategy that fails.
+    """
+    costs = check_costs(costs or Costs())
+    shorts = bool(getattr(strategy, "allow_short", False))
+    rules = check_rules(rules or default_rules(type(strategy)), min_reward_risk=min_reward_risk, shorts=shorts)
+    if not (math.isfinite(capital) and capital > 0.0):
+        raise InputError(f"capital must be a finite amount above 0, was {capital:g}.", field="capital")
+    known = candles.between(None, end_ms)
+    first = 0 if start_ms is None else int(np.searchsorted(known.ts, start_ms))
+    bars = known[first:]
+    if not len(bars):
+        raise DataError(_no_bars(candles, start_ms, end_ms), field="from")
+    signals = decided(strategy, known)
+    entry, exits = signals.entry[first:], signals.exits[first:]
+
+    n = len(bars)
+    equity = np.empty(n)
+    days = int(bars.ts[-1] // DAY_MS - bars.ts[0] // DAY_MS) + 1
+    daily = np.empty(days)
+    # Each round trip needs an entry row of its own before it.
+    trades = np.empty(int(np.count_nonzero(entry)) + 1, TRADE)
+    settings = np.array([capital, *rules, *costs])
+    end = np.empty(14)
+    # Columns are contiguous by contract, so an address and a length say all.
+    arrays = [bars.ts, bars.open, bars.high, bars.low, bars.close, entry, exits, settings, equity, daily]
+    held = [np.ascontiguousarray(a) for a in arrays]
+    address = [a.ctypes.data for a in held]
+    count = _simulate(
+        n, *address, days, trades.ctypes.data, len(trades), int(close_at_end), end.ctypes.data
+    )  # fmt: skip
+    records = trades[:count]
+    return Result(
+        strategy=strategy.name,
+        params=values_of(strategy),
+        exchange=exchange,
+        symbol=candles.symbol,
+        timeframe=str(candles.timeframe),
+        capital=float(capital),
+        rules=rules,
+        costs=costs,
+        ts=bars.ts,
+        equity=equity,
+        records=records,
+        reasons=(signals.long_reason, signals.short_reason),
+        metrics=measure(capital, float(equity[-1]), float(end[10]), n, daily[: int(end[11])], records),
+        book=Book(*(float(v) for v in end[:8]), int(end[8]), int(end[9])),
+        order=Order(int(end[13]), int(end[12])),
+        candles=known,
+    )
+
+
+def default_rules(strategy: type[Strategy]) -> Rules:
+    """Return all equity with the strategy's own bracket, where it states one, else 8 % and 15 %."""
+    return Rules(stop=getattr(strategy, "stop", STOP), target=getattr(strategy, "target", TARGET))
+
+
+def decided(strategy: Strategy, candles: Candles) -> Signals:
+    """Return the strategy's columns for these candles; a user's mistake becomes a sentence."""
+    try:
+        signals = strategy.signals(candles)
+        rows = (len(signals.entry), len(signals.exits))
+    except CryptaiError:
+        raise
+    except Exception as error:
+        raise InputError(f"The strategy {strategy.name} failed: {what_failed(error)}.", field="strategy") from error
+    if rows != (len(candles), len(candles)):
+        raise InputError(
+            f"The strategy {strategy.name} gave {rows[0]} rows for {len(candles)} bars; one row a bar is needed.",
+            field="strategy",
+        )
+    return signals
+
+
+def _no_bars(candles: Candles, start_ms: int | None, end_ms: int | None) -> str:
+    if start_ms is not None and end_ms is not None and end_ms <= start_ms:
+        return "The range is empty: `to` must be later than `from`."
+    return f"There is no bar in that range; {candles!r} is all there is."

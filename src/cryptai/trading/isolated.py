@@ -1,0 +1,149 @@
+"""A user's own strategy, run in a process of its own with limits: how a server runs code it did not write.
+
+The child sees no secret of the server's environment, and cannot take its memory, its processor or its files'
+room. It is still the same user of the same machine: what a strategy file may do there is for the one who puts
+it into the workspace to answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cryptai.errors import CryptaiError, InputError, LimitExceeded
+from cryptai.signals import Signal
+from cryptai.trading.request import BacktestRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cryptai.trading.result import Result
+
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "XDG_CACHE_HOME", "HOME", "CRYPTAI_NATIVE")
+_FILE_MB = 256
+
+
+def run_isolated(
+    request: Mapping[str, Any], home: Path, out: Path, *, seconds: int = 60, megabytes: int = 2048
+) -> dict[str, Any]:
+    """Run a backtest (the command's options by name) in a child; return the command's object.
+
+    Leaves `result.json` (the object) and `equity.npy` (float64 of shape (2, bars): open time in ms, equity) in
+    the folder `out`.
+
+    Raises
+    ------
+    InputError
+        What the run itself would raise, or a strategy that ends its process.
+    LimitExceeded
+        After `seconds` of time or over `megabytes` of memory.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    task = {"task": "backtest", "request": dict(request), "out": str(out)}
+    _ask(task, home, seconds, megabytes)
+    found: dict[str, Any] = json.loads((out / "result.json").read_text())
+    return found
+
+
+def scan_isolated(
+    home: Path, exchange: str, *, as_of_ms: int | None = None, seconds: int = 60, megabytes: int = 2048
+) -> list[Signal]:
+    """Run `cryptai.trading.scan.scan` with the user's strategies in a child; raises as `run_isolated`."""
+    task = {"task": "scan", "exchange": exchange, "as_of_ms": as_of_ms}
+    return [Signal(**row) for row in _ask(task, home, seconds, megabytes)]
+
+
+def save(result: Result, out: Path) -> dict[str, Any]:
+    """Write a result's object and equity into a folder, and return the object."""
+    found = result.as_object()
+    np.save(out / "equity.npy", np.stack([result.ts.astype(np.float64), result.equity]), allow_pickle=False)
+    (out / "result.json").write_text(json.dumps(found, allow_nan=False))
+    return found
+
+
+def _ask(task: dict[str, Any], home: Path, seconds: int, megabytes: int) -> Any:
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "cryptai.trading.isolated"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        env={**environment, "CRYPTAI_HOME": str(home)}, start_new_session=True,
+    )  # fmt: skip
+    message = json.dumps({**task, "seconds": seconds, "megabytes": megabytes}).encode()
+    try:
+        answer, _ = child.communicate(message, timeout=seconds + 5)
+    except subprocess.TimeoutExpired as error:
+        raise LimitExceeded(f"The strategy took more than {seconds} seconds and was stopped.") from error
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)  # and whatever it has started
+        child.communicate()
+    return _understood(child.returncode, answer, seconds, megabytes)
+
+
+def _understood(code: int, answer: bytes, seconds: int, megabytes: int) -> Any:
+    if code in (-signal.SIGXCPU, -signal.SIGKILL):
+        raise LimitExceeded(f"The strategy took more than {seconds} seconds and was stopped.")
+    try:
+        told = json.loads(answer)
+    except ValueError as error:
+        raise InputError(f"The strategy ended its process (status {code}) without a result.", field="strategy") from error
+    if "answer" in told:
+        return told["answer"]
+    if told["kind"] == "MemoryError":
+        raise LimitExceeded(f"The strategy used more than {megabytes} MB of memory and was stopped.")
+    raise InputError(told["message"], field=told["field"])
+
+
+def _child() -> int:
+    task = json.loads(sys.stdin.buffer.read())
+    # What a strategy prints is not the answer.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    memory = task["megabytes"] * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (task["seconds"], task["seconds"] + 1))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_MB << 20, _FILE_MB << 20))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        told: dict[str, Any] = {"answer": _work(task)}
+    except MemoryError:
+        told = {"kind": "MemoryError", "message": "", "field": None}
+    except CryptaiError as error:
+        kind = "MemoryError" if isinstance(error.__cause__, MemoryError) else "InputError"
+        told = {"kind": kind, "message": str(error), "field": getattr(error, "field", None)}
+    json.dump(told, answers)
+    answers.flush()
+    return 0
+
+
+def _work(task: dict[str, Any]) -> Any:
+    from dataclasses import asdict  # noqa: PLC0415 (the child's work, not the parent's)
+
+    from cryptai.market.store import CandleStore  # noqa: PLC0415
+    from cryptai.trading.run import run_request  # noqa: PLC0415
+    from cryptai.trading.scan import scan  # noqa: PLC0415
+    from cryptai.workspace import open_workspace  # noqa: PLC0415
+
+    workspace = open_workspace(create=False)
+    store = CandleStore(workspace.candles)
+    if task["task"] == "scan":
+        found = scan(
+            store, task["exchange"], as_of_ms=task["as_of_ms"], strategies_folder=workspace.strategies
+        )
+        return [asdict(signal) for signal in found]
+    result = run_request(BacktestRequest.parse(task["request"]), store, workspace.strategies)
+    save(result, Path(task["out"]))
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(_child())

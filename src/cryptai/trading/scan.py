@@ -1,0 +1,142 @@
+"""Scan: every strategy over every stored market, through the engine, for the setups that stand now."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from cryptai import seams
+from cryptai.ledger.book import LONG, SHORT
+from cryptai.portfolio.rules import MIN_REWARD_RISK
+from cryptai.signals import EXIT_LONG, EXIT_SHORT, Signal
+from cryptai.strategies.strategy import build
+from cryptai.strategies.user import find_strategy, strategy_names
+from cryptai.trading.backtest import backtest, default_rules
+from cryptai.trading.result import PRACTICE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cryptai.market.candles import Candles
+    from cryptai.market.store import CandleStore
+    from cryptai.strategies.strategy import Strategy
+    from cryptai.trading.result import Result
+
+# What a setup is looked for in, and how long ago it may have been decided.
+HISTORY_BARS = 1000
+MAX_AGE_BARS = 100
+# Shares of the score; a factor that cannot be told (one timeframe only) leaves its share to the others.
+WEIGHTS = {"strategy": 0.5, "reward_risk": 0.25, "timeframes": 0.25}
+
+
+def scan(
+    store: CandleStore, exchange: str = "binance", *, as_of_ms: int | None = None, strategies_folder: Path | None = None
+) -> list[Signal]:
+    """Return the setups that stand at the last closed bar of every stored market of a venue, best first.
+
+    Each strategy runs over the last 1,000 bars with its own defaults and the default costs, through the same kernel
+    as a backtest. A setup stands while the engine holds its position or waits for its fill, what is left to
+    the target is at least 1.5 times what is left to the stop, and it is at most 100 bars old. Strategies
+    without a bracket (the yardstick) have no setup.
+
+    The score is 0..1: the strategy's conviction (0.5), reward:risk from the last close, where 3 and more is full
+    (0.25), and the share of the symbol's stored timeframes in which the strategy's score points the same way
+    (0.25; shared out where one timeframe is stored only).
+
+    Parameters
+    ----------
+    as_of_ms
+        Only bars closed by then are seen, and staleness is measured there; None is now.
+    """
+    now = seams.now_ms() if as_of_ms is None else as_of_ms
+    markets: dict[str, list[Candles]] = defaultdict(list)
+    for stored in store.markets(exchange):
+        candles = store.read(exchange, stored.symbol, stored.timeframe, last=None if as_of_ms else HISTORY_BARS)
+        closed = candles.between(None, now - candles.timeframe.ms + 1)[-HISTORY_BARS:]
+        if len(closed):
+            markets[stored.symbol].append(closed)
+    found: list[Signal] = []
+    for name in strategy_names(strategies_folder):
+        cls = find_strategy(name, strategies_folder)
+        rules = default_rules(cls)
+        if math.isnan(rules.stop) or math.isnan(rules.target):
+            continue
+        strategy = build(cls, {})
+        for frames in markets.values():
+            found.extend(_setups(strategy, frames, exchange, now))
+    return sorted(found, key=lambda s: (-s.score, s.symbol, s.timeframe, s.strategy))
+
+
+def _setups(strategy: Strategy, frames: list[Candles], exchange: str, now: int) -> list[Signal]:
+    convictions = {str(c.timeframe): _last(strategy, c) for c in frames}
+    setups = []
+    for candles in frames:
+        result = backtest(candles, strategy, exchange=exchange, close_at_end=False)
+        setup = _standing(result, candles)
+        if setup is None:
+            continue
+        side, entry, stop, target, bar = setup
+        price = float(candles.close[-1])
+        risk = side * (price - stop)
+        reward_risk = side * (target - price) / risk if risk > 0 else 0.0
+        age = len(candles) - 1 - bar
+        if reward_risk < MIN_REWARD_RISK * (1 - 1e-12) or age > MAX_AGE_BARS:
+            continue
+        factors = _factors(side, str(candles.timeframe), convictions, reward_risk)
+        shares = sum(WEIGHTS[name] for name in factors)
+        setups.append(
+            Signal(
+                exchange=exchange,
+                symbol=candles.symbol,
+                timeframe=str(candles.timeframe),
+                side="long" if side == LONG else "short",
+                strategy=strategy.name,
+                entry=entry,
+                stop=stop,
+                target=target,
+                price=price,
+                reward_risk=reward_risk,
+                score=sum(WEIGHTS[name] * value for name, value in factors.items()) / shares,
+                factors=factors,
+                reason=result.reasons[0 if side == LONG else 1],
+                decided_at_ms=int(candles.close_ts[bar]),
+                age_bars=age,
+                stale=bool(now - int(candles.close_ts[-1]) >= 2 * candles.timeframe.ms),
+                practice=exchange == PRACTICE,
+                data_digest=result.data_digest,
+            )
+        )
+    return setups
+
+
+def _standing(result: Result, candles: Candles) -> tuple[int, float, float, float, int] | None:
+    """Return side, entry, stop, target and the deciding row of what stands after the last bar; or None."""
+    book, order, rules = result.book, result.order, result.rules
+    held = LONG if book.quantity > 0 else SHORT if book.quantity < 0 else 0
+    leaves = bool(order.exits & (EXIT_LONG if held == LONG else EXIT_SHORT)) if held else False
+    if held and not leaves:
+        return held, book.entry_price, book.stop, book.target, max(book.entry_bar - 1, 0)
+    if order.side:
+        price = float(candles.close[-1])
+        side = order.side
+        return side, price, price * (1 - side * rules.stop), price * (1 + side * rules.target), len(candles) - 1
+    return None
+
+
+def _factors(
+    side: int, timeframe: str, convictions: dict[str, float], reward_risk: float
+) -> dict[str, float]:
+    factors = {
+        "strategy": min(max(side * convictions[timeframe], 0.0), 1.0),
+        "reward_risk": min(reward_risk / 3.0, 1.0),
+    }
+    others = [value for frame, value in convictions.items() if frame != timeframe]
+    if others:
+        factors["timeframes"] = sum(side * value > 0 for value in others) / len(others)
+    return factors
+
+
+def _last(strategy: Strategy, candles: Candles) -> float:
+    value = float(strategy.score(candles)[-1])
+    return value if math.isfinite(value) else 0.0
