@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptai.errors import DataError, InputError
 from cryptai.market.candles import COLUMNS, Candles
 from cryptai.market.quality import check_spacing
+from cryptai.market.symbol import parse_symbol
+from cryptai.market.timeframe import Timeframe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,12 +53,12 @@ def read_candles(path: str | Path, symbol: str | None = None, timeframe: str | N
     if ending not in {".csv", ".parquet"}:
         raise InputError(f"{path}: candles are read from .csv and .parquet files, not {ending or 'this'}.")
     _check_file(path)
-    symbol, timeframe = _named(path, symbol, timeframe)
+    name, length = _named(path, symbol, timeframe)
     try:
         columns = _read_csv(path) if ending == ".csv" else _read_parquet(path)
         if not len(columns["ts"]):
             raise DataError("it holds no bars.")
-        candles = Candles(**columns, symbol=symbol, timeframe=timeframe)
+        candles = Candles(**columns, symbol=name, timeframe=length)
         check_spacing(candles.ts, candles.timeframe)
     except InputError as error:
         raise DataError(f"{path}: {error}", field=error.field) from error
@@ -79,17 +81,23 @@ def _check_file(path: Path) -> None:
         raise DataError(f"{path} is empty.")
 
 
-def _named(path: Path, symbol: str | None, timeframe: str | None) -> tuple[str, str]:
+def _named(path: Path, symbol: str | None, timeframe: str | None) -> tuple[str, Timeframe]:
+    market = None if symbol is None else parse_symbol(symbol)
+    length = None if timeframe is None else Timeframe(timeframe)
+    if market and length:
+        return market, length
+    missing = [name for name, value in (("symbol", market), ("timeframe", length)) if value is None]
     match = _NAME.fullmatch(path.stem)
-    if match is None and (symbol is None or timeframe is None):
-        missing = [f"--{n}" for n, v in (("symbol", symbol), ("timeframe", timeframe)) if v is None]
+    if match is None:
         raise InputError(
             f"{path}: the file's name does not tell symbol and timeframe as BTCUSDT_1h{path.suffix} would; "
-            f"give {' and '.join(missing)}.",
-            field=missing[0].lstrip("-"),
+            f"give {' and '.join(f'--{option}' for option in missing)}.",
+            field=missing[0],
         )
-    named = match.groupdict() if match else {}
-    return symbol or named["symbol"], timeframe or named["timeframe"]
+    try:
+        return market or parse_symbol(match["symbol"]), length or Timeframe(match["timeframe"])
+    except InputError as error:
+        raise InputError(f"{path}: {error}", field=error.field) from error
 
 
 def _read_csv(path: Path) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def _plain_zero(candles: Candles) -> Candles:
 def _contradiction(market: Market, stored: Candles, new: Candles, row: int) -> str:
     at = int(np.searchsorted(stored.ts, new.ts[row]))
     pairs = [(name, getattr(stored, name)[at], getattr(new, name)[row]) for name in COLUMNS[1:]]
-    told = ", ".join(f"{name} {old}, the new one {now}" for name, old, now in pairs if old != now)
+    told = ", ".join(f"{name} {old} (new {now})" for name, old, now in pairs if old != now)
     when = np.datetime_as_string(new.ts[row].astype("M8[ms]"), unit="s")
     return (
         f"{market}: the stored bar of {when}Z has {told}; nothing was changed. "

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import numpy as np
 
 from cryptai.errors import DataError
+from cryptai.market.timeframe import MINUTE_MS, TIMEFRAMES, Timeframe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
-
-    from cryptai.market.timeframe import Timeframe
 
 _PRICES: Final = ("open", "high", "low", "close")
 # A bar before 1970 or after 2200 is a mistake in the unit of time, not a bar.
@@ -91,9 +90,11 @@ def check_spacing(ts: NDArray[np.int64], timeframe: Timeframe) -> None:
         return
     smallest = int(np.diff(ts).min())
     if smallest > timeframe.ms:
+        same = (name for name in TIMEFRAMES if Timeframe(name).ms == smallest)
+        apart = next(same, f"{smallest // MINUTE_MS} minutes")
         raise DataError(
-            f"These bars are stated to be {timeframe}, but no two are closer than "
-            f"{smallest // 60_000} minutes; state the timeframe they have.",
+            f"These bars are stated to be {timeframe}, but no two are closer than {apart}; "
+            "state the timeframe they have.",
             field="timeframe",
         )
 

@@ -103,7 +103,7 @@ class CandleStore:
             If the folder cannot be written.
         """
         if not any(len(part) for part in candles):
-            _check_exchange(exchange)
+            check_exchange(exchange)
             return Written(0, 0, 0, tuple(Written(0, 0, 0) for _ in candles))
         groups: dict[Market, list[int]] = {}
         for i, part in enumerate(candles):
@@ -134,7 +134,7 @@ class CandleStore:
     def markets(self, exchange: str | None = None) -> list[Stored]:
         """Return what is stored, by venue, symbol and length of bar."""
         if exchange is not None:
-            _check_exchange(exchange)
+            check_exchange(exchange)
         with self._catalog.look() as rows:
             found = [(m, rows.segments(m), rows.tail(m)) for m in rows.markets(exchange)]
         return [self._stored(*one) for one in found]
@@ -168,17 +168,18 @@ class CandleStore:
         return digest
 
 
-def _market(exchange: str, symbol: str, timeframe: str) -> Market:
-    _check_exchange(exchange)
-    return Market(exchange, parse_symbol(symbol), Timeframe(timeframe))
-
-
-def _check_exchange(name: str) -> None:
+def check_exchange(name: str) -> None:
+    """Refuse what cannot name a venue; it is a folder's name too."""
     if not _EXCHANGE.fullmatch(name):
         raise InputError(
             f"{name[:60]!r} cannot name an exchange; use up to 32 lowercase letters, digits, - and _.",
             field="exchange",
         )
+
+
+def _market(exchange: str, symbol: str, timeframe: str) -> Market:
+    check_exchange(exchange)
+    return Market(exchange, parse_symbol(symbol), Timeframe(timeframe))
 
 
 def _nothing(market: Market, stored: list[Market]) -> str:
