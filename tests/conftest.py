@@ -19,7 +19,7 @@ _HOME = Path(tempfile.mkdtemp(prefix="cryptai-tests-"))
 os.environ["CRYPTAI_HOME"] = str(_HOME)
 
 _SHARED = Path(__file__).resolve().parents[1].parent / "shared"
-_LOOPBACK = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "::", ""}
+_LOOPBACK = {"localhost", "127.0.0.1", "::1", ""}
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
 settings.load_profile("repeatable")
