@@ -160,7 +160,7 @@ class Feed:
             self._task.cancel()
 
     async def _run(self) -> None:
-        source = self._find(self._exchange)
+        source = await asyncio.to_thread(self._find, self._exchange)  # imports its libraries
         try:
             self._enter(source)
             try:
@@ -173,7 +173,7 @@ class Feed:
                 await source.aclose()
                 self._notice = f"{str(error).rstrip('.')}; "
                 log.warning("%s", error)
-                source = self._find(PRACTICE_EXCHANGE)
+                source = await asyncio.to_thread(self._find, PRACTICE_EXCHANGE)
                 self._enter(source)
                 await self._follow(source)
         finally:

@@ -45,6 +45,8 @@ class Practice:
     ) -> None:
         self._seed = seed
         self._rest = rest
+        # One thread draws at a time: several would draw the same days, each for itself.
+        self._drawing = asyncio.Lock()
 
     async def ping(self) -> None:
         """Return at once: it is here."""
@@ -54,10 +56,10 @@ class Practice:
 
     async def history(self, symbol: str, timeframe: str, *, end_ms: int | None = None, bars: int) -> Candles:
         """Return the last `bars` closed bars that open before `end_ms`; none are older than 2017-01-02."""
-        now = seams.now_ms()
-        return await asyncio.to_thread(
-            closed_bars, self._seed, _coin(symbol), timeframe, now if end_ms is None else end_ms, bars, now
-        )
+        name, now = _coin(symbol), seams.now_ms()
+        end = now if end_ms is None else end_ms
+        async with self._drawing:
+            return await asyncio.to_thread(closed_bars, self._seed, name, timeframe, end, bars, now)
 
     async def stream(self, symbols: Sequence[str], timeframes: Sequence[str]) -> AsyncIterator[Event]:
         """Yield, each second, what closed since the last, then prices and unfinished bars of all markets.
@@ -71,7 +73,9 @@ class Practice:
             now = seams.now_ms()
             if now < GENESIS_MS:
                 raise SourceError("The practice market opens on 2017-01-02; set this machine's clock.")
-            for event in await asyncio.to_thread(tick, self._seed, names, frames, before, now):
+            async with self._drawing:
+                events = await asyncio.to_thread(tick, self._seed, names, frames, before, now)
+            for event in events:
                 yield event
             before = now
             await self._rest(_TICK_S - now % 1000 / 1000)

@@ -1,0 +1,126 @@
+"""What Binance sends, read strictly: a page of klines, a message of the stream, the clock of an answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from cryptai.errors import InputError, SourceError
+from cryptai.market.candles import Candles
+from cryptai.market.source import Bar, Price
+from cryptai.market.timeframe import TIMEFRAMES, Timeframe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cryptai.market.source import Event
+
+# float() would also take "1_0", " 1 ", "nan" and "inf".
+_NUMBER: Final = re.compile(r"\d{1,30}(\.\d{1,30})?")
+
+
+def parse_json(text: str | bytes, what: str) -> Any:
+    """Return the JSON value; raise `SourceError` for anything that is not strict JSON, NaN included."""
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"Binance sent {what} that is not JSON: {_short(text)}.") from error
+
+
+def parse_klines(rows: Any, symbol: str, frame: Timeframe) -> Candles:
+    """Return a page of `/api/v3/klines` as candles, the unfinished last one with it.
+
+    A row is `[open time, "open", "high", "low", "close", "volume", close time, …]`.
+    """
+    what = f"a page of {symbol} {frame} klines"
+    if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) >= 6 for row in rows):
+        raise SourceError(f"Binance sent {what} of another shape than agreed: {_short(rows)}.")
+    columns: list[list[Any]] = [[_time(row[0], what) for row in rows]]
+    columns += [[_number(row[i], what) for row in rows] for i in range(1, 6)]
+    return _candles(columns, symbol, frame, what)
+
+
+def parse_message(text: str | bytes, names: Mapping[str, str]) -> Event | None:
+    """Return what a message of the combined stream says; None if it is about nothing we follow.
+
+    `names` gives our symbol for the venue's: `{"BTCUSDT": "BTC/USDT"}`. A kline is closed when the venue
+    says so (`k.x`), and only then.
+    """
+    message = parse_json(text, "a stream message")
+    data = message.get("data") if isinstance(message, dict) else None
+    if not isinstance(data, dict):
+        raise SourceError(f"Binance sent a stream message of another shape than agreed: {_short(message)}.")
+    symbol = names.get(str(data.get("s")))
+    if symbol is None:
+        return None
+    try:
+        if data.get("e") == "kline":
+            return _kline(data["k"], symbol)
+        if data.get("e") == "24hrMiniTicker":
+            return _mini_ticker(data, symbol)
+    except (KeyError, TypeError) as error:
+        raise SourceError(
+            f"Binance sent a {data['e']} of {symbol} that lacks {error}: {_short(message)}."
+        ) from error
+    return None
+
+
+def parse_date(header: str | None) -> int | None:
+    """Return an HTTP Date in ms UTC, None where there is none to read."""
+    try:
+        return int(parsedate_to_datetime(header or "").timestamp()) * 1000
+    except (ValueError, OverflowError):
+        return None
+
+
+def _kline(k: Any, symbol: str) -> Bar | None:
+    if k["i"] not in TIMEFRAMES:
+        return None
+    frame, what = Timeframe(k["i"]), f"a {k['i']} kline of {symbol}"
+    if not isinstance(k["x"], bool):
+        raise SourceError(f"Binance sent {what} that is neither closed nor open: {_short(k)}.")
+    ts = _time(k["t"], what)
+    opens, high, low, close, volume = (_number(k[key], what) for key in "ohlcv")
+    _candles([[ts], [opens], [high], [low], [close], [volume]], symbol, frame, what)
+    return Bar(symbol, str(frame), (ts, opens, high, low, close, volume), closed=k["x"])
+
+
+def _mini_ticker(data: dict[str, Any], symbol: str) -> Price:
+    what = f"a price of {symbol}"
+    price, before = _number(data["c"], what), _number(data["o"], what)
+    if not (price > 0.0 and before > 0.0):
+        raise SourceError(f"Binance sent {what} that is not above 0: {_short(data)}.")
+    return Price(symbol, price, _time(data["E"], what), price / before - 1.0)
+
+
+def _candles(columns: list[list[Any]], symbol: str, frame: Timeframe, what: str) -> Candles:
+    ts, opens, high, low, close, volume = columns
+    try:
+        if not ts:
+            return Candles([0], [1.0], [1.0], [1.0], [1.0], [0.0], symbol, frame)[:0]
+        return Candles(ts, opens, high, low, close, volume, symbol, frame)
+    except InputError as error:
+        raise SourceError(f"Binance sent {what} that cannot be: {error}") from error
+
+
+def _time(value: Any, what: str) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 53:
+        raise SourceError(f"Binance sent {what} with the time {_short(value)}, which is not one.")
+    return value
+
+
+def _number(value: Any, what: str) -> float:
+    if not isinstance(value, str) or not _NUMBER.fullmatch(value):
+        raise SourceError(f"Binance sent {what} with {_short(value)} where a number stands.")
+    return float(value)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _short(value: object) -> str:
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"
