@@ -1,0 +1,56 @@
+"""`cryptai owner`: help for an owner who cannot sign in."""
+
+from __future__ import annotations
+
+import os
+
+import typer
+
+from cryptai.errors import WorkspaceError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    owner = typer.Typer(no_args_is_help=True)
+    owner.callback()(_owner)
+    owner.command("reset-password")(reset_password)
+    app.add_typer(owner, name="owner")
+
+
+# With a callback it stays a group, although there is one verb in it.
+def _owner() -> None:
+    """Let an owner who cannot sign in back in."""
+
+
+def reset_password() -> None:
+    """Print a new password and token for the owner; every session and token before them ends.
+
+    Works beside a running server.
+    """
+    from cryptai.workspace import open_workspace
+
+    workspace = open_workspace(create=False)
+    if not workspace.database.exists():
+        raise WorkspaceError(
+            f"The workspace {workspace.root} has no owner yet; `cryptai up` makes one, or name another folder "
+            "with CRYPTAI_HOME."
+        )
+    os.environ.update(CRYPTAI_HOME=str(workspace.root), DJANGO_SETTINGS_MODULE="cryptai.web.settings")
+    import django
+
+    django.setup()
+    from django.db import DatabaseError
+
+    from cryptai.web.accounts.models import User
+
+    try:
+        owner = User.objects.owner()
+        if owner is None:
+            raise WorkspaceError(f"The workspace {workspace.root} has no owner yet; `cryptai up` makes one.")
+        found = owner.start_over()
+    except DatabaseError as error:
+        raise WorkspaceError(f"The database {workspace.database} cannot be used ({error}).") from error
+    print(f"Username   {found.username}")
+    print(f"Password   {found.password}")
+    print(f"Token      {found.token}")
+    print("Every session and token before these has ended.")

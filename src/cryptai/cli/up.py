@@ -1,0 +1,130 @@
+"""`cryptai up`: start the platform in this process."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cryptai.cli.options import Exchange
+from cryptai.errors import InputError, WorkspaceError
+
+if TYPE_CHECKING:
+    from cryptai.web.accounts.models import Credentials
+    from cryptai.workspace import Workspace
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("up")(up)
+
+
+def up(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8000,
+    exchange: Exchange = "binance",
+) -> None:
+    """Start the platform: pages, live prices, signals. Ctrl-C ends it."""
+    from cryptai.workspace import lock_workspace, open_workspace
+
+    workspace = open_workspace()
+    with lock_workspace(workspace):
+        _check_exchange(exchange)
+        listener = _listen(host, port)
+        os.environ.update(CRYPTAI_HOME=str(workspace.root), CRYPTAI_BIND=host, CRYPTAI_EXCHANGE=exchange)
+        credentials = _prepare(workspace)
+        _greet(workspace, host, port, credentials)
+        _serve(listener)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # What a thread still computes is lost with it and was promised to nobody: what is acknowledged is
+        # on the disk. Waiting for it would keep a person waiting who pressed Ctrl-C.
+        os._exit(0)
+
+
+def _check_exchange(exchange: str) -> None:
+    from cryptai.market.source import open_source
+
+    open_source(exchange)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror as error:
+        raise InputError(f"There is no address named {host!r} to listen on ({error.strerror}).", field="host") from error
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise InputError(
+            f"{host} port {port} cannot be used ({error.strerror}); name another with --port.", field="port"
+        ) from error
+    return listener
+
+
+def _prepare(workspace: Workspace) -> Credentials | None:
+    from cryptai.web.secret import keep_secret_key
+
+    keep_secret_key(workspace)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "cryptai.web.settings"
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+    from django.db import DatabaseError
+
+    from cryptai.web.accounts.models import User
+
+    try:
+        call_command("migrate", interactive=False, verbosity=0)
+        return User.objects.first_start()
+    except DatabaseError as error:
+        raise WorkspaceError(
+            f"The database {workspace.database} cannot be used ({error}); mend it, or restore a backup."
+        ) from error
+
+
+def _greet(workspace: Workspace, host: str, port: int, credentials: Credentials | None) -> None:
+    shown = f"[{host}]" if ":" in host else host
+    print(f"Workspace  {workspace.root}")
+    print(f"Address    http://{shown}:{port}/")
+    if host not in _LOOPBACK:
+        print("           Others can reach this address: every page needs sign-in. Put TLS in front of it.")
+    if credentials:
+        print("\nFirst start: the owner's password and token, shown only now.")
+        print(f"Username   {credentials.username}")
+        print(f"Password   {credentials.password}")
+        print(f"Token      {credentials.token}")
+        print("A new password: cryptai owner reset-password\n")
+    sys.stdout.flush()
+
+
+def _serve(listener: socket.socket) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(
+        "cryptai.web.asgi:application",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # Forwarding headers are an attacker's text here; behind TLS, Django reads the one it may.
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
+        ws_max_size=4096,
+        ws_max_queue=8,
+    )
+    server = uvicorn.Server(config)
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass  # uvicorn raises the signal again once it has shut down

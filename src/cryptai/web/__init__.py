@@ -1,0 +1,1 @@
+"""The platform: the only place that knows Django; it stores, shows, schedules and permits."""

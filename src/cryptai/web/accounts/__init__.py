@@ -1,0 +1,1 @@
+"""Who is who: users, their API tokens, sign-in."""

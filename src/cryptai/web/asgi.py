@@ -1,0 +1,112 @@
+"""The server's one application: lifespan, prices over a WebSocket, and Django for all else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cryptai.web.settings")
+_pages = get_asgi_application()
+
+from cryptai.web import board, live, sockets  # noqa: E402 (Django's settings come first)
+from cryptai.web.research.models import Run  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Scope = dict[str, Any]
+    Receive = Callable[[], Awaitable[dict[str, Any]]]
+    Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
+# No form and no list of options comes near it.
+LARGEST_BODY: Final = 256 * 1024
+_TOO_LARGE_HEADERS: Final = [
+    (b"content-type", b"application/problem+json"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'"),
+    (b"connection", b"close"),
+]
+
+
+class _TooLarge(Exception):  # noqa: N818 (an answer, not a fault)
+    """The body goes on beyond what may come."""
+
+
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one connection of the ASGI server."""
+    if scope["type"] == "lifespan":
+        await _live(receive, send)
+    elif scope["type"] == "websocket":
+        await sockets.prices(scope, receive, send)
+    else:
+        await _request(scope, receive, send)
+
+
+async def _request(scope: Scope, receive: Receive, send: Send) -> None:
+    # Django under ASGI spools a body to the disk, however large, before anyone may look at it.
+    length = 0
+
+    async def limited() -> dict[str, Any]:
+        nonlocal length
+        message = await receive()
+        length += len(message.get("body", b""))
+        if length > LARGEST_BODY:
+            raise _TooLarge
+        return message
+
+    stated = dict(scope["headers"]).get(b"content-length", b"0")
+    try:
+        if stated.isdigit() and int(stated) > LARGEST_BODY:
+            raise _TooLarge
+        await _pages(scope, limited, send)
+    except _TooLarge:
+        detail = f"A request may be {LARGEST_BODY // 1024} KiB long."
+        body = json.dumps({"type": "about:blank", "title": "Content Too Large", "status": 413, "detail": detail})
+        await send({"type": "http.response.start", "status": 413, "headers": _TOO_LARGE_HEADERS})
+        await send({"type": "http.response.body", "body": body.encode()})
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    # Feed and board run as long as the server. Their failing is shown on every page, and does not end it.
+    tasks: list[asyncio.Task[None]] = []
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await asyncio.to_thread(Run.objects.fail_abandoned)
+            tasks = [asyncio.create_task(_follow(), name="follow"), asyncio.create_task(board.keep(), name="board")]
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=1)
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+async def _follow() -> None:
+    exchange = os.environ.get("CRYPTAI_EXCHANGE", "binance")
+    if exchange == "none":
+        return
+    from cryptai.market.feed import Feed  # noqa: PLC0415 (heavy: the server answers before it is loaded)
+
+    feed = Feed(live.store(), _publish, exchange=exchange)
+    live.attach(feed)
+    with suppress(asyncio.CancelledError):
+        try:
+            await feed.run()
+        except Exception:
+            _log.exception("The feed stopped.")
+
+
+def _publish(event: dict[str, Any]) -> None:
+    live.hub.publish(event)
+    board.notice(event)

@@ -1,0 +1,122 @@
+"""The board: today's signals of every stored venue, scanned anew when candles have closed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from django.conf import settings
+
+from cryptai.errors import CryptaiError
+from cryptai.seams import now_ms
+from cryptai.web import live
+
+if TYPE_CHECKING:
+    from cryptai.signals import Signal
+
+_log = logging.getLogger(__name__)
+# Closes of one instant arrive within a moment; candles imported beside the server are noticed by looking.
+_GATHER_S = 1.0
+_LOOK_S = 30.0
+
+
+@dataclass(frozen=True)
+class BoardState:
+    """Where the signals of one venue stand.
+
+    `state` is `waiting` (not scanned yet), `scanning` (for the first time), `ready` or `failed`; `message` is
+    one sentence for people; `scanned_ms` is when the signals at hand were decided, 0 for never.
+    """
+
+    state: Literal["waiting", "scanning", "ready", "failed"]
+    message: str
+    scanned_ms: int
+
+
+_WAITING = BoardState("waiting", "The markets have not been scanned yet.", 0)
+_signals: dict[str, list[Signal]] = {}
+_states: dict[str, BoardState] = {}
+_scanned: dict[str, tuple[object, ...]] = {}
+# A thread of its own: a scan must not hold up the server's shutdown, nor two run at once.
+_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scan")
+_news = asyncio.Event()
+
+
+def signals(exchange: str | None = None) -> list[Signal]:
+    """Return the newest signals of a venue (default: the feed's), best first; empty before the first scan."""
+    return _signals.get(exchange or live.feed_status().exchange, [])
+
+
+def state(exchange: str | None = None) -> BoardState:
+    """Return where the signals of a venue (default: the feed's) stand."""
+    return _states.get(exchange or live.feed_status().exchange, _WAITING)
+
+
+def notice(event: dict[str, Any]) -> None:
+    """Take note of a feed's event: closed candles, or a fill that ended, call for a scan."""
+    if event.get("closed") or event.get("state") == "live":
+        _news.set()
+
+
+async def keep() -> None:
+    """Keep the board fresh for ever: scan each venue whose stored candles have changed."""
+    loop = asyncio.get_running_loop()
+    while True:
+        for exchange in await loop.run_in_executor(_thread, _changed):
+            await loop.run_in_executor(_thread, scan, exchange)
+        try:
+            await asyncio.wait_for(_news.wait(), _LOOK_S)
+            await asyncio.sleep(_GATHER_S)
+        except TimeoutError:
+            pass
+        _news.clear()
+
+
+def scan(exchange: str) -> None:
+    """Scan one venue and put the result on the board; a failure is shown and leaves the signals before it."""
+    before = _states.get(exchange, _WAITING)
+    if not before.scanned_ms:
+        _states[exchange] = BoardState("scanning", "The markets are being scanned.", 0)
+    began = now_ms()
+    try:
+        _signals[exchange] = _scan(exchange)
+    except CryptaiError as error:
+        _states[exchange] = BoardState("failed", str(error), before.scanned_ms)
+    except Exception:
+        _log.exception("The scan of %s failed.", exchange)
+        _states[exchange] = BoardState("failed", "The scan failed; the server's log says why.", before.scanned_ms)
+    else:
+        count = len(_signals[exchange])
+        _states[exchange] = BoardState("ready", f"{count} signals.", began)
+
+
+# The venue of the feed comes first; while it is being filled it is left alone after the first look.
+def _changed() -> list[str]:
+    status = live.feed_status()
+    changed = []
+    try:
+        for exchange in sorted(live.exchanges(), key=lambda name: name != status.exchange):
+            if exchange == status.exchange and status.state == "backfilling" and exchange in _scanned:
+                continue
+            content = tuple(live.store().markets(exchange))
+            if content and _scanned.get(exchange) != content:
+                _scanned[exchange] = content
+                changed.append(exchange)
+    except (CryptaiError, OSError):
+        _log.exception("The candle store could not be looked at.")
+    return changed
+
+
+def _scan(exchange: str) -> list[Signal]:
+    from cryptai.strategies.user import user_files  # noqa: PLC0415 (heavy: not at start)
+    from cryptai.trading.isolated import scan_isolated  # noqa: PLC0415
+    from cryptai.trading.scan import scan as scan_here  # noqa: PLC0415
+
+    workspace = settings.WORKSPACE
+    if user_files(workspace.strategies):
+        # A user's code never runs in this process.
+        return scan_isolated(workspace.root, exchange)
+    return scan_here(live.store(), exchange)

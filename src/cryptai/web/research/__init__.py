@@ -1,0 +1,1 @@
+"""What was tried: runs of backtests, each its user's own."""

@@ -1,0 +1,53 @@
+"""`POST /signals/api/backtests/`: the command's options as JSON, answered with the command's object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rest_framework.exceptions import APIException
+from rest_framework.response import Response
+from rest_framework.throttling import ScopedRateThrottle
+from rest_framework.views import APIView
+
+from cryptai.web.research.models import Run
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
+
+# A user's strategy may take 60 s, and two runs may be before it.
+_PATIENCE_S = 200.0
+_LARGEST = 64 * 1024
+
+
+class TooLarge(APIException):
+    """The body is larger than any backtest needs."""
+
+    status_code = 413
+    default_detail = f"The body may be {_LARGEST // 1024} KiB long."
+
+
+class StillRunning(APIException):
+    """The run takes longer than a connection should be held."""
+
+    status_code = 504
+    default_detail = "The backtest takes longer than this address waits; its result will be in your history."
+
+
+class Backtests(APIView):
+    """Run a backtest and keep it in the user's history."""
+
+    throttle_classes = (ScopedRateThrottle,)
+    throttle_scope: ClassVar[str] = "backtests"
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse what is too large before it is read."""
+        super().initial(request, *args, **kwargs)
+        if int(request.META.get("CONTENT_LENGTH") or 0) > _LARGEST:
+            raise TooLarge
+
+    def post(self, request: Request) -> Response:
+        """Answer 200 with the object of `cryptai backtest --json`."""
+        run = Run.objects.run_backtest(request.user, request.data, patience_s=_PATIENCE_S)
+        if not run.finished:
+            raise StillRunning
+        return Response(run.result())

@@ -1,0 +1,9 @@
+"""Addresses of the backtest API."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from cryptai.web.research.api import Backtests
+
+urlpatterns = [path("backtests/", Backtests.as_view(), name="api-backtests")]

@@ -1,0 +1,69 @@
+"""The platform's secret key: made once, kept in the workspace for its owner's eyes only, refused if weak."""
+
+from __future__ import annotations
+
+import base64
+import os
+from typing import TYPE_CHECKING
+
+from cryptai.errors import WorkspaceError
+from cryptai.seams import new_secret
+
+if TYPE_CHECKING:
+    from cryptai.workspace import Workspace
+
+_NAME = "django.key"
+
+
+def secret_key(workspace: Workspace) -> str:
+    """Return the key in force: `CRYPTAI_SECRET_KEY`, else the workspace's, else one for this process only.
+
+    Raises
+    ------
+    WorkspaceError
+        If the key is shorter than 50 characters or made of fewer than 10 different ones, or if others
+        can read its file.
+    """
+    given = os.environ.get("CRYPTAI_SECRET_KEY")
+    if given:
+        return _strong(given, "CRYPTAI_SECRET_KEY")
+    path = workspace.secrets / _NAME
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return _fresh()
+    if mode & 0o077:
+        raise WorkspaceError(f"Others can read the secret key {path}; protect it with: chmod 600 {path}")
+    return _strong(path.read_text(encoding="ascii", errors="replace").strip(), str(path))
+
+
+def keep_secret_key(workspace: Workspace) -> None:
+    """Make the workspace's key if it has none, readable by its owner only; safe when two start at once."""
+    path = workspace.secrets / _NAME
+    if path.exists():
+        return
+    draft = path.with_name(f"{_NAME}.{os.getpid()}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(_fresh() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)  # unlike a rename it never replaces the key of one who was quicker
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def _fresh() -> str:
+    return base64.urlsafe_b64encode(new_secret(48)).decode("ascii")
+
+
+def _strong(key: str, where: str) -> str:
+    if len(key) < 50 or len(set(key)) < 10 or key.startswith("django-insecure"):
+        raise WorkspaceError(
+            f"The secret key in {where} is weak; it needs 50 random characters or more. "
+            "Remove it and a good one is made at the next start."
+        )
+    return key

@@ -1,0 +1,25 @@
+"""Every address of the platform; who may use each is in cryptai.web.permissions."""
+
+from __future__ import annotations
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
+from django.urls import include, path
+
+from cryptai.web.ops import health
+
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.site_header = admin.site.site_title = "CryptAI"
+
+urlpatterns = [
+    path("healthz", health.alive, name="healthz"),
+    path("readyz", health.ready, name="readyz"),
+    path("accounts/", include("allauth.account.urls")),
+    path("admin/", admin.site.urls),
+    path("signals/api/", include("cryptai.web.research.urls")),
+    path("", include("cryptai.web.pages.urls")),
+]
+handler400 = "cryptai.web.errors.bad_request"
+handler403 = "cryptai.web.errors.permission_denied"
+handler404 = "cryptai.web.errors.not_found"
+handler500 = "cryptai.web.errors.server_error"
