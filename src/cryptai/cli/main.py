@@ -17,21 +17,20 @@ functions, so that `cryptai --help` answers at once.
 from __future__ import annotations
 
 import errno
-import importlib
 import os
 import sys
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cryptai.cli import backtest, backup, data, doctor, owner, signals, strategies, up
 from cryptai.errors import CryptaiError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # In the order of `cryptai --help`: the way a person first walks it.
-VERBS = ("up", "data", "strategies", "backtest", "signals", "owner", "doctor", "backup")
+_VERBS = (up, data, strategies, backtest, signals, owner, doctor, backup)
 
 # What the machine refuses for reasons a person can mend; any other OSError is a mistake of ours.
 _MACHINE = {
@@ -68,16 +67,15 @@ def application() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(_bare)
-    for verb in VERBS:
-        if find_spec(f"cryptai.cli.{verb}"):
-            importlib.import_module(f"cryptai.cli.{verb}").register(app)
+    for module in _VERBS:
+        module.register(app)
     return app
 
 
 def _run(arguments: list[str]) -> int:
     try:
         command = typer.main.get_command(application())
-        with command.make_context("cryptai", arguments) as context:
+        with command.make_context("cryptai", list(arguments)) as context:
             command.invoke(context)
     except typer.Exit as exit_:
         return exit_.exit_code
