@@ -32,8 +32,8 @@ def reset_password() -> None:
     workspace = open_workspace(create=False)
     if not workspace.database.exists():
         raise WorkspaceError(
-            f"The workspace {workspace.root} has no owner yet; `cryptai up` makes one, or name another folder "
-            "with CRYPTAI_HOME."
+            f"The workspace {workspace.root} has no owner yet; `cryptai up` makes one, or name another "
+            "folder with CRYPTAI_HOME."
         )
     os.environ.update(CRYPTAI_HOME=str(workspace.root), DJANGO_SETTINGS_MODULE="cryptai.web.settings")
     import django

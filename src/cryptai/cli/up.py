@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -57,7 +58,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except socket.gaierror as error:
-        raise InputError(f"There is no address named {host!r} to listen on ({error.strerror}).", field="host") from error
+        raise InputError(
+            f"There is no address named {host!r} to listen on ({error.strerror}).", field="host"
+        ) from error
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -124,7 +127,5 @@ def _serve(listener: socket.socket) -> None:
         ws_max_queue=8,
     )
     server = uvicorn.Server(config)
-    try:
+    with suppress(KeyboardInterrupt):  # raised again by uvicorn once it has shut down
         server.run(sockets=[listener])
-    except KeyboardInterrupt:
-        pass  # uvicorn raises the signal again once it has shut down

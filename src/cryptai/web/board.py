@@ -21,6 +21,7 @@ _log = logging.getLogger(__name__)
 # Closes of one instant arrive within a moment; candles imported beside the server are noticed by looking.
 _GATHER_S = 1.0
 _LOOK_S = 30.0
+_FAILED = "The scan failed; the server's log says why."
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,9 @@ def scan(exchange: str) -> None:
         _signals[exchange] = _scan(exchange)
     except CryptaiError as error:
         _states[exchange] = BoardState("failed", str(error), before.scanned_ms)
-    except Exception:
+    except Exception:  # noqa: BLE001 (a strategy may raise anything; the board goes on)
         _log.exception("The scan of %s failed.", exchange)
-        _states[exchange] = BoardState("failed", "The scan failed; the server's log says why.", before.scanned_ms)
+        _states[exchange] = BoardState("failed", _FAILED, before.scanned_ms)
     else:
         count = len(_signals[exchange])
         _states[exchange] = BoardState("ready", f"{count} signals.", began)

@@ -25,7 +25,9 @@ def is_api(request: HttpRequest) -> bool:
     return "/api/" in request.path or ("json" in accept and "html" not in accept)
 
 
-def problem(status: int, detail: str, *, field: str | None = None, headers: dict[str, str] | None = None) -> JsonResponse:
+def problem(
+    status: int, detail: str, *, field: str | None = None, headers: dict[str, str] | None = None
+) -> JsonResponse:
     """Return a problem document; `field` names the option that is to blame."""
     body = _body(status, detail, field)
     return JsonResponse(body, status=status, content_type="application/problem+json", headers=headers)
@@ -84,7 +86,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     detail = "The server failed at this request; its log says why."
     try:
         return _answer(request, 500, detail)
-    except Exception:
+    except Exception:  # noqa: BLE001 (the last net)
         # What failed may be what every page is made of.
         _log.exception("The page of the error 500 failed too.")
         return HttpResponse(detail, status=500, content_type="text/plain")
@@ -97,7 +99,8 @@ def _answer(request: HttpRequest, status: int, detail: str) -> HttpResponse:
 
 
 def _body(status: int, detail: str, field: str | None) -> dict[str, Any]:
-    body: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    title = HTTPStatus(status).phrase
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     if field:
         body["field"] = field
     return body

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from cryptai.market.feed import Feed, FeedStatus
     from cryptai.market.store import CandleStore
 
-# ("price", exchange, symbol) · ("bar", exchange, symbol, timeframe) the forming bar · ("closed", …) · ("state",)
+# ("price", exchange, symbol) · ("state",)
+# ("bar", exchange, symbol, timeframe), the forming one · ("closed", exchange, symbol, timeframe)
 Topic = tuple[str, ...]
 
 
@@ -102,7 +103,7 @@ _store: CandleStore | None = None
 
 
 def latest(exchange: str) -> dict[str, dict[str, Any]]:
-    """Return `{symbol: {price, ts, change_24h, seq, …}}`, the newest prices of that venue, for the first HTML."""
+    """Return `{symbol: {price, ts, change_24h, seq, …}}`, the newest prices of that venue."""
     return hub.latest(exchange)
 
 
@@ -137,8 +138,8 @@ def feed_status() -> FeedStatus:
     stored = exchanges()
     exchange = "binance" if "binance" in stored or not stored else stored[0]
     return FeedStatus(
-        exchange=exchange, practice=exchange == PRACTICE_EXCHANGE, state="stopped", message="No feed is running.",
-        done=0, total=0, since_ms=0,
+        exchange=exchange, practice=exchange == PRACTICE_EXCHANGE,
+        state="stopped", message="No feed is running.", done=0, total=0, since_ms=0,
     )  # fmt: skip
 
 

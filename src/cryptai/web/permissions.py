@@ -114,6 +114,7 @@ class PermissionMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Refuse it, or pass it on."""
         request.loopback = is_loopback(request)  # type: ignore[attr-defined]
         refused = refusal(request)
         return self.get_response(request) if refused is None else refused

@@ -35,7 +35,8 @@ class ScopedQuery(sql.Query):
     def get_compiler(self, *args: Any, **kwargs: Any) -> SQLCompiler:
         """Compile, which every way of reading does in the end: here it is held."""
         self.check_scope()
-        return super().get_compiler(*args, **kwargs)
+        compiler: SQLCompiler = super().get_compiler(*args, **kwargs)
+        return compiler
 
     def combine(self, rhs: sql.Query, connector: str) -> None:
         """Join with `&` or `|`: only what is of one scope, or the wider one would let the other out."""
@@ -47,7 +48,9 @@ class ScopedQuery(sql.Query):
         """Raise unless somebody said whose rows these are."""
         if self.scope is None:
             name = self.model.__name__ if self.model else "?"
-            raise UnscopedQuery(f"{name}: say whose rows, with .for_user(user), or why all, with .unscoped(reason).")
+            raise UnscopedQuery(
+                f"{name}: say whose rows, with .for_user(user), or why all, with .unscoped(reason)."
+            )
 
 
 class ScopedQuerySet(models.QuerySet[M]):
@@ -91,11 +94,14 @@ class ScopedQuerySet(models.QuerySet[M]):
 
     def raw(self, *args: object, **kwargs: object) -> NoReturn:
         """Refuse: raw SQL cannot be scoped."""
+        del args, kwargs
         raise UnscopedQuery("Raw SQL cannot be scoped; write it as a query.")
 
     def _scoped(self, scope: str) -> Self:
         if self.query.scope is not None and self.query.scope != scope:
-            raise UnscopedQuery(f"This query is of scope {self.query.scope!r} already, and cannot become {scope!r}.")
-        found = self._chain()
+            raise UnscopedQuery(
+                f"This query is of scope {self.query.scope!r} already, and cannot become {scope!r}."
+            )
+        found = self.all()
         found.query.scope = scope
         return found

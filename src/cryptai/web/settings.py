@@ -1,4 +1,4 @@
-"""Settings of the platform: one file, from the environment and the workspace, safe for production unless told.
+"""Settings of the platform: one file, from the environment and the workspace, safe unless told otherwise.
 
 ============================ =====================================================================
 ``CRYPTAI_HOME``             the workspace folder (default ``workspace/`` under the current one)
@@ -93,6 +93,8 @@ DATABASES = {
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         },
+        # A file in tests too: threads that share a database in memory lock each other out.
+        "TEST": {"NAME": WORKSPACE.root / "test.sqlite3"},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -6,9 +6,10 @@ A browser says what it wants, as often as it likes within reason::
      "candles": {"symbol": "BTC-USDT", "timeframe": "1h"},
      "epoch": "…", "seen": {"BTC-USDT": 17}}
 
-Each name replaces what it said before under it; `exchange` is the feed's where it is not given. It gets first
+Each name replaces what it said before under it; `exchange` is the feed's where it is not given. It first gets
 `{"type": "hello", "epoch": …}`, then the newest of all it follows and every change, as the feed's events
-with a `seq`, and the feed's state. After a break it sends back `epoch` and the last `seq` seen of each symbol.
+with a `seq`, and the feed's state. After a break it sends
+back `epoch` and the last `seq` seen of each symbol.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ from cryptai.web import live
 from cryptai.web.permissions import is_loopback, may
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from cryptai.web.live import Topic
 
     Receive = Callable[[], Awaitable[dict[str, Any]]]
-    Send = Callable[[dict[str, Any]], Awaitable[None]]
+    Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 PATH: Final = "/ws/prices/"
 LONGEST: Final = 4096  # characters of one message
@@ -94,7 +95,7 @@ async def _serve(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-# Sends one batch after the other; while a slow browser takes one, the next gathers conflated in the subscriber.
+# Sends batch after batch; while a slow browser takes one, the next gathers, conflated, in the subscriber.
 async def _tell(subscriber: live.Subscriber, send: Send) -> int | None:
     await send({"type": "websocket.send", "text": json.dumps({"type": "hello", "epoch": live.hub.epoch})})
     while True:
@@ -124,14 +125,15 @@ async def _listen(subscriber: live.Subscriber, receive: Receive) -> int | None:
                 return _POLICY
             wishes |= said
             live.hub.follow(subscriber, _topics(wishes), _seen(wishes))
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):  # InputError is a ValueError
+        # InputError is a ValueError
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return _POLICY
 
 
 async def _recheck(scope: dict[str, Any]) -> int | None:
     if is_loopback(_request(scope)):
         await asyncio.Event().wait()  # no session to lose
-    while await asyncio.to_thread(_permitted, scope):
+    while await asyncio.to_thread(_permitted, scope):  # noqa: ASYNC110 (another process may end the session)
         await asyncio.sleep(RECHECK_S)
     return _POLICY
 

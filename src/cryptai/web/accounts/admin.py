@@ -28,11 +28,11 @@ class ApiTokenAdmin(_Admin):
     fields = ("user", "name")
 
     def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
-        """A token is made or revoked, never changed."""
+        """Say no: a token is made or revoked, never changed."""
         del request, obj
         return False
 
-    def save_model(self, request: HttpRequest, obj: ApiToken, form: object, change: bool) -> None:  # noqa: FBT001 (Django's signature)
+    def save_model(self, request: HttpRequest, obj: ApiToken, form: object, change: bool) -> None:
         """Make the token and show its text once."""
         del form, change
         text, made = ApiToken.objects.issue(obj.user, obj.name)

@@ -12,7 +12,6 @@ from django.db import models, transaction
 
 from cryptai.seams import new_secret, now_ms
 
-
 # What a token is worth is its randomness: 32 bytes, so one fast digest protects it as well as a slow one.
 _TOKEN_BYTES = 32
 _SEEN_EVERY_MS = 60_000
@@ -102,6 +101,8 @@ class ApiToken(models.Model):
     objects: ClassVar[ApiTokenManager] = ApiTokenManager()
 
     class Meta:
+        """The name that people read."""
+
         verbose_name = "API token"
 
     def __str__(self) -> str:

@@ -31,16 +31,16 @@ class RunAdmin(_Admin):
         return Run.objects.unscoped("the administration shows all").all()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """A run is made by running."""
+        """Say no: a run is made by running."""
         del request
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
-        """What happened is not changed."""
+        """Say no: what happened is not changed."""
         del request, obj
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
-        """Nor forgotten."""
+        """Say no: nor is it forgotten."""
         del request, obj
         return False

@@ -118,6 +118,8 @@ class Run(models.Model):
     objects: ClassVar[models.Manager[Run]] = RunQuerySet.as_manager()
 
     class Meta:
+        """Newest first, and quickly so for one user."""
+
         ordering = ("-created_ms", "-id")
         indexes = (models.Index(fields=("owner", "-created_ms"), name="run_of_owner"),)
 
