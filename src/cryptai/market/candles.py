@@ -177,7 +177,8 @@ def _column(values: ArrayLike, dtype: type, name: str) -> NDArray[Any]:
         array = np.asarray(values)
     except ValueError as error:
         raise InputError(
-            f"The column {name!r} must be an array of numbers, but is none: {error}.", field=name
+            f"The column {name!r} must be a one-dimensional array of numbers, but its rows differ in length.",
+            field=name,
         ) from error
     wrong = _unfit(array, dtype)
     if wrong:

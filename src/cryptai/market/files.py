@@ -139,7 +139,7 @@ def _read_parquet(path: Path) -> dict[str, Any]:
         if not kind.is_numeric() or (name == "ts" and not kind.is_integer()):
             wanted = "whole milliseconds UTC since 1970 (int64)" if name == "ts" else "numbers (float64)"
             raise DataError(f"its column {name} is of type {kind}, but must hold {wanted}.", field=name)
-        _refuse_empty(table[name])
+        _refuse_empty(table[name], table[name].is_null())
     times = table["ts"].to_numpy()
     return {"ts": times} | {name: table[name].cast(pl.Float64).to_numpy() for name in COLUMNS[1:]}
 
@@ -169,7 +169,7 @@ def _check_names(found: Sequence[str]) -> None:
 def _numbers(texts: pl.Series) -> Any:
     import polars as pl  # noqa: PLC0415 (see above)
 
-    _refuse_empty(texts)
+    _refuse_empty(texts, texts.is_null() | (texts == ""))
     # Polars parses to the nearest double, as Python does.
     numbers = texts.cast(pl.Int64, strict=False) if texts.name == "ts" else None
     if numbers is None or numbers.null_count():
@@ -183,10 +183,7 @@ def _numbers(texts: pl.Series) -> Any:
     return numbers.to_numpy()
 
 
-def _refuse_empty(column: pl.Series) -> None:
-    empty = column.is_null()
-    if column.dtype == str:
-        empty |= column == ""
+def _refuse_empty(column: pl.Series, empty: pl.Series) -> None:
     if empty.any():
         raise DataError(f"Row {int(empty.arg_true()[0])}: {column.name} is empty.", field=column.name)
 
