@@ -1,0 +1,206 @@
+"""The house rules that no linter knows: what may be committed, how rooms are named, who imports whom."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import distributions
+from pathlib import Path
+
+import pytest
+
+import cryptai
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src" / "cryptai"
+BIN = Path(sys.executable).parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+# The one long file that is nobody's prose.
+LOCK = (ROOT / "constraints.txt").read_text()
+
+
+def committed() -> list[Path]:
+    """Return the files of the repository, or what would be committed next."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is not a clone: there is no list of committed files")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    return [path for name in listed.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def modules() -> list[Path]:
+    return [p for p in sorted(SOURCE.rglob("*.py")) if "migrations" not in p.parts]
+
+
+def texts() -> list[tuple[Path, str]]:
+    binary = {".png", ".woff2", ".ico", ".parquet", ".arrow", ".npy", ".gz"}
+    return [(p, p.read_text()) for p in committed() if p.suffix not in binary and p != Path(__file__)]
+
+
+def test_no_file_names_this_machine_or_a_registry() -> None:
+    here = (f"{ROOT.parent}/", f"{Path.home()}/", f"{BIN}/")
+    hosts = ("registry.npmjs", "pypi.org/simple", "files.pythonhosted", "--index-url http")
+    found = [(path.name, word) for path, text in texts() for word in (*here, *hosts) if word in text]
+    assert found == []
+
+
+def test_no_third_party_code_is_committed() -> None:
+    parts = {"node_modules", "vendor", "dist", ".venv", "site-packages"}
+    assert [p for p in committed() if parts & set(p.relative_to(ROOT).parts)] == []
+    assert [p for p in committed() if p.stat().st_size > 400_000 and p.name != "constraints.txt"] == []
+    assert [p for p in committed() if p.name.endswith((".min.js", ".min.css", ".whl", ".so", ".pkl"))] == []
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(SOURCE)))
+def test_every_module_opens_with_a_sentence_and_has_one_idea(path: Path) -> None:
+    text = path.read_text()
+    docstring = ast.get_docstring(ast.parse(text)) if text.strip() else "Empty."
+    assert docstring, "it has no docstring"
+    assert docstring.split("\n\n")[0].rstrip().endswith((".", ":", "?")), (
+        "its docstring opens with no sentence"
+    )
+    assert len(text.splitlines()) <= 320, "look for the second idea in it"
+
+
+def test_rooms_are_named_by_their_matter() -> None:
+    pattern = re.compile(r"^(utils?|helpers?|common|misc|services?|managers?|selectors)$")
+    assert [p for p in SOURCE.rglob("*") if pattern.match(p.stem)] == []
+
+
+def test_there_is_no_word_of_unfinished_work() -> None:
+    words = re.compile(r"\b(TODO|FIXME|XXX|HACK|NotImplementedError)\b")
+    assert [f"{p.name}: {hit[0]}" for p in modules() for hit in words.finditer(p.read_text())] == []
+
+
+def test_the_version_is_said_once() -> None:
+    newest = re.search(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest
+    assert newest[1] == PYPROJECT["project"]["version"] == cryptai.__version__
+
+
+def locked() -> dict[str, str]:
+    return {normal(m[1]): m[2] for m in re.finditer(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", LOCK, re.MULTILINE)}
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_every_locked_package_has_hashes_and_no_address() -> None:
+    assert "://" not in LOCK
+    for block in re.split(r"\n(?=\S)", LOCK.strip()):
+        assert "--hash=sha256:" in block, block.splitlines()[0]
+
+
+def test_every_declared_dependency_is_locked() -> None:
+    project = PYPROJECT["project"]
+    declared = [*project["dependencies"], *PYPROJECT["build-system"]["requires"]]
+    for group in (*project["optional-dependencies"].values(), *PYPROJECT["dependency-groups"].values()):
+        declared += group
+    names = {normal(re.match(r"[A-Za-z0-9._-]+", one)[0]) for one in declared}  # type: ignore[index]
+    assert names - locked().keys() == set(), "run make lock"
+
+
+def test_what_is_installed_is_what_is_locked() -> None:
+    if not (BIN.parent / ".ok-dev").exists():
+        pytest.skip("this environment was not made by make")
+    own = {"cryptai", "pip", "setuptools"}
+    here = {
+        normal(d.name): d.version for d in distributions(path=[p for p in sys.path if "site-packages" in p])
+    }
+    differ = {n: v for n, v in here.items() if n not in own and locked().get(n) != v.partition("+")[0]}
+    assert differ == {}
+
+
+def test_the_front_ends_lock_has_hashes_and_no_address() -> None:
+    lock = json.loads((ROOT / "frontend" / "package-lock.json").read_text())
+    for name, package in lock["packages"].items():
+        if name:
+            assert package["integrity"].startswith("sha512-"), name
+            assert "resolved" not in package, name
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import time\n\ntime.time()",
+        "from time import monotonic",
+        "import random",
+        "from secrets import token_hex",
+        "from datetime import UTC, datetime\n\ndatetime.now(UTC)",
+        "from uuid import uuid4",
+        "import os\n\nos.urandom(8)",
+        "import numpy as np\n\nnp.random.default_rng()",
+        "from django.utils.timezone import now",
+    ],
+    ids=lambda line: line.splitlines()[-1],
+)
+def test_clock_randomness_and_ids_are_out_of_reach_but_through_the_seams(line: str) -> None:
+    planted = SOURCE / "market" / "planted.py"
+    done = subprocess.run(
+        [BIN / "ruff", "check", "--no-cache", "--select", "TID251", "--stdin-filename", planted, "-"],
+        input=line + "\n", capture_output=True, text=True, cwd=ROOT, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "TID251" in done.stdout
+
+
+def contracts(root: Path) -> tuple[int, str]:
+    lint = "from importlinter.cli import lint_imports_command as lint; lint()"
+    done = subprocess.run(
+        [sys.executable, "-c", lint, "--no-logo", "--no-cache"],
+        cwd=root, env={"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin", "COLUMNS": "200"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
+def planted(tmp_path: Path, module: str, line: str) -> Path:
+    """Copy the package, plant a line at the end of one of its modules, and return the copy's folder."""
+    shutil.copytree(
+        SOURCE, tmp_path / "cryptai", ignore=shutil.ignore_patterns("__pycache__", "static", "templates")
+    )
+    shutil.copy(ROOT / ".importlinter", tmp_path)
+    if module:
+        path = tmp_path / "cryptai" / module
+        path.write_text(f"{path.read_text()}\n{line}\n")
+    return tmp_path
+
+
+def test_the_import_contracts_hold(tmp_path: Path) -> None:
+    status, said = contracts(planted(tmp_path, "", ""))
+    assert status == 0, said
+
+
+@pytest.mark.parametrize(
+    ("module", "planted_import", "contract"),
+    [
+        ("features/trend.py", "django", "The engine knows no framework"),
+        ("features/trend.py", "cryptai.trading.kernel", "Imports only look upstream"),
+        ("market/candles.py", "cryptai.web.live", "Imports only look upstream"),
+        ("web/live.py", "cryptai.web.pages.urls", "The rooms of the platform, in order"),
+        ("strategies/breakout.py", "cryptai.strategies.ema_trend", "Strategies do not know each other"),
+        ("market/sources/practice.py", "cryptai.market.sources.binance", "Sources do not know each other"),
+    ],
+)
+def test_an_import_that_does_not_belong_is_caught(
+    module: str, planted_import: str, contract: str, tmp_path: Path
+) -> None:
+    status, said = contracts(planted(tmp_path, module, f"import {planted_import}"))
+    assert status == 1, said
+    assert f"{contract} BROKEN" in said
+
+
+def test_a_new_room_without_a_floor_is_caught(tmp_path: Path) -> None:
+    copy = planted(tmp_path, "", "")
+    (copy / "cryptai" / "extra.py").write_text('"""A room nobody planned."""\n')
+    status, said = contracts(copy)
+    assert status == 1
+    assert "cryptai.extra" in said
