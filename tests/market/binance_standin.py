@@ -1,0 +1,114 @@
+"""A stand-in for Binance on loopback: REST and stream on one port, a clock of its own, faults to order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from email.utils import formatdate
+from urllib.parse import parse_qs, urlsplit
+
+from websockets.asyncio.server import serve
+from websockets.datastructures import Headers
+from websockets.http11 import Response
+
+from cryptai.market.symbol import parse_symbol
+from cryptai.market.timeframe import Timeframe
+
+
+def truth(timeframe, ts):
+    """The one true bar of a time, as the venue's strings: open, high, low, close, volume."""
+    step = ts // Timeframe(timeframe).ms
+    opens, close = 100 + step % 37 / 8, 100 + (step + 1) % 37 / 8
+    return [
+        f"{v:.8f}" for v in (opens, max(opens, close) + 0.5, min(opens, close) - 0.5, close, 1 + step % 5)
+    ]
+
+
+def true_row(timeframe, ts):
+    return (ts, *map(float, truth(timeframe, ts)))
+
+
+class Exchange:
+    """A venue with a clock (`now_ms`), a first bar, holes, and `faults`: answers it gives first."""
+
+    def __init__(self, now_ms):
+        self.now_ms = now_ms
+        self.first_ms = 0
+        self.holes = set()
+        self.faults = []
+        self.asked = []
+        self.streams = []
+        self.connected = asyncio.Event()
+        self.refuse_streams = None
+
+    def answer(self, status, body, **headers):
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        told = {
+            "Date": formatdate(self.now_ms // 1000, usegmt=True),
+            "Content-Type": "application/json",
+            "Content-Length": str(len(content)),
+            "Connection": "close",
+        }
+        told |= {name.replace("_", "-"): value for name, value in headers.items()}
+        return Response(status, "said", Headers(told), content)
+
+    def request(self, _connection, request):
+        address = urlsplit(request.path)
+        if address.path == "/stream":
+            return self.answer(self.refuse_streams, {}) if self.refuse_streams else None
+        query = {name: values[0] for name, values in parse_qs(address.query).items()}
+        self.asked.append((address.path, query))
+        if self.faults:
+            return self.faults.pop(0)
+        if address.path == "/api/v3/time":
+            return self.answer(200, {"serverTime": self.now_ms})
+        if query["symbol"].startswith("NONE"):
+            return self.answer(400, {"code": -1121, "msg": "Invalid symbol."})
+        return self.answer(200, self.klines(query))
+
+    def klines(self, query):
+        """Give the newest `limit` bars that open at `endTime` or before, the unfinished one with them."""
+        frame = Timeframe(query["interval"])
+        newest = frame.floor(min(self.now_ms, int(query.get("endTime", self.now_ms))))
+        rows, ts = [], newest
+        while len(rows) < int(query["limit"]) and ts >= self.first_ms:
+            if ts not in self.holes:
+                rows.append([ts, *truth(frame, ts), ts + frame.ms - 1, "0", 1, "0", "0", "0"])
+            ts -= frame.ms
+        return rows[::-1]
+
+    async def stream(self, socket):
+        self.streams.append(socket)
+        self.connected.set()
+        await socket.wait_closed()
+
+    async def send_bar(self, symbol, timeframe, ts, *, closed, values=None):
+        opens, high, low, close, volume = values or truth(timeframe, ts)
+        raw = parse_symbol(symbol).replace("/", "")
+        k = {"t": ts, "T": ts + Timeframe(timeframe).ms - 1, "s": raw, "i": timeframe, "x": closed}
+        k |= {"o": opens, "h": high, "l": low, "c": close, "v": volume}
+        await self.send({"stream": "-", "data": {"e": "kline", "E": self.now_ms, "s": raw, "k": k}})
+
+    async def send_price(self, symbol, price, before="100.0"):
+        data = {"e": "24hrMiniTicker", "E": self.now_ms, "s": parse_symbol(symbol).replace("/", "")}
+        await self.send({"stream": "-", "data": data | {"c": price, "o": before}})
+
+    async def send(self, message):
+        text = message if isinstance(message, str) else json.dumps(message)
+        await self.streams[-1].send(text)
+
+    async def disconnect(self):
+        self.connected.clear()
+        await self.streams[-1].close(1001, "maintenance")
+
+
+@asynccontextmanager
+async def standing_in(monkeypatch, now_ms):
+    """Run a stand-in and point the Binance source at it."""
+    exchange = Exchange(now_ms)
+    async with serve(exchange.stream, "127.0.0.1", 0, process_request=exchange.request) as server:
+        port = server.sockets[0].getsockname()[1]
+        monkeypatch.setenv("CRYPTAI_BINANCE_REST", f"http://127.0.0.1:{port}")
+        monkeypatch.setenv("CRYPTAI_BINANCE_WS", f"ws://127.0.0.1:{port}")
+        yield exchange
