@@ -124,7 +124,7 @@ class NativeKernel:
 
     def _prepare(self) -> Callable[..., int]:
         if os.environ.get("NUMBA_DISABLE_JIT") == "1":
-            return self._python()
+            return self._interpreted()
         if os.environ.get("CRYPTAI_NATIVE") == "0":
             return self._ctype()(self._compile().address)
         path = self.object_file()
@@ -154,6 +154,17 @@ class NativeKernel:
 
     def _python(self) -> Callable[..., int]:
         return getattr(importlib.import_module(self.module), self.function)  # type: ignore[no-any-return]
+
+    def _interpreted(self) -> Callable[..., int]:
+        # For debugging and coverage: the same function, step by step, on the same addresses.
+        function, signature = self._python(), self.signature
+
+        def call(*arguments: Any) -> int:
+            return function(
+                *(ctypes.c_void_p(a) if kind == "p" else a for a, kind in zip(arguments, signature, strict=True))
+            )
+
+        return call
 
     def _compile(self) -> Any:
         import numba  # noqa: PLC0415

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -38,7 +39,10 @@ class Registry(Generic[T]):
 
     def get(self, name: str, *, field: str | None = None) -> T:
         """Return the thing of that name; raise `UnknownName` with the near ones."""
-        self._load()
+        if name not in self._found and not self._loaded:
+            self._try_file(name)
+        if name not in self._found:
+            self._load()
         if name not in self._found:
             raise UnknownName(self.kind, name, self._found, field=field)
         return self._found[name]
@@ -53,8 +57,17 @@ class Registry(Generic[T]):
             yield self._found[name]
 
     def __contains__(self, name: object) -> bool:
-        self._load()
-        return name in self._found
+        try:
+            self.get(str(name))
+        except UnknownName:
+            return False
+        return True
+
+    def _try_file(self, name: str) -> None:
+        # Most things stand in a file of their name; looking there first spares reading the metadata of
+        # every installed distribution.
+        if name.isidentifier() and importlib.util.find_spec(f"{self.package}.{name}"):
+            importlib.import_module(f"{self.package}.{name}")
 
     def _load(self) -> None:
         if self._loaded:

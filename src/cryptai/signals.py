@@ -93,8 +93,8 @@ class Signal:
     """A setup that stands at the last closed bar, as a person reads it.
 
     `entry` is where it filled, or the last close while the order waits for the next open; `price` is
-    the last close; `reward_risk` is measured from there: what is left to the target over what is left to
-    the stop. `score` is 0..1, made of `factors` (each 0..1). `decided_at_ms` is the close of the bar that decided;
+    the last close. `reward_risk` is the distance to the target over that to the stop from `entry`,
+    `reward_risk_now` from `price`. `score` is 0..1, made of `factors` (each 0..1). `decided_at_ms` is the close of the bar that decided;
     `age_bars` how many bars closed since; `stale` says that newer bars should be here and are not.
     """
 
@@ -108,6 +108,7 @@ class Signal:
     target: float
     price: float
     reward_risk: float
+    reward_risk_now: float
     score: float
     factors: dict[str, float]
     reason: str

@@ -1,30 +1,30 @@
-"""TA-Lib's compiled functions, without its Python front.
+"""TA-Lib's compiled functions, without Polars and pandas.
 
-That front imports Polars and pandas where they are installed, only to accept their Series. We pass arrays, and
-a command that starts a third of a second sooner is worth these few lines.
+TA-Lib imports both where they are installed, only to accept their Series. We pass arrays, and a command that
+starts a third of a second sooner is worth these few lines. `import talib` itself goes on working, and
+accepts Series again, unless this module came first.
 """
 
 from __future__ import annotations
 
-import importlib.util
-from importlib.machinery import EXTENSION_SUFFIXES
-from pathlib import Path
+import importlib
+import sys
+import threading
 from typing import Any
+
+_SPARED = ("polars", "pandas")
 
 
 def _load() -> Any:
-    package = importlib.util.find_spec("talib")
-    if package is None or package.origin is None:
-        raise ImportError("TA-Lib is missing; install the package `ta-lib`.")
-    folder = Path(package.origin).parent
-    file = next(f for suffix in EXTENSION_SUFFIXES for f in folder.glob(f"_ta_lib{suffix}"))
-    spec = importlib.util.spec_from_file_location("talib._ta_lib", file)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{file} is not an extension module.")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module._ta_initialize()  # noqa: SLF001 (what the front does on import)
-    return module
+    # Hidden only for this import, and only while no other thread could miss them.
+    hidden = [name for name in _SPARED if name not in sys.modules and threading.active_count() == 1]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        return importlib.import_module("talib._ta_lib")
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 talib = _load()

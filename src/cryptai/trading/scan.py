@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from cryptai import seams
 from cryptai.ledger.book import LONG, SHORT
-from cryptai.portfolio.rules import MIN_REWARD_RISK
 from cryptai.signals import EXIT_LONG, EXIT_SHORT, Signal
 from cryptai.strategies.strategy import build
 from cryptai.strategies.user import find_strategy, strategy_names
@@ -36,12 +35,11 @@ def scan(
     """Return the setups that stand at the last closed bar of every stored market of a venue, best first.
 
     Each strategy runs over the last 1,000 bars with its own defaults and the default costs, through the same kernel
-    as a backtest. A setup stands while the engine holds its position or waits for its fill, what is left to
-    the target is at least 1.5 times what is left to the stop, and it is at most 100 bars old. Strategies
-    without a bracket (the yardstick) have no setup.
+    as a backtest. A setup stands while the engine holds its position or waits for its fill, for at most 100 bars.
+    Strategies without a bracket (the yardstick) have no setup.
 
-    The score is 0..1: the strategy's conviction (0.5), reward:risk from the last close, where 3 and more is full
-    (0.25), and the share of the symbol's stored timeframes in which the strategy's score points the same way
+    The score is 0..1: the strategy's conviction at the last bar (0.5), what is left to the target over what is left
+    to the stop, where 3 and more is full (0.25), and the share of the symbol's stored timeframes in which the strategy's score points the same way
     (0.25; shared out where one timeframe is stored only).
 
     Parameters
@@ -78,12 +76,11 @@ def _setups(strategy: Strategy, frames: list[Candles], exchange: str, now: int) 
             continue
         side, entry, stop, target, bar = setup
         price = float(candles.close[-1])
-        risk = side * (price - stop)
-        reward_risk = side * (target - price) / risk if risk > 0 else 0.0
+        left = side * (target - price), side * (price - stop)
         age = len(candles) - 1 - bar
-        if reward_risk < MIN_REWARD_RISK * (1 - 1e-12) or age > MAX_AGE_BARS:
+        if min(left) <= 0 or age > MAX_AGE_BARS:
             continue
-        factors = _factors(side, str(candles.timeframe), convictions, reward_risk)
+        factors = _factors(side, str(candles.timeframe), convictions, left[0] / left[1])
         shares = sum(WEIGHTS[name] for name in factors)
         setups.append(
             Signal(
@@ -96,7 +93,8 @@ def _setups(strategy: Strategy, frames: list[Candles], exchange: str, now: int) 
                 stop=stop,
                 target=target,
                 price=price,
-                reward_risk=reward_risk,
+                reward_risk=(target - entry) / (entry - stop),
+                reward_risk_now=left[0] / left[1],
                 score=sum(WEIGHTS[name] * value for name, value in factors.items()) / shares,
                 factors=factors,
                 reason=result.reasons[0 if side == LONG else 1],
@@ -125,11 +123,11 @@ def _standing(result: Result, candles: Candles) -> tuple[int, float, float, floa
 
 
 def _factors(
-    side: int, timeframe: str, convictions: dict[str, float], reward_risk: float
+    side: int, timeframe: str, convictions: dict[str, float], reward_risk_now: float
 ) -> dict[str, float]:
     factors = {
         "strategy": min(max(side * convictions[timeframe], 0.0), 1.0),
-        "reward_risk": min(reward_risk / 3.0, 1.0),
+        "reward_risk": min(reward_risk_now / 3.0, 1.0),
     }
     others = [value for frame, value in convictions.items() if frame != timeframe]
     if others:

@@ -1,0 +1,117 @@
+"""`cryptai backtest`: one strategy over one market."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cryptai.cli.options import Exchange, Json
+
+if TYPE_CHECKING:
+    from cryptai.trading.result import Result
+
+_FRACTION = "NUMBER"
+_LAST_TRADES = 10
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("backtest", epilog="Example: cryptai backtest ema_trend --symbol BTC/USDT --timeframe 1h")(backtest)
+
+
+def backtest(
+    strategy: Annotated[str, typer.Argument(help="A name from `cryptai strategies`.")],
+    symbol: Annotated[str | None, typer.Option(help="Market, such as BTC/USDT.")] = None,
+    timeframe: Annotated[str | None, typer.Option(help="1m 5m 15m 30m 1h 4h 1d or 1w.")] = None,
+    exchange: Exchange = "binance",
+    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help="First bar open, UTC.")] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Bars open before this, UTC.")] = None,
+    capital: Annotated[str | None, typer.Option(metavar=_FRACTION, help="Cash at the start [10000].")] = None,
+    fee: Annotated[str | None, typer.Option(metavar=_FRACTION, help="Fee of each side [0.001].")] = None,
+    slippage: Annotated[str | None, typer.Option(metavar=_FRACTION, help="Slippage [0.0005].")] = None,
+    stop: Annotated[str | None, typer.Option(metavar=_FRACTION, help="Stop distance, or none [0.08].")] = None,
+    target: Annotated[str | None, typer.Option(metavar=_FRACTION, help="Target distance, or none [0.15].")] = None,
+    size: Annotated[str | None, typer.Option(metavar=_FRACTION, help="Share of the equity [1].")] = None,
+    risk: Annotated[str | None, typer.Option(metavar=_FRACTION, help="Share lost at the stop.")] = None,
+    min_reward_risk: Annotated[
+        str | None, typer.Option(metavar=_FRACTION, help="Least target over stop [1.5].")
+    ] = None,
+    param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter; repeatable.")] = None,
+    candles: Annotated[Path | None, typer.Option(metavar="FILE", help="Use this CSV or Parquet file.")] = None,
+    json_: Json = False,
+) -> None:
+    """Run a strategy over stored candles, or over a file.
+
+    Signals at the close of a bar fill at the next open; a gap through stop or target fills at the open; a
+    bar that reaches both stops first. Numbers are fractions: 0.08 is 8 %.
+    """
+    from cryptai.trading.request import BacktestRequest
+
+    options: dict[str, Any] = {
+        "strategy": strategy, "symbol": symbol, "timeframe": timeframe, "exchange": exchange, "from": from_,
+        "to": to, "capital": capital, "fee": fee, "slippage": slippage, "stop": stop, "target": target,
+        "size": size, "risk": risk, "min_reward_risk": min_reward_risk, "param": param or [],
+    }  # fmt: skip
+    result = _run(BacktestRequest.parse(options), candles)
+    if json_:
+        print(json.dumps(result.as_object(), allow_nan=False))
+    else:
+        _show(result)
+
+
+def _run(request: Any, file: Path | None) -> Result:
+    from cryptai.trading.run import run_on, run_request
+    from cryptai.workspace import open_workspace
+
+    workspace = open_workspace(create=False)
+    if file is not None:
+        from cryptai.market.files import read_candles
+
+        found = read_candles(file, symbol=request.symbol, timeframe=request.timeframe)
+        return run_on(request, found, workspace.strategies)
+    from cryptai.market.store import CandleStore
+
+    return run_request(request, CandleStore(workspace.candles), workspace.strategies)
+
+
+def _show(result: Result) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    told = result.as_object()
+    if told.get("practice"):
+        console.print("PRACTICE: these candles are synthetic.", style="bold yellow")
+    params = " ".join(f"{k}={v}" for k, v in result.params.items())
+    console.print(f"[bold]{result.strategy}[/] {params}  {result.symbol} {result.timeframe}", highlight=False)
+    console.print(f"{told['from']} to {told['to']}, {told['bars']} bars, run {told['run']}", highlight=False)
+    metrics = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in told["metrics"].items():
+        metrics.add_row(name, _figure(name, value))
+    console.print(metrics)
+    if not told["trades"]:
+        console.print("No trade.")
+        return
+    trades = Table(title=f"last {min(_LAST_TRADES, len(told['trades']))} of {len(told['trades'])} trades")
+    for name in ("side", "entry_time", "entry_price", "exit_time", "exit_price", "pnl", "exit_reason"):
+        trades.add_column(name, justify="right" if name in ("entry_price", "exit_price", "pnl") else "left")
+    for row in told["trades"][-_LAST_TRADES:]:
+        trades.add_row(
+            row["side"], row["entry_time"], f"{row['entry_price']:.8g}", row["exit_time"],
+            f"{row['exit_price']:.8g}", f"{row['pnl']:+,.2f}", row["exit_reason"],
+        )  # fmt: skip
+    console.print(trades)
+
+
+def _figure(name: str, value: float | None) -> str:
+    if value is None:
+        return "undefined"
+    if name in ("total_return", "max_drawdown", "win_rate", "time_in_market"):
+        sign = "+" if name == "total_return" else ""
+        return f"{value:{sign}.2%}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" if abs(value) < 100 else f"{value:,.2f}"
+
+

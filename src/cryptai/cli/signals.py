@@ -1,0 +1,91 @@
+"""`cryptai signals`: the best setups that stand now, or stood at the end of a day."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cryptai.cli.options import Exchange, Json
+
+if TYPE_CHECKING:
+    from cryptai.signals import Signal
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("signals", epilog="Example: cryptai signals --top 5 --date 2023-06-30")(signals)
+
+
+def signals(
+    top: Annotated[int, typer.Option(min=1, max=1000, help="How many, best first.")] = 5,
+    date: Annotated[
+        str | None, typer.Option(metavar="DAY", help="As of the end of this UTC day, from bars closed by then.")
+    ] = None,
+    exchange: Exchange = "binance",
+    json_: Json = False,
+) -> None:
+    """Rank the setups that stand at the last closed bar of every stored market.
+
+    The score is 0..1: the strategy's conviction, reward:risk from the last close, and agreement of the
+    symbol's timeframes.
+    """
+    from cryptai.market.store import CandleStore
+    from cryptai.signals import top as best
+    from cryptai.trading.result import PRACTICE
+    from cryptai.trading.scan import scan
+    from cryptai.workspace import open_workspace
+
+    workspace = open_workspace(create=False)
+    as_of_ms = _end_of_day(date) if date else None
+    found = best(
+        scan(
+            CandleStore(workspace.candles), exchange, as_of_ms=as_of_ms, strategies_folder=workspace.strategies
+        ),
+        top,
+    )
+    if json_:
+        told = {"exchange": exchange, "practice": exchange == PRACTICE, "date": date}
+        print(json.dumps({**told, "signals": [s.as_object() for s in found]}, allow_nan=False))
+    else:
+        _show(found, exchange)
+
+
+def _end_of_day(date: str) -> int:
+    from cryptai import seams
+    from cryptai.errors import InputError
+    from cryptai.market.timeframe import DAY_MS
+    from cryptai.market.times import iso, parse_time
+
+    start = parse_time(date, field="date")
+    if start % DAY_MS:
+        raise InputError(f"date must be a day, such as 2023-06-30, was {date!r}.", field="date")
+    if start > seams.now_ms():
+        raise InputError(f"date {date} lies in the future; today is {iso(seams.now_ms())[:10]} UTC.", field="date")
+    return min(start + DAY_MS, seams.now_ms())
+
+
+def _show(found: list[Signal], exchange: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from cryptai.market.times import iso
+
+    console = Console()
+    if any(s.practice for s in found):
+        console.print("PRACTICE: these candles are synthetic.", style="bold yellow")
+    if not found:
+        console.print(f"No setup stands in the stored markets of {exchange}; see `cryptai data list`.")
+        return
+    table = Table()
+    for name in ("score", "side", "symbol", "timeframe", "entry", "stop", "target", "reward:risk", "why", "decided"):
+        table.add_column(name, justify="right" if name in ("score", "entry", "stop", "target", "reward:risk") else "left")
+    for s in found:
+        state = " (stale)" if s.stale else ""
+        table.add_row(
+            f"{s.score:.2f}", s.side, s.symbol, s.timeframe, f"{s.entry:.8g}", f"{s.stop:.8g}", f"{s.target:.8g}",
+            f"{s.reward_risk:.2f}", f"{s.strategy}: {s.reason}", f"{iso(s.decided_at_ms)}{state}",
+        )  # fmt: skip
+    console.print(table)
+    console.print("Signals are information, not advice. No out-of-sample record yet: not enough evidence.")

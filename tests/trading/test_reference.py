@@ -1,0 +1,199 @@
+"""The kernel against the reference: the same trades and equity on random strategies and series."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryptai.ledger.book import END, TRADE, Order, empty_book, first_mark
+from cryptai.portfolio.rules import Rules
+from cryptai.trading import kernel
+from cryptai.trading.backtest import backtest
+from cryptai.trading.costs import Costs
+
+from . import reference
+from .worlds import random_candles, random_script
+
+NUMBERS = ("entry_price", "exit_price", "quantity", "fees", "pnl")
+
+
+def _setup(rng):
+    stop = None if rng.random() < 0.15 else float(rng.uniform(0.005, 0.12))
+    target = None if rng.random() < 0.15 else float(rng.uniform(0.005, 0.2))
+    risk = float(rng.uniform(0.002, 0.05)) if stop is not None and rng.random() < 0.3 else None
+    return reference.Setup(
+        capital=float(rng.choice([100.0, 10_000.0, 1e6])),
+        fee=float(rng.choice([0.0, 0.001, 0.01])),
+        slippage=float(rng.choice([0.0, 0.0005, 0.005])),
+        stop=stop,
+        target=target,
+        size=float(rng.choice([0.25, 1.0])),
+        risk=risk,
+    )
+
+
+def _kernel(candles, script, setup):
+    nan = float("nan")
+    rules = Rules(
+        nan if setup.stop is None else setup.stop,
+        nan if setup.target is None else setup.target,
+        setup.size,
+        nan if setup.risk is None else setup.risk,
+    )
+    return backtest(
+        candles, script, capital=setup.capital, rules=rules, costs=Costs(setup.fee, setup.slippage), min_reward_risk=0
+    )
+
+
+def _reference(candles, script, setup):
+    return reference.run(
+        candles.ts.tolist(), candles.open.tolist(), candles.high.tolist(), candles.low.tolist(),
+        candles.close.tolist(), script.entry_long, script.entry_short, script.leave_long, script.leave_short, setup,
+    )  # fmt: skip
+
+
+def differences(result, expected, capital):
+    """Return the first thing that differs, in words; None if all agrees to 1e-9."""
+    if len(result.trades) != len(expected.trades):
+        return f"{len(result.trades)} trades, expected {len(expected.trades)}"
+    for i, (got, want) in enumerate(zip(result.trades, expected.trades, strict=True)):
+        for name in ("side", "exit_reason", "entry_bar", "exit_bar"):
+            if got[name] != want[name]:
+                return f"trade {i}: {name} {got[name]}, expected {want[name]}"
+        for name in ("entry_time", "exit_time"):
+            if int(got[name].astype("i8")) != want[name]:
+                return f"trade {i}: {name}"
+        for name in NUMBERS:
+            if abs(got[name] - want[name]) > 1e-9 * max(1.0, abs(want[name]), abs(want["quantity"])):
+                return f"trade {i}: {name} {got[name]!r}, expected {want[name]!r}"
+    scale = max(1.0, capital, max(map(abs, expected.equity)))
+    if not np.allclose(result.equity, expected.equity, rtol=0, atol=1e-9 * scale):
+        return "equity"
+    if abs(result.metrics.max_drawdown - expected.max_drawdown(capital)) > 1e-9:
+        return "max_drawdown"
+    return None
+
+
+def _world(seed):
+    rng = np.random.default_rng([2026, seed])
+    candles = random_candles(rng, int(rng.integers(20, 400)), volatility=float(rng.choice([0.002, 0.01, 0.03])))
+    return candles, random_script(rng, len(candles)), _setup(rng)
+
+
+def test_two_hundred_random_worlds_agree_trade_by_trade():
+    reasons, sides, gaps = set(), set(), 0
+    for seed in range(200):
+        candles, script, setup = _world(seed)
+        result, expected = _kernel(candles, script, setup), _reference(candles, script, setup)
+        assert differences(result, expected, setup.capital) is None, f"world {seed}"
+        reasons |= {t["exit_reason"] for t in expected.trades}
+        sides |= {t["side"] for t in expected.trades}
+        gaps += sum(t["exit_reason"] == "stop" and t["exit_price"] < candles.low[t["exit_bar"]] for t in expected.trades)
+    # A test of the test: the worlds reach every kind of end and both sides.
+    assert reasons == {"signal", "stop", "target", "end"}
+    assert sides == {"long", "short"}
+
+
+def test_sharpe_and_the_other_metrics_follow_from_the_reference_too():
+    for seed in range(200, 260):
+        candles, script, setup = _world(seed)
+        result, expected = _kernel(candles, script, setup), _reference(candles, script, setup)
+        sharpe = expected.sharpe(setup.capital, candles.ts.tolist()) if min(expected.equity) > 0 else None
+        if sharpe is None or not expected.trades:
+            continue
+        assert result.metrics.sharpe_ratio == pytest.approx(sharpe, rel=1e-9, abs=1e-9)
+        pnl = [t["pnl"] for t in expected.trades]
+        assert result.metrics.win_rate == pytest.approx(sum(p > 0 for p in pnl) / len(pnl))
+        lost = -sum(p for p in pnl if p <= 0)
+        if lost:
+            assert result.metrics.profit_factor == pytest.approx(sum(p for p in pnl if p > 0) / lost, rel=1e-9)
+        assert result.metrics.total_return == pytest.approx(expected.equity[-1] / setup.capital - 1, abs=1e-9)
+
+
+MUTANTS = {
+    "target before stop": ("if low <= book.stop:", "if low <= book.stop and not high >= book.target:"),
+    "a gap fills at the stop": ("min(open_, book.stop), STOP", "book.stop, STOP"),
+    "a gap fills at the target": ("max(open_, book.target), TARGET", "book.target, TARGET"),
+    "slippage on a target": ("level if reason == TARGET else level", "level"),
+    "an old cross enters again": ("entry if entry != entry_before else 0", "entry"),
+    "bracket from the open": ("stop = price * (1.0 - order.side", "stop = open_ * (1.0 - order.side"),
+    "no costs at the end": ("price = close[t] * (1.0 - side * costs.slippage)", "price = close[t]"),
+    "an exit that waits for the bracket": ("if order.exits != 0 and book.quantity != 0.0:", "if False:"),
+    "a short that fills like a long": ("open_ * (1.0 + order.side * costs.slippage)", "open_ * (1.0 + costs.slippage)"),
+    "slippage in our favour": ("price = open_ * (1.0 - side * costs.slippage)", "price = open_ * (1.0 + side * costs.slippage)"),
+}
+
+
+@pytest.mark.parametrize("bug", MUTANTS)
+def test_a_bug_planted_in_the_kernel_is_caught(bug):
+    old, new = MUTANTS[bug]
+    source = Path(kernel.__file__).read_text()
+    assert old in source
+    mutant = _interpreted(source.replace(old, new))
+    for seed in range(40):
+        candles, script, setup = _world(seed)
+        if differences(_looped(mutant, candles, script, setup), _reference(candles, script, setup), setup.capital):
+            return
+    pytest.fail(f"40 worlds did not notice: {bug}")
+
+
+def test_the_kernel_read_by_plain_python_gives_the_same_bits():
+    plain = _interpreted(Path(kernel.__file__).read_text())
+    for seed in range(15):
+        candles, script, setup = _world(seed)
+        compiled, interpreted = _kernel(candles, script, setup), _looped(plain, candles, script, setup)
+        assert compiled.equity.tobytes() == interpreted.equity.tobytes()
+        assert compiled.records.tobytes() == interpreted.records.tobytes()
+
+
+def test_one_closed_bar_at_a_time_gives_the_fills_and_the_equity_of_the_loop_to_the_bit():
+    for seed in range(30):
+        candles, script, setup = _world(seed)
+        loop = _kernel(candles, script, setup)
+        equity, trades = _bar_by_bar(candles, script, setup, loop.rules, loop.costs)
+        assert equity[:-1].tobytes() == loop.equity[:-1].tobytes()
+        # The loop alone knows where the range ends and closes what is open there.
+        finished = loop.records[loop.records["exit_reason"] != END]
+        assert trades.tobytes() == finished.tobytes()
+
+
+def _interpreted(source):
+    """Return the kernel's functions without Numba, from a source text."""
+    plain = "njit = lambda f=None, **_: f if f is not None else (lambda g: g)"
+    names = {}
+    exec(compile(source.replace("from cryptai.jit import njit", plain), "kernel", "exec"), names)  # noqa: S102
+    return names
+
+
+def _looped(functions, candles, script, setup):
+    """Run a kernel's `simulate` from Python; return a result to compare."""
+    result, signals = _kernel(candles, script, setup), script.signals(candles)
+    n = len(candles)
+    trades, daily, equity = np.empty(n + 1, TRADE), np.empty(n), np.empty(n)
+    with np.errstate(all="ignore"):
+        book, value, _ = functions["simulate"](
+            candles.ts, candles.open, candles.high, candles.low, candles.close, signals.entry, signals.exits,
+            result.rules, result.costs, empty_book(setup.capital), first_mark(setup.capital), equity, daily, trades,
+            True,
+        )  # fmt: skip
+    metrics = replace(result.metrics, max_drawdown=value.max_drawdown)
+    return replace(result, equity=equity, records=trades[: book.trades], metrics=metrics)
+
+
+def _bar_by_bar(candles, script, setup, rules, costs):
+    """Call the compiled `match`, `mark` and `decide` as a session does: one closed bar at a time."""
+    signals = script.signals(candles)
+    trades, daily = np.empty(len(candles) + 1, TRADE), np.empty(len(candles))
+    book, value, order, before = empty_book(setup.capital), first_mark(setup.capital), Order(0, 0), 0
+    equity = []
+    for t in range(len(candles)):
+        bar = float(candles.open[t]), float(candles.high[t]), float(candles.low[t])
+        book = kernel.match(book, order, t, candles.ts, *bar, rules, costs, trades)
+        value = kernel.mark(value, book, int(candles.ts[t]), float(candles.close[t]), daily)
+        order = kernel.decide(int(signals.entry[t]), before, int(signals.exits[t]))
+        before = int(signals.entry[t])
+        equity.append(value.equity)
+    return np.array(equity), trades[: book.trades]
