@@ -133,7 +133,7 @@ def _listed(stored: Stored) -> dict[str, Any]:
 
 # What fits a terminal of 80 columns: the digest is in the JSON.
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    exchange = f"{row['exchange']} (PRACTICE)" if row["practice"] else row["exchange"]
+    exchange = row["exchange"].upper() if row["practice"] else row["exchange"]
     shown = {key: row[key] for key in ("symbol", "timeframe", "bars", "from", "to", "holes")}
     return {"exchange": exchange} | shown | {key: row[key][:16].replace("T", " ") for key in ("from", "to")}
 
