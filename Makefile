@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help env run test lint types imports chromium lock fmt docs bench clean
+.PHONY: help env run test lint types imports chromium lock fmt reference docs bench clean
 
 VENV ?= .venv
 PY := $(VENV)/bin/python
@@ -59,6 +59,9 @@ lock: $(VENV)/.ok-run  ## resolve all dependencies anew into constraints.txt, wi
 fmt: $(VENV)/.ok-dev  ## format, and mend what lint can mend
 	@$(VENV)/bin/ruff format
 	@$(VENV)/bin/ruff check --fix
+
+reference: $(VENV)/.ok-dev  ## write the reference pages anew from the code
+	@$(PY) docs/generate.py
 
 docs: $(VENV)/.ok-docs  ## build the documentation as HTML into build/docs
 	@$(VENV)/bin/sphinx-build --quiet --fail-on-warning docs build/docs

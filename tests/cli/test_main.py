@@ -37,6 +37,14 @@ def raising(error: BaseException) -> Callable[[], typer.Typer]:
     return build
 
 
+@pytest.mark.parametrize("group", ["data", "owner"])
+def test_a_group_alone_shows_its_help(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([group]) == 0
+    out, err = capsys.readouterr()
+    assert f"Usage: cryptai {group}" in out
+    assert not err
+
+
 def names_of_commands() -> list[str]:
     return list(typer.main.get_command(application()).commands)  # type: ignore[attr-defined]
 
@@ -79,7 +87,7 @@ def test_every_command_has_a_help_with_a_sentence(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["nosuch"], ["--nosuch"], ["data"], ["backup"], ["backup", "a", "b"], ["data", "nosuch", "--json"]],
+    [["nosuch"], ["--nosuch"], ["backup"], ["backup", "a", "b"], ["data", "nosuch", "--json"]],
 )
 def test_wrong_usage_is_one_sentence_and_exit_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str]

@@ -81,16 +81,24 @@ def _run(arguments: list[str]) -> int:
         return exit_.exit_code
     except typer.Abort:
         return 130
-    except (typer.TyperException, CryptaiError) as error:
-        return _refuse(error.format_message() if isinstance(error, typer.TyperException) else str(error))
     except (KeyboardInterrupt, BrokenPipeError):
         raise
     except Exception as error:  # noqa: BLE001 (the last net: whatever slips through is told, and logged)
-        if isinstance(error, OSError) and error.errno in _MACHINE:
-            where = f"{error.filename}: " if error.filename else ""
-            return _refuse(f"{where}{error.strerror}.")
-        return _confess(error, arguments)
+        return _tell(error, arguments)
     return 0
+
+
+def _tell(error: Exception, arguments: list[str]) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":  # `cryptai data`; Typer does not export the class
+        print(error)
+        return 0
+    if isinstance(error, typer.TyperException):
+        return _refuse(error.format_message())
+    if isinstance(error, CryptaiError):
+        return _refuse(str(error))
+    if isinstance(error, OSError) and error.errno in _MACHINE:
+        return _refuse(f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}.")
+    return _confess(error, arguments)
 
 
 def _bare(
