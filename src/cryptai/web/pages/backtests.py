@@ -1,0 +1,189 @@
+"""Backtest: would it have worked, and how sure am I?"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from cryptai.errors import CryptaiError, InputError, LimitExceeded, UnknownName
+from cryptai.market.timeframe import TIMEFRAMES, Timeframe
+from cryptai.web import live
+from cryptai.web.context import shown
+from cryptai.web.pages import chart, curve, forms, outcome, stored
+from cryptai.web.pages.market import trade_marks
+from cryptai.web.research.models import Run
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+    from cryptai.strategies.strategy import Parameter
+
+# Most runs end within this: the answer is then the result, and a mistake is told in the form.
+_PATIENCE_S: Final = 2.0
+_MOST_MARKS: Final = 20_000
+_HISTORY: Final = 25
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def backtesting(request: HttpRequest) -> HttpResponse:
+    """Show the form and the user's runs; a posted form starts a run and goes to its page."""
+    given = request.POST if request.method == "POST" else request.GET
+    names = _names()
+    strategy = given.get("strategy", "") or "ema_trend"
+    if strategy not in names:
+        error = UnknownName("strategy", strategy[:64], names, field="strategy")
+        return _form(request, names[0], {}, (error.field or "", str(error)), status=400)
+    if request.method != "POST":
+        return _form(request, strategy, given.dict())
+    options = forms.options_of(given.dict(), _declared(strategy))
+    try:
+        run = Run.objects.run_backtest(request.user, options, patience_s=_PATIENCE_S)  # type: ignore[arg-type, attr-defined]
+    except InputError as error:
+        return _form(request, strategy, given.dict(), (error.field or "", str(error)), status=400)
+    except LimitExceeded as error:
+        return _form(request, strategy, given.dict(), ("", str(error)), status=429)
+    return HttpResponseRedirect(reverse("run", args=[run.pk]))
+
+
+@require_safe
+def run(request: HttpRequest, pk: str) -> HttpResponse:
+    """Show one run of the user: its progress, its failure, or its result."""
+    row = _row(request, pk)
+    page: dict[str, Any] = {"section": "backtest", "run": row, "again": _again(row)}
+    if row.status != Run.Status.COMPLETED:
+        return render(request, "pages/run.html", page)
+    try:
+        found, equity = row.result(), row.equity()
+    except (OSError, ValueError):
+        return render(request, "pages/run.html", {**page, "lost": True})
+    pages = Paginator(list(enumerate(found["trades"], start=1)), outcome.PAGE_TRADES)
+    page |= {
+        "found": found, "metrics": outcome.metrics(found), "evidence": outcome.evidence(found),
+        "rules": outcome.rules(found), "trades": pages.get_page(request.GET.get("page")),
+        "picture": curve.curve_picture(equity[0], equity[1], found["capital"]),
+        "data": _chart(row, found),
+    }  # fmt: skip
+    return render(request, "pages/run.html", page)
+
+
+@require_safe
+def run_equity(request: HttpRequest, pk: str) -> HttpResponse:
+    """Answer equity and drawdown as points, 2,000 each at most, extremes kept."""
+    row = _completed(request, pk)
+    ts, equity = row.equity()
+    falls = curve.drawdowns(equity, float(row.result()["capital"]))
+    return JsonResponse({"equity": curve.points(ts, equity), "drawdown": curve.points(ts, falls)})
+
+
+@require_safe
+def run_trades(request: HttpRequest, pk: str) -> HttpResponse:
+    """Answer the run's trades as the chart draws them, the newest 20,000."""
+    trades = _completed(request, pk).result()["trades"]
+    return JsonResponse({"trades": trade_marks(trades[-_MOST_MARKS:]), "all": len(trades)})
+
+
+def _form(
+    request: HttpRequest, strategy: str, given: dict[str, str], error: tuple[str, str] | None = None, *, status: int = 200
+) -> HttpResponse:
+    exchange = given.get("exchange", "") or shown(request)["exchange"]
+    try:
+        found = live.store().markets(exchange)
+    except CryptaiError:
+        found = []
+    symbols = stored.symbols(found)
+    frames = [name for name in TIMEFRAMES if any(one.timeframe == name for one in found)]
+    if symbols and "symbol" not in given:
+        given = {**given, "symbol": "BTC/USDT" if "BTC/USDT" in symbols else symbols[0]}
+    wanted = {key: request.GET.get(key, "").strip()[:64] for key in ("of", "market", "status")}
+    runs = Run.objects.for_user(request.user)  # type: ignore[attr-defined]
+    everything = runs
+    if wanted["of"]:
+        runs = runs.filter(strategy=wanted["of"])
+    if wanted["market"]:
+        runs = runs.filter(symbol__icontains=wanted["market"].replace("-", "/"))
+    if wanted["status"] in Run.Status.values:
+        runs = runs.filter(status=wanted["status"])
+    history = Paginator(runs, _HISTORY).get_page(request.GET.get("page"))
+    names = _names()
+    page = {
+        "section": "backtest", "names": names, "strategy": strategy, "about": _about(strategy),
+        "form": forms.form_of(
+            strategy, _declared(strategy), given, symbols=symbols,
+            timeframes=frames or list(TIMEFRAMES), error=error,
+        ),
+        "form_exchange": exchange, "any_stored": bool(symbols), "history": history, "wanted": wanted,
+        "filtered": any(wanted.values()), "query": urlencode({k: v for k, v in wanted.items() if v}),
+        "any_run": bool(history) or (any(wanted.values()) and everything.exists()),
+        "statuses": [(value, label.lower()) for value, label in Run.Status.choices],
+    }  # fmt: skip
+    return render(request, "pages/backtesting.html", page, status=status)
+
+
+def _chart(row: Run, found: dict[str, Any]) -> dict[str, Any] | None:
+    # The candles under the newest trade; None where they are not stored any more.
+    from cryptai.market.times import parse_time  # noqa: PLC0415
+
+    newest = found["trades"][-1]["exit_time"] if found["trades"] else found["to"]
+    try:
+        until = parse_time(newest, field="to") + 40 * Timeframe(row.timeframe).ms
+        bars, _, older = chart.window(
+            live.store(), row.exchange, row.symbol, row.timeframe, before_ms=until, bars=chart.FIRST_BARS
+        )
+    except CryptaiError:
+        return None
+    return {**chart.as_json(bars, {}, older=older), "exchange": row.exchange} if len(bars) else None
+
+
+def _row(request: HttpRequest, pk: str) -> Run:
+    found = Run.objects.for_user(request.user).filter(pk=pk).first()  # type: ignore[attr-defined]
+    if found is None:
+        raise Http404
+    row: Run = found
+    return row
+
+
+def _completed(request: HttpRequest, pk: str) -> Run:
+    row = _row(request, pk)
+    if row.status != Run.Status.COMPLETED or not (row.folder / "result.json").is_file():
+        raise Http404
+    return row
+
+
+def _again(row: Run) -> str:
+    # The form as it was filled in for this run.
+    asked = {k: v for k, v in row.request.items() if k != "param" and v is not None}
+    params = {f"param.{k}": str(v).lower() if isinstance(v, bool) else v for k, v in row.params.items()}
+    for name in ("from", "to"):
+        if name in asked:
+            asked[name] = str(asked[name]).replace("T00:00:00Z", "")
+    numbers = {k: f"{v:g}" if isinstance(v, float) and math.isfinite(v) else v for k, v in asked.items()}
+    return f"{reverse('backtesting')}?{urlencode({**numbers, **params})}"
+
+
+def _names() -> list[str]:
+    from cryptai.strategies.user import strategy_names  # noqa: PLC0415 (the registry imports the strategies' files)
+
+    return strategy_names(settings.WORKSPACE.strategies)
+
+
+def _declared(strategy: str) -> list[Parameter] | None:
+    from cryptai.strategies.strategy import parameters, strategies  # noqa: PLC0415
+
+    # A user's file is not imported in the server's process: its parameters are not known here.
+    return parameters(strategies.get(strategy)) if strategy in strategies else None
+
+
+def _about(strategy: str) -> str:
+    from cryptai.strategies.strategy import strategies  # noqa: PLC0415
+
+    if strategy not in strategies:
+        return "Your own file in the workspace; it runs in a process of its own, with limits of time and memory."
+    return (strategies.get(strategy).__doc__ or "").strip().partition("\n")[0]

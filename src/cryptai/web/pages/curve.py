@@ -1,0 +1,81 @@
+"""Equity and drawdown as curves: thinned to what a screen can show, and drawn by the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cryptai.web.pages.drawing import Tick, round_levels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MOST_POINTS: Final = 2_000
+_PICTURE_POINTS: Final = 500
+
+
+def thinned(values: NDArray[np.float64], most: int = MOST_POINTS) -> NDArray[np.int64]:
+    """Return the rows to keep, `most` at most: of each stretch its lowest and highest, and both ends.
+
+    Extremes survive, so the deepest fall is drawn as deep as it was.
+    """
+    n = len(values)
+    if n <= most:
+        return np.arange(n, dtype=np.int64)
+    edges = np.linspace(0, n, max(1, (most - 2) // 2) + 1).astype(np.int64)
+    kept = {0, n - 1}
+    for start, end in zip(edges[:-1], edges[1:], strict=True):
+        part = values[start:end]
+        kept |= {int(start + part.argmin()), int(start + part.argmax())}
+    return np.array(sorted(kept), dtype=np.int64)
+
+
+def drawdowns(equity: NDArray[np.float64], capital: float) -> NDArray[np.float64]:
+    """Return how far equity stands below its highest so far, the capital being the first; 0 to -1."""
+    peaks = np.maximum(np.maximum.accumulate(equity), capital) if len(equity) else equity
+    return equity / peaks - 1.0
+
+
+def points(ts: NDArray[np.float64], values: NDArray[np.float64], most: int = MOST_POINTS) -> list[list[float]]:
+    """Return `[time in ms, value]` rows, thinned."""
+    rows = thinned(values, most)
+    return [[int(t), float(v)] for t, v in zip(ts[rows].tolist(), values[rows].tolist(), strict=True)]
+
+
+@dataclass(frozen=True)
+class CurvePicture:
+    """Equity over drawdown, as paths in boxes of 100 × 100; marks in percent."""
+
+    equity: str
+    drawdown: str
+    values: list[Tick]
+    times: list[Tick]
+    deepest: float
+    last: float
+
+
+def curve_picture(ts: NDArray[np.float64], equity: NDArray[np.float64], capital: float) -> CurvePicture | None:
+    """Return the picture; None of fewer than two bars."""
+    n = len(equity)
+    if n < 2:
+        return None
+    low, high = min(float(equity.min()), capital), max(float(equity.max()), capital)
+    pad = (high - low) * 0.05 or high * 0.01 or 1.0
+    low, high = low - pad, high + pad
+    falls = drawdowns(equity, capital)
+    deepest = float(falls.min())
+
+    def x(row: int) -> float:
+        return round(100.0 * row / (n - 1), 3)
+
+    def y(value: float) -> float:
+        return round(100.0 * (high - value) / (high - low), 3)
+
+    line = "M" + " L".join(f"{x(int(i))},{y(float(equity[i]))}" for i in thinned(equity, _PICTURE_POINTS))
+    scale = deepest or -1.0
+    area = " L".join(f"{x(int(i))},{round(100.0 * float(falls[i]) / scale, 3)}" for i in thinned(falls, _PICTURE_POINTS))
+    marks = [Tick(x(i), float(ts[i])) for i in range(n // 8, n, max(1, n // 4))]
+    values = [Tick(y(v), v) for v in round_levels(low, high, 5)]
+    return CurvePicture(line, f"M0,0 L{area} L100,0 Z", values, marks, deepest, float(equity[-1]))

@@ -1,0 +1,227 @@
+"""Market: what is happening here, and why did we say so?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from django.http import HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from cryptai.errors import CryptaiError, DataError, InputError
+from cryptai.market.symbol import parse_symbol, url_symbol
+from cryptai.market.timeframe import DAY_MS, Timeframe
+from cryptai.web import board, live
+from cryptai.web.context import shown
+from cryptai.web.errors import problem
+from cryptai.web.pages import chart, drawing, stored, watch
+from cryptai.web.pages.numbers import decimals_of
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+    from cryptai.market.candles import Candles
+    from cryptai.signals import Signal
+
+_PICTURE_BARS: Final = 120
+_TABLE_BARS: Final = 24
+_MOST_TRADES: Final = 500
+_PREFERRED: Final = ("1h", "4h", "1d", "30m", "15m", "5m", "1w", "1m")
+
+
+@require_safe
+def market_list(request: HttpRequest) -> HttpResponse:
+    """List the markets of the venue; `?q=` keeps those whose name has it, and one alone is gone to."""
+    common = shown(request)
+    exchange, wanted = common["exchange"], request.GET.get("q", "").strip()[:40]
+    store = live.store()
+    found = store.markets(exchange)
+    letters = "".join(c for c in wanted.upper() if c.isalnum())
+    some = [one for one in found if letters in one.symbol.replace("/", "")]
+    names = stored.symbols(some)
+    if wanted and len(names) == 1:
+        return HttpResponseRedirect(_address(names[0], exchange))
+    rows = watch.watchlist(store, some, live.latest(exchange), common["now_ms"])
+    frames = {symbol: stored.timeframes(some, symbol) for symbol in names}
+    page = {
+        "section": "market", "wanted": wanted, "any_stored": bool(found),
+        "rows": [(row, frames[row.symbol]) for row in rows],
+        "near": [] if rows else stored.near(wanted, stored.symbols(found)),
+    }  # fmt: skip
+    return render(request, "pages/market_list.html", page)
+
+
+@require_safe
+def markets_json(request: HttpRequest) -> HttpResponse:
+    """Answer the names of all markets of the venue, for the search field and the palette."""
+    exchange = shown(request)["exchange"]
+    names = stored.symbols(live.store().markets(exchange))
+    return JsonResponse(
+        {"markets": [{"symbol": n, "exchange": exchange, "url": _address(n, exchange)} for n in names]}
+    )
+
+
+@require_safe
+def market(request: HttpRequest, symbol: str) -> HttpResponse:
+    """Show one market: chart, figures, what is said about it, the last bars."""
+    common = shown(request)
+    exchange, now_ms = common["exchange"], common["now_ms"]
+    found = live.store().markets(exchange)
+    try:
+        name = parse_symbol(symbol)
+    except InputError as error:
+        return _unknown(request, str(error), symbol, stored.symbols(found))
+    if url_symbol(name) != symbol:
+        query = request.GET.urlencode()
+        address = reverse("market", args=[url_symbol(name)])
+        return HttpResponseRedirect(f"{address}?{query}" if query else address)
+    frames = stored.timeframes(found, name)
+    if not frames:
+        detail = f"No candles of {name} are stored for {exchange}."
+        return _unknown(request, detail, name, stored.symbols(found))
+    frame = request.GET.get("timeframe", "")
+    if not frame:
+        frame = next(one for one in _PREFERRED if one in frames)
+    if frame not in frames:
+        detail = f"No {frame[:12]!r} candles of {name} are stored for {exchange}; there are {', '.join(frames)}."
+        return _unknown(request, detail, name, [])
+    try:
+        bars, wide, older = chart.window(live.store(), exchange, name, frame)
+    except CryptaiError as error:
+        return render(request, "errors/500.html", {"detail": str(error)}, status=500)
+    columns = chart.indicators(wide, len(bars))
+    signals = [s for s in board.signals(exchange) if s.symbol == name]
+    at = frames.index(frame)
+    page = {
+        "section": "market", "symbol": name, "timeframe": frame, "timeframes": frames,
+        "shorter": frames[at - 1] if at else "", "longer": frames[at + 1] if at + 1 < len(frames) else "",
+        "figures": _figures(bars, wide, columns, live.latest(exchange).get(name)),
+        "state": stored.freshness(next(o for o in found if o.symbol == name and o.timeframe == frame), now_ms),
+        "stored": next(one for one in found if one.symbol == name and one.timeframe == frame),
+        "signals": signals,
+        "picture": _picture(bars, columns),
+        "table": list(reversed(_rows(bars))),
+        "data": {
+            **chart.as_json(bars, columns, older=older), "exchange": exchange,
+            "signals": [_band(s) for s in signals if s.timeframe == frame],
+        },
+        "strategies": _strategies(),
+    }  # fmt: skip
+    return render(request, "pages/market.html", page)
+
+
+@require_safe
+def candles_json(request: HttpRequest, symbol: str) -> HttpResponse:
+    """Answer older bars: those before `before` (ms UTC), at most `limit` (1,000)."""
+    exchange = shown(request)["exchange"]
+    try:
+        frame = Timeframe(request.GET.get("timeframe", ""))
+        before = _whole(request, "before", None, 0, 7_258_118_400_000)
+        limit = _whole(request, "limit", chart.FIRST_BARS, 1, chart.MOST_BARS)
+        bars, wide, older = chart.window(
+            live.store(), exchange, parse_symbol(symbol), frame, before_ms=before, bars=limit or chart.FIRST_BARS
+        )
+    except DataError as error:
+        return problem(404, str(error))
+    except InputError as error:
+        return problem(400, str(error), field=error.field)
+    return JsonResponse(chart.as_json(bars, chart.indicators(wide, len(bars)), older=older))
+
+
+@require_safe
+def trades_json(request: HttpRequest, symbol: str) -> HttpResponse:
+    """Answer the newest trades a built-in strategy would have made here with its defaults, for the chart."""
+    exchange = shown(request)["exchange"]
+    from cryptai.strategies.strategy import strategies  # noqa: PLC0415 (Numba waits until trades are asked for)
+    from cryptai.trading.request import BacktestRequest  # noqa: PLC0415
+    from cryptai.trading.run import run_request  # noqa: PLC0415
+
+    try:
+        name = request.GET.get("strategy", "")
+        strategies.get(name, field="strategy")
+        asked = BacktestRequest.parse(
+            {"strategy": name, "exchange": exchange, "symbol": symbol, "timeframe": request.GET.get("timeframe", "")}
+        )
+        result = run_request(asked, live.store())
+    except DataError as error:
+        return problem(404, str(error))
+    except InputError as error:
+        return problem(400, str(error), field=error.field)
+    return JsonResponse({"strategy": name, "trades": trade_marks(result.as_object()["trades"][-_MOST_TRADES:])})
+
+
+def trade_marks(trades: list[dict[str, Any]]) -> list[list[Any]]:
+    """Return trades as the chart draws them: `[side, entry time, entry price, exit time, exit price, pnl, exit reason]`."""
+    from cryptai.market.times import parse_time  # noqa: PLC0415
+
+    return [
+        [
+            t["side"], parse_time(t["entry_time"], field="entry_time"), t["entry_price"],
+            parse_time(t["exit_time"], field="exit_time"), t["exit_price"], t["pnl"], t["exit_reason"],
+        ]
+        for t in trades
+    ]  # fmt: skip
+
+
+def _figures(
+    bars: Candles, wide: Candles, columns: dict[str, Any], price: dict[str, Any] | None
+) -> dict[str, Any]:
+    day = wide.between(int(wide.close_ts[-1]) - DAY_MS)
+    return {
+        "price": price["price"] if price else float(bars.close[-1]),
+        "change_24h": price["change_24h"] if price else watch.change_over(wide, DAY_MS),
+        "decimals": decimals_of(bars.close[-50:].tolist()),
+        "high": float(day.high.max()) if len(day) else None,
+        "low": float(day.low.min()) if len(day) else None,
+        "volume": float((day.volume * day.close).sum()) if len(day) else None,
+        "rsi": float(columns["rsi"][-1]),
+        "macd": float(columns["macd_histogram"][-1]),
+        "atr": float(columns["atr"][-1] / bars.close[-1]),
+        "ema_above": bool(columns["ema_12"][-1] > columns["ema_26"][-1]),
+        "ema_known": bool(columns["ema_26"][-1] == columns["ema_26"][-1]),  # noqa: PLR0124 (NaN is unequal to itself)
+        "closed_ms": int(bars.close_ts[-1]),
+    }
+
+
+def _picture(bars: Candles, columns: dict[str, Any]) -> drawing.CandlePicture | None:
+    last = bars[max(0, len(bars) - _PICTURE_BARS) :]
+    lines = {name: columns[name][-len(last) :].tolist() for name in ("ema_12", "ema_26")}
+    return drawing.candle_picture(last, lines)
+
+
+def _rows(bars: Candles) -> list[tuple[int, float, float, float, float, float, float]]:
+    last = bars[max(0, len(bars) - _TABLE_BARS) :]
+    change = last.close / last.open - 1.0
+    columns = (last.ts, last.open, last.high, last.low, last.close, last.volume, change)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def _band(signal: Signal) -> dict[str, Any]:
+    row = signal.as_object()
+    keep = ("side", "strategy", "entry", "stop", "target", "score", "reason")
+    return {**{name: row[name] for name in keep}, "decided_at_ms": signal.decided_at_ms}
+
+
+def _strategies() -> list[str]:
+    from cryptai.strategies.strategy import strategies  # noqa: PLC0415 (the registry imports the strategies' files)
+
+    return strategies.names()
+
+
+def _unknown(request: HttpRequest, detail: str, symbol: str, known: list[str]) -> HttpResponse:
+    page = {"section": "market", "detail": detail, "near": stored.near(symbol, known), "known": known[:12]}
+    return render(request, "errors/404.html", page, status=404)
+
+
+def _whole(request: HttpRequest, name: str, default: int | None, low: int, high: int) -> int | None:
+    text = request.GET.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 16 and low <= int(text) <= high):
+        raise InputError(f"{name} must be a whole number from {low} to {high}, was {text[:20]!r}.", field=name)
+    return int(text)
+
+
+def _address(symbol: str, exchange: str) -> str:
+    return f"{reverse('market', args=[url_symbol(symbol)])}?exchange={exchange}"

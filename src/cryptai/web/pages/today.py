@@ -1,0 +1,54 @@
+"""Today: what should I look at, and may I believe it?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from cryptai.errors import CryptaiError
+from cryptai.seams import sleep
+from cryptai.web import board, live
+from cryptai.web.context import shown
+from cryptai.web.pages import watch
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+# A process's first scan starts Numba: a page waits this long for it, then shows what is coming.
+_PATIENCE_S: Final = 3.0
+_STEP_S: Final = 0.1
+
+
+@require_safe
+def today(request: HttpRequest) -> HttpResponse:
+    """Show the five best signals, the watchlist and the state of the data."""
+    common = shown(request)
+    exchange, now_ms = common["exchange"], common["now_ms"]
+    page: dict[str, object] = {"section": "today"}
+    try:
+        store = live.store()
+        found = store.markets(exchange)
+        watchlist = watch.watchlist(store, found, live.latest(exchange), now_ms)
+    except CryptaiError as error:
+        return render(request, "pages/today.html", {**page, "failure": str(error)}, status=500)
+    if found:
+        from cryptai.signals import top  # noqa: PLC0415 (the engine's words wait until there is data)
+
+        state = _scan_state(exchange)
+        signals = board.signals(exchange)
+        decimals = {row.symbol: row.decimals for row in watchlist}
+        page["scan"] = state
+        page["standing"] = len(signals)
+        page["signals"] = [(signal, decimals.get(signal.symbol)) for signal in top(signals, 5)]
+    page |= {"watchlist": watchlist, "stock": watch.stock(found, now_ms)}
+    return render(request, "pages/today.html", page)
+
+
+def _scan_state(exchange: str) -> board.BoardState:
+    for _ in range(round(_PATIENCE_S / _STEP_S)):
+        if board.state(exchange).state != "scanning":
+            break
+        sleep(_STEP_S)
+    return board.state(exchange)

@@ -1,0 +1,23 @@
+"""Addresses of the pages."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.urls import path
+
+from cryptai.web.pages import backtests, market, styleguide, today
+
+urlpatterns = [
+    path("", today.today, name="today"),
+    path("markets/", market.market_list, name="market-list"),
+    path("markets.json", market.markets_json, name="market-search"),
+    path("markets/<str:symbol>/", market.market, name="market"),
+    path("markets/<str:symbol>/candles.json", market.candles_json, name="market-candles"),
+    path("markets/<str:symbol>/trades.json", market.trades_json, name="market-trades"),
+    path("analytics/backtesting/", backtests.backtesting, name="backtesting"),
+    path("analytics/backtesting/runs/<str:pk>/", backtests.run, name="run"),
+    path("analytics/backtesting/runs/<str:pk>/equity.json", backtests.run_equity, name="run-equity"),
+    path("analytics/backtesting/runs/<str:pk>/trades.json", backtests.run_trades, name="run-trades"),
+]
+if settings.DEBUG:
+    urlpatterns.append(path("styleguide/", styleguide.styleguide, name="styleguide"))

@@ -1,0 +1,117 @@
+// What is drawn over the candles: a signal's entry–stop–target bands, and trades joined from entry to exit.
+
+/**
+ * A Lightweight Charts series primitive that hands a canvas, in CSS pixels, to `paint`.
+ * @typedef {(context: CanvasRenderingContext2D, at: {x: (ms: number) => number | null, y: (price: number) => number | null, width: number, height: number}) => void} Paint
+ */
+class Drawing {
+  /** @param {Paint} paint @param {"bottom" | "top"} order */
+  constructor(paint, order) {
+    this.paint = paint;
+    /** @type {any} */ this.place = null;
+    const renderer = {
+      draw: (/** @type {any} */ target) => target.useMediaCoordinateSpace((/** @type {any} */ scope) => {
+        if (!this.place) return;
+        const { chart, series } = this.place;
+        const scale = chart.timeScale();
+        this.paint(scope.context, {
+          x: (ms) => scale.timeToCoordinate(ms / 1000),
+          y: (price) => series.priceToCoordinate(price),
+          width: scope.mediaSize.width,
+          height: scope.mediaSize.height,
+        });
+      }),
+    };
+    this.views = [{ zOrder: () => order, renderer: () => renderer }];
+  }
+
+  /** @param {any} place */
+  attached(place) { this.place = place; }
+  detached() { this.place = null; }
+  paneViews() { return this.views; }
+  updateAllViews() {}
+  redraw() { this.place?.requestUpdate(); }
+}
+
+/**
+ * @typedef {{side: string, strategy: string, entry: number, stop: number, target: number, decided_at_ms: number, reason: string}} Band
+ * @param {() => Band[]} bands @param {() => number} lastMs the newest bar's time
+ * @param {(role: string, alpha?: number) => string} colour @param {() => boolean} shown
+ */
+export function bandsOf(bands, lastMs, colour, shown) {
+  return new Drawing((context, at) => {
+    if (!shown()) return;
+    bands().slice(0, 4).forEach((band, rank) => {
+      // The decision falls on a bar's close, which is the open of the bar that follows it, if there is one.
+      const from = at.x(Math.min(band.decided_at_ms, lastMs())) ?? 0;
+      const [entry, stop, target] = [at.y(band.entry), at.y(band.stop), at.y(band.target)];
+      if (entry === null || stop === null || target === null) return;
+      const strength = 1 / (1 + rank);
+      const width = Math.max(at.width - from, 24);
+      context.fillStyle = colour("--down", 0.1 * strength);
+      context.fillRect(from, Math.min(entry, stop), width, Math.abs(stop - entry));
+      context.fillStyle = colour("--up", 0.1 * strength);
+      context.fillRect(from, Math.min(entry, target), width, Math.abs(target - entry));
+      const lines = [[stop, "--down", "stop"], [entry, "--text", `${band.side} entry`], [target, "--up", "target"]];
+      for (const [y, role, name] of /** @type {[number, string, string][]} */ (lines)) {
+        context.strokeStyle = colour(role, 0.9 * strength);
+        context.lineWidth = 1;
+        context.setLineDash(name.endsWith("entry") ? [] : [4, 3]);
+        context.beginPath();
+        context.moveTo(from, y);
+        context.lineTo(from + width, y);
+        context.stroke();
+        if (rank === 0) {
+          context.font = "11px Inter Variable, system-ui, sans-serif";
+          context.fillStyle = colour(role);
+          context.textAlign = "right";
+          context.fillText(name, at.width - 6, y - 4);
+        }
+      }
+      context.setLineDash([]);
+    });
+  }, "bottom");
+}
+
+/**
+ * Trades as `[side, entry ms, entry price, exit ms, exit price, pnl, reason]`.
+ * @param {() => any[][]} trades @param {(role: string, alpha?: number) => string} colour
+ */
+export function tradesOf(trades, colour) {
+  return new Drawing((context, at) => {
+    const [up, down, ink] = [colour("--up"), colour("--down"), colour("--s1")];
+    for (const [side, entryMs, entryPrice, exitMs, exitPrice, pnl] of trades()) {
+      const [x1, y1, x2, y2] = [at.x(entryMs), at.y(entryPrice), at.x(exitMs), at.y(exitPrice)];
+      if (x1 === null || x2 === null || y1 === null || y2 === null) continue;
+      if (x2 < -20 || x1 > at.width + 20) continue;
+      const tone = pnl > 0 ? up : down;
+      context.strokeStyle = tone;
+      context.lineWidth = 1.4;
+      context.setLineDash([3, 3]);
+      context.beginPath();
+      context.moveTo(x1, y1);
+      context.lineTo(x2, y2);
+      context.stroke();
+      context.setLineDash([]);
+      triangle(context, x1, y1, side === "long" ? 1 : -1, side === "long" ? up : down, ink);
+      triangle(context, x2, y2, side === "long" ? -1 : 1, tone, ink);
+    }
+  }, "top");
+}
+
+/**
+ * A triangle that points at a fill: from below for a buy, from above for a sale.
+ * @param {CanvasRenderingContext2D} context @param {number} x @param {number} y @param {number} way @param {string} fill @param {string} edge
+ */
+function triangle(context, x, y, way, fill, edge) {
+  context.beginPath();
+  context.moveTo(x, y + 2 * way);
+  context.lineTo(x - 5, y + 11 * way);
+  context.lineTo(x + 5, y + 11 * way);
+  context.closePath();
+  context.fillStyle = fill;
+  context.fill();
+  context.strokeStyle = edge;
+  context.lineWidth = 1;
+  context.stroke();
+}

@@ -1,0 +1,139 @@
+// Live prices over one WebSocket: who wants what, reconnecting with growing pauses, and saying so when it is silent.
+
+import { age, number, percent, price } from "./numbers.js";
+
+/** @typedef {{type: string, exchange: string, symbol: string, price: number, ts: number, change_24h: number | null, seq: number}} PriceEvent */
+
+const SILENT_AFTER = 30000;
+const exchange = document.body.dataset.exchange || "";
+/** @type {Record<string, number>} */
+const seen = {};
+let epoch = "";
+let heard = 0;
+let pause = 500;
+/** @type {WebSocket | null} */
+let socket = null;
+/** @type {{symbol: string, timeframe: string} | null} */
+let candles = null;
+
+/** Follow the prices of every symbol on the page, for as long as it is open. */
+export function follow() {
+  // Who is not let in (the sign-in page off this machine) is not followed either.
+  if (!("live" in document.body.dataset)) return;
+  connect();
+  setInterval(watch, 1000);
+}
+
+/**
+ * Also follow the candles of one market; they arrive as `cryptai:candle` events on the document.
+ * @param {string} symbol @param {string} timeframe
+ */
+export function followCandles(symbol, timeframe) {
+  candles = { symbol, timeframe };
+  if (socket?.readyState === WebSocket.OPEN) ask();
+}
+
+/** @returns {string[]} */
+function wanted() {
+  const cells = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-price]"));
+  return [...new Set([...cells].map((cell) => cell.dataset.price || ""))];
+}
+
+function connect() {
+  const address = (location.protocol === "https:" ? "wss://" : "ws://") + location.host + "/ws/prices/";
+  socket = new WebSocket(address);
+  socket.addEventListener("open", () => { heard = Date.now(); ask(); });
+  socket.addEventListener("message", (message) => { heard = Date.now(); pause = 500; take(JSON.parse(message.data)); });
+  socket.addEventListener("close", () => {
+    socket = null;
+    const wait = pause * (0.75 + Math.random() / 2);
+    pause = Math.min(pause * 2, 30000);
+    setTimeout(connect, wait);
+  });
+}
+
+function ask() {
+  // The server takes 100 symbols and 4,096 characters; what was seen only spares a repetition.
+  const subscribe = wanted().slice(0, 100);
+  const message = { exchange, subscribe, epoch, seen: subscribe.length <= 60 ? seen : {} };
+  socket?.send(JSON.stringify(candles ? { ...message, candles } : message));
+}
+
+/** @param {any} event */
+function take(event) {
+  if (event.type === "hello") {
+    if (event.epoch !== epoch) for (const symbol of Object.keys(seen)) delete seen[symbol];
+    epoch = event.epoch;
+  } else if (event.type === "price" && event.exchange === exchange) {
+    seen[event.symbol] = event.seq;
+    show(event);
+  } else if (event.type === "candle" && event.exchange === exchange) {
+    document.dispatchEvent(new CustomEvent("cryptai:candle", { detail: event }));
+  } else if (event.type === "state") {
+    showState(event.state, event.message);
+    const words = document.querySelector("[data-feed-message]");
+    if (words) words.textContent = event.message;
+    // The venue changed under the page (the practice market took over, or the real one came back).
+    if (document.body.dataset.feed && event.exchange !== document.body.dataset.feed) location.reload();
+  }
+}
+
+/** @param {PriceEvent} event */
+function show(event) {
+  const name = CSS.escape(event.symbol);
+  for (const cell of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(`[data-price="${name}"]`))) {
+    const before = number(cell.dataset.value);
+    const text = price(event.price, Number(cell.dataset.decimals || 2));
+    cell.dataset.value = String(event.price);
+    const td = cell.closest("td");
+    if (td) td.dataset.value = String(event.price);
+    cell.classList.remove("is-stale");
+    if (text === cell.textContent) continue;
+    cell.textContent = text;
+    fade(cell, before !== null && event.price < before ? "fell" : "rose");
+  }
+  for (const cell of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(`[data-change="${name}"]`))) {
+    const n = number(event.change_24h);
+    cell.textContent = percent(n, 2, true);
+    cell.className = n === null || n === 0 ? "flat" : n > 0 ? "up" : "down";
+    const td = cell.closest("td");
+    if (td) td.dataset.value = n === null ? "" : String(n);
+  }
+}
+
+/** @param {HTMLElement} cell @param {string} way */
+function fade(cell, way) {
+  cell.classList.remove("rose", "fell");
+  void cell.offsetWidth; // lets the animation begin anew
+  cell.classList.add(way);
+}
+
+/** @param {string} state @param {string} message */
+function showState(state, message) {
+  const chip = /** @type {HTMLElement | null} */ (document.querySelector("[data-state-chip]"));
+  if (!chip) return;
+  const shape = state === "live" ? "fresh" : state;
+  if (!chip.classList.contains(shape)) {
+    chip.className = `chip ${shape}`;
+    const mark = chip.querySelector(".dot");
+    if (mark) {
+      const name = state === "live" ? "circle" : "path";
+      const form = document.createElementNS("http://www.w3.org/2000/svg", name);
+      if (name === "circle") for (const [k, v] of [["cx", "4"], ["cy", "4"], ["r", "4"]]) form.setAttribute(k, v);
+      else form.setAttribute("d", state === "stale" || state === "stopped" ? "M1 1l6 6M7 1L1 7" : "M4 1a3 3 0 1 1-3 3");
+      mark.replaceChildren(form);
+    }
+  }
+  const word = chip.querySelector(".word");
+  if (word) word.textContent = state;
+  chip.title = message;
+}
+
+function watch() {
+  const silent = Date.now() - heard;
+  if (!heard || silent < SILENT_AFTER) return;
+  const word = document.querySelector("[data-state-chip] .word");
+  showState("stale", "Nothing was heard from the server; prices are as old as stated.");
+  if (word) word.textContent = `stale, ${age(silent)}`;
+  for (const cell of document.querySelectorAll("[data-price]")) cell.classList.add("is-stale");
+}
