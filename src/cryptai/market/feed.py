@@ -139,6 +139,7 @@ class Feed:
             When the store cannot keep what comes: the feed stops rather than publish what it did not keep.
         """
         if self._stopping:
+            self._tell("stopped", "The feed was stopped.")
             return
         self._task = asyncio.create_task(self._run(), name="feed")
         try:

@@ -111,7 +111,8 @@ class Following:
                     "price": price.price, "ts": price.ts, "change_24h": price.change_24h,
                 })  # fmt: skip
             for (symbol, timeframe), bar in batch.forming.items():
-                if bar.row[0] > self.last.get((symbol, timeframe), -1) and self._follows(bar):
+                known = self.last.get((symbol, timeframe))
+                if (known is None or bar.row[0] > known) and self._follows(bar, known):
                     self._publish_bar(symbol, timeframe, bar.row, closed=False)
 
     async def _gather(self, batch: Batch) -> Batch:
@@ -125,14 +126,19 @@ class Following:
     async def _keep(self, batch: Batch) -> None:
         """Make the closes durable, with the bars missing before them, then publish them in order of time."""
         new: dict[Series, dict[int, Row]] = {}
-        for bar in (*batch.closes, *batch.forming.values()):
-            if self._asks(bar):
-                for row in await self._missing_before(bar):
-                    new.setdefault((bar.symbol, bar.timeframe), {})[row[0]] = row
-        for bar in batch.closes:
-            series = (bar.symbol, bar.timeframe)
-            if bar.row[0] > self.last.get(series, -1):
-                new.setdefault(series, {}).setdefault(bar.row[0], bar.row)
+        reached = dict(self.last)
+        for bar in (*sorted(batch.closes, key=lambda bar: bar.row[0]), *batch.forming.values()):
+            series, ts = (bar.symbol, bar.timeframe), bar.row[0]
+            known = reached.get(series)
+            if known is not None and ts <= known:
+                continue
+            missing = await self._missing_before(bar, known) if self._asks(bar, known) else []
+            rows = {row[0]: row for row in missing}
+            if bar.closed:
+                rows[ts] = bar.row
+            if rows:
+                new.setdefault(series, {}).update(rows)
+                reached[series] = max(rows)
         if not new:
             return
         candles = [_candles(series, rows) for series, rows in new.items()]
@@ -162,12 +168,12 @@ class Following:
             return kept
         return candles
 
-    def _asks(self, bar: Bar) -> bool:
+    def _asks(self, bar: Bar, known: int | None) -> bool:
         """Whether history is to be asked for what precedes this bar: a close at once, else after a while.
 
         Once for each bar: what history does not have is a hole of the venue's.
         """
-        if self._follows(bar):
+        if self._follows(bar, known):
             return False
         series, ts = (bar.symbol, bar.timeframe), bar.row[0]
         if self._lacking.get(series, (None, None))[0] != ts:
@@ -178,17 +184,16 @@ class Following:
         self._lacking[series] = (ts, None)
         return True
 
-    def _follows(self, bar: Bar) -> bool:
-        """Whether nothing is missing between the newest durable bar and this one."""
+    def _follows(self, bar: Bar, known: int | None) -> bool:
+        """Whether nothing that can be had is missing between the newest known bar and this one."""
         series, ts = (bar.symbol, bar.timeframe), bar.row[0]
-        return ts - Timeframe(bar.timeframe).ms <= self.last.get(series, -1) or (
-            self._lacking.get(series) == (ts, None)
-        )
+        if known is not None and ts - Timeframe(bar.timeframe).ms <= known:
+            return True
+        return self._lacking.get(series) == (ts, None)
 
-    async def _missing_before(self, bar: Bar) -> list[Row]:
+    async def _missing_before(self, bar: Bar, known: int | None) -> list[Row]:
         frame = Timeframe(bar.timeframe)
         end = bar.row[0]
-        known = self.last.get((bar.symbol, bar.timeframe))
         start = end - self._bars * frame.ms if known is None else known + frame.ms
         candles = await self._source.history(bar.symbol, frame, end_ms=end, bars=(end - start) // frame.ms)
         return _rows(candles.between(start, end))

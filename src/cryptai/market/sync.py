@@ -55,7 +55,8 @@ async def fill(
 
     First what is newer than the newest stored bar, the finest timeframe of all symbols first, so that a
     first page fills early. Then each hole inside that range is asked for once more. What the venue does
-    not have stays a hole; nothing is invented. Each series is durable when `progress(done, total)` counts it.
+    not have stays a hole; nothing is invented. A practice market costs nothing to ask, so it is asked for
+    the whole range, and what differs is replaced. A series that `progress(done, total)` counts is durable.
 
     Parameters
     ----------
@@ -127,7 +128,8 @@ class _Job:
         start = end - self.bars * frame.ms
         ts = self._stored.get((symbol, frame), np.empty(0, np.int64))
         ts = ts[(ts >= start) & (ts < end)]
-        if not len(ts):
+        if self.source.practice or not len(ts):
+            # The practice market is derived: where a newer version draws it otherwise, that replaces the old.
             return [], [(start, end)]
         edges = np.r_[start - frame.ms, ts, end]
         gaps = np.flatnonzero(np.diff(edges) > frame.ms)
@@ -142,7 +144,6 @@ class _Job:
             if not len(candles):
                 continue
             async with self._writing:
-                # The practice market is derived: where a newer version draws it otherwise, that holds.
                 await keep(self.store, self.source.name, candles, replace=self.source.practice)
             self.last[symbol, frame] = max(self.last.get((symbol, frame), 0), int(candles.ts[-1]))
             if self.added:
