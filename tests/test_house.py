@@ -204,3 +204,15 @@ def test_a_new_room_without_a_floor_is_caught(tmp_path: Path) -> None:
     status, said = contracts(copy)
     assert status == 1
     assert "cryptai.extra" in said
+
+
+def test_object_code_is_named_by_every_source_it_is_made_of() -> None:
+    import grimp
+
+    from cryptai import jit
+
+    below = grimp.build_graph("cryptai").find_upstream_modules("cryptai.trading.kernel")
+    # Errors are not compiled, and candles reach a kernel as plain columns.
+    made_of = {m for m in below if m != "cryptai.errors" and not m.startswith("cryptai.market.")}
+    named = {"cryptai." + source.removesuffix(".py").replace("/", ".") for source in jit._SOURCES}
+    assert made_of | {"cryptai.trading.kernel"} == named
