@@ -113,5 +113,5 @@ $(VENDORED): frontend/package.json frontend/package-lock.json frontend/vendor.mj
 	  PATH="$$home/bin:$$PATH"; \
 	  npm="node $$home/lib/node_modules/npm/bin/npm-cli.js"; \
 	fi; \
-	cd frontend && $$npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && node vendor.mjs
+	cd frontend && $$npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error && node vendor.mjs
 	@touch $@
