@@ -40,6 +40,8 @@ def problem_of_exception(error: Exception, context: dict[str, Any]) -> Response 
     field = None
     if isinstance(error, InputError):
         status, detail, field = 400, str(error), error.field
+    elif isinstance(error, RecursionError):
+        status, detail = 400, "The JSON is nested too deeply."
     elif isinstance(error, LimitExceeded):
         status, detail = 400, str(error)
     elif isinstance(error, Http404):

@@ -59,6 +59,11 @@ PERMISSIONS: Final[Mapping[str, Mapping[str, Who]]] = {
     "market": {"GET": HERE},
     "market-candles": {"GET": HERE},
     "market-trades": {"GET": HERE},
+    "backtesting": {"GET": USER, "POST": USER},
+    "run": {"GET": USER},
+    "run-equity": {"GET": USER},
+    "run-trades": {"GET": USER},
+    **({"styleguide": {"GET": HERE}} if settings.DEBUG else {}),
     # The API.
     "api-backtests": {"POST": PROGRAM},
     # Sign-in.

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from allauth.account.decorators import secure_admin_login
+from allauth.account.models import EmailAddress
 from django.contrib import admin
+from django.contrib.auth.models import Group
 from django.urls import include, path
 
 from cryptai.web.ops import health
 
+# What is not used has no page: mail addresses are users' own, and there are no groups yet.
+admin.site.unregister([EmailAddress, Group])
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 admin.site.site_header = admin.site.site_title = "CryptAI"
 
