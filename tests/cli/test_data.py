@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
 
+from cryptai import seams
 from cryptai.cli.main import main
 from cryptai.market.store import CandleStore
 
@@ -201,6 +203,7 @@ def bad_files(files: Path) -> dict[str, list[object]]:
         "seconds": [made("LUSDT_1h.csv", csv.replace(b"00000,", b"00,"))],
         "hours called days": [files / "BTCUSDT_1h.parquet", "--timeframe", "1d"],
         "days called hours": [files / "ETH-USDT_1d.csv", "--timeframe", "1h"],
+        "absurd date": [made("MUSDT_1h.csv", frame(1_200_000, 1_200_009).write_csv().encode())],
         "no such timeframe": [files / "BTCUSDT_1h.parquet", "--timeframe", "2h"],
         "no symbol": [files / "BTCUSDT_1h.parquet", "--symbol", "??"],
         "no exchange": [files / "BTCUSDT_1h.parquet", "--exchange", "../up"],
@@ -236,6 +239,25 @@ def test_a_refused_import_makes_no_workspace(
     for case in ("missing", "empty", "no exchange", "no symbol", "corrupt Parquet"):
         assert ask(capsys, "import", *bad_files(files)[case])[0] == 2
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_bar_that_is_still_open_is_not_imported(
+    workspace: Workspace, files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for now, wanted in ((T0 + 1000 * HOUR - 1, 2), (T0 + 1000 * HOUR, 0)):
+        with seams.replaced(now_ns=lambda now=now: now * 1_000_000):
+            status, _, err = ask(capsys, "import", files / "BTCUSDT_1h.parquet", "--json")
+        assert status == wanted
+    assert err == ""
+
+
+def test_a_terminal_sees_progress_and_a_script_does_not(
+    workspace: Workspace, files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    assert "Reading" in ask(capsys, "import", files / "BTCUSDT_1h.parquet")[2]
+    assert ask(capsys, "import", files / "BTCUSDT_1h.parquet", "--json")[2] == ""
 
 
 def test_a_contradiction_goes_in_with_replace_only(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptai.errors import DataError
-from cryptai.market.quality import check_columns, check_spacing, holes
+from cryptai.market.quality import check_closed, check_columns, check_spacing, holes
 from cryptai.market.timeframe import Timeframe
 
 HOUR = 3_600_000
@@ -127,3 +127,12 @@ def test_holes_are_told_by_first_missing_bar_and_length() -> None:
     assert holes(ts, Timeframe("1h")).tolist() == [[START + 2 * HOUR, 2], [START + 6 * HOUR, 1]]
     assert holes(ts[:0], Timeframe("1h")).tolist() == []
     assert holes(ts[:1], Timeframe("1h")).tolist() == []
+
+
+@pytest.mark.parametrize(("now", "closed"), [(5 * HOUR, 5), (5 * HOUR - 1, 4), (100 * HOUR, 5), (0, 0)])
+def test_bars_that_are_not_closed_yet_are_refused(now: int, closed: int) -> None:
+    ts = START + np.arange(5) * HOUR
+    check_closed(ts[:closed], Timeframe("1h"), START + now)
+    if closed < 5:
+        with pytest.raises(DataError, match=rf"Row {closed} .* is not closed yet by this machine's clock"):
+            check_closed(ts, Timeframe("1h"), START + now)

@@ -84,11 +84,19 @@ def _list(
 def _read(
     files: Sequence[Path], symbol: str | None, timeframe: str | None, step: Callable[[str], None]
 ) -> list[Candles]:
+    from cryptai.errors import DataError
     from cryptai.market.files import read_candles
+    from cryptai.market.quality import check_closed
+    from cryptai.seams import now_ms
 
     series = []
     for file in files:
-        series.append(read_candles(file, symbol, timeframe))
+        candles = read_candles(file, symbol, timeframe)
+        try:
+            check_closed(candles.ts, candles.timeframe, now_ms())
+        except DataError as error:
+            raise DataError(f"{file}: {error}", field=error.field) from error
+        series.append(candles)
         step(f"Reading {file.name}")
     step("Storing")
     return series

@@ -99,6 +99,19 @@ def check_spacing(ts: NDArray[np.int64], timeframe: Timeframe) -> None:
         )
 
 
+def check_closed(ts: NDArray[np.int64], timeframe: Timeframe, now_ms: int) -> None:
+    """Refuse bars that are not closed at `now_ms`: their numbers will change, or nobody can know them yet.
+
+    Raises
+    ------
+    DataError
+        With the first such row. An exchange's own export often ends in one.
+    """
+    row = int(np.searchsorted(ts, timeframe.last_closed(now_ms), "right"))
+    if row < len(ts):
+        _refuse(ts, row, f"this {timeframe} bar is not closed yet by this machine's clock; leave it out")
+
+
 def holes(ts: NDArray[np.int64], timeframe: Timeframe) -> NDArray[np.int64]:
     """Return the holes inside a series as rows of (first missing open time, number of missing bars)."""
     gaps = np.flatnonzero(np.diff(ts) > timeframe.ms)
