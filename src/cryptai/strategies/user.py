@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import traceback
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from cryptai.errors import InputError, UnknownName
@@ -51,13 +51,12 @@ def find_strategy(name: str, folder: Path | None = None) -> type[Strategy]:
 
 def _import(name: str, file: Path) -> type[Strategy]:
     module_name = f"{USER_MODULES}.{name}"
-    spec = importlib.util.spec_from_file_location(module_name, file)
-    if spec is None or spec.loader is None:
-        raise InputError(f"{file} cannot be imported.", field="strategy")
-    module = importlib.util.module_from_spec(spec)
+    module = ModuleType(module_name)
+    module.__file__ = str(file)
     sys.modules[module_name] = module  # dataclasses look their module up
     try:
-        spec.loader.exec_module(module)
+        # Read afresh each time: Python's own cache would miss an edit within the same second.
+        exec(compile(file.read_bytes(), str(file), "exec"), module.__dict__)  # noqa: S102 (what the file is for)
     except Exception as error:
         raise InputError(f"{file} cannot be imported: {what_failed(error, file)}.", field="strategy") from error
     found = [

@@ -1,0 +1,108 @@
+"""The setups that stand: what a backtest would hold or order at the last closed bar."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cryptai.market.store import CandleStore
+from cryptai.strategies.strategy import build, strategies
+from cryptai.trading.backtest import backtest
+from cryptai.trading.scan import scan
+
+from .worlds import HOUR, random_candles
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    store = CandleStore(tmp_path_factory.mktemp("store"))
+    for i, symbol in enumerate(("BTC/USDT", "ETH/USDT", "XRP/USDT", "LTC/USDT")):
+        candles = random_candles(np.random.default_rng([9, i]), 900, volatility=0.008, holes=0)
+        columns = (candles.ts, candles.open, candles.high, candles.low, candles.close, candles.volume)
+        from cryptai.market.candles import Candles
+
+        hourly = Candles(*columns, symbol, "1h")
+        store.write("binance", hourly, hourly.resample("4h"))
+    return store
+
+
+@pytest.fixture(scope="module")
+def now(store):
+    return int(store.read("binance", "BTC/USDT", "1h", last=1).close_ts[-1])
+
+
+def test_a_standing_setup_is_the_engines_open_position(store, now):
+    found = scan(store, as_of_ms=now)
+    assert len(found) >= 3
+    for signal in found:
+        candles = store.read("binance", signal.symbol, signal.timeframe).between(None, now)
+        result = backtest(candles, build(strategies.get(signal.strategy), {}), close_at_end=False)
+        held = result.book.quantity
+        if held:
+            assert signal.entry == result.book.entry_price
+            assert signal.stop == result.book.stop
+            assert (held > 0) == (signal.side == "long")
+        else:
+            assert result.order.side == (1 if signal.side == "long" else -1)
+            assert signal.age_bars == 0
+
+
+def test_each_signal_is_whole_and_ranked(store, now):
+    found = scan(store, as_of_ms=now)
+    assert [s.score for s in found] == sorted((s.score for s in found), reverse=True)
+    for s in found:
+        assert 0 <= s.score <= 1
+        assert s.reward_risk == pytest.approx((s.target - s.entry) / (s.entry - s.stop))
+        assert s.reward_risk >= 1.5 - 1e-9
+        assert set(s.factors) == {"strategy", "reward_risk", "timeframes"}
+        assert s.decided_at_ms <= now
+        assert not s.stale
+        assert s.reason
+
+
+def test_a_scan_as_of_then_sees_nothing_after_then(store, now):
+    then = now - 50 * HOUR
+    assert scan(store, as_of_ms=then) == scan(_cut(store, then), as_of_ms=then)
+
+
+def _cut(store, then):
+    class Cut:
+        def markets(self, exchange):
+            return store.markets(exchange)
+
+        def read(self, exchange, symbol, timeframe, *, last=None):
+            candles = store.read(exchange, symbol, timeframe)
+            return candles[: int((candles.close_ts <= then).sum())]
+
+    return Cut()
+
+
+def test_old_candles_make_stale_signals(store, now):
+    assert all(s.stale for s in scan(store, as_of_ms=now + 1000 * HOUR))
+
+
+def test_practice_signals_say_so(tmp_path):
+    store = CandleStore(tmp_path)
+    candles = random_candles(np.random.default_rng(1), 900, volatility=0.008, holes=0)
+    store.write("practice", candles)
+    found = scan(store, "practice", as_of_ms=int(candles.close_ts[-1]))
+    assert all(s.practice for s in found)
+
+
+def test_the_yardstick_offers_no_setup(store, now):
+    assert "buy_and_hold" not in {s.strategy for s in scan(store, as_of_ms=now)}
+
+
+def test_one_stored_timeframe_leaves_its_share_to_the_other_factors(tmp_path):
+    store = CandleStore(tmp_path)
+    for seed in range(6):
+        candles = random_candles(np.random.default_rng([5, seed]), 900, volatility=0.008, holes=0)
+        from cryptai.market.candles import Candles
+
+        columns = (candles.ts, candles.open, candles.high, candles.low, candles.close, candles.volume)
+        store.write("binance", Candles(*columns, f"C{seed}/USDT", "1h"))
+    found = scan(store, as_of_ms=int(candles.close_ts[-1]))
+    assert found
+    for s in found:
+        assert set(s.factors) == {"strategy", "reward_risk"}
+        assert s.score == pytest.approx((0.5 * s.factors["strategy"] + 0.25 * s.factors["reward_risk"]) / 0.75)
