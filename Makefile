@@ -30,7 +30,7 @@ test: $(VENV)/.ok-dev $(VENDORED) lint types imports chromium  ## lint, types, i
 	@$(VENV)/bin/pytest -n auto --dist loadscope $(ARGS)
 
 lint: $(VENV)/.ok-dev
-	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/ruff check --quiet --output-format concise
 	@$(VENV)/bin/ruff format --check
 
 types: $(VENV)/.ok-dev

@@ -293,7 +293,9 @@ def test_every_cut_and_every_flipped_byte_is_noticed(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no archive", gzip.compress(b"no tar"), gzip.compress(bytes(10_240))]
+    "content",
+    [b"", b"no archive", gzip.compress(b"no tar"), gzip.compress(bytes(10_240))],
+    ids=["empty", "text", "gzip of text", "gzip of an empty tar"],
 )
 def test_a_file_that_is_no_backup_is_refused(
     content: bytes, tmp_path: Path, elsewhere: Callable[[], Path], capsys: pytest.CaptureFixture[str]

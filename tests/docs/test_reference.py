@@ -42,7 +42,7 @@ def test_every_folder_of_the_workspace_is_documented() -> None:
 
 
 def pages() -> list[Path]:
-    return [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
+    return sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda p: str(p.relative_to(ROOT)))

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the verbs of candles to the command."""
     data = typer.Typer(help="Bring candles in, and list what is stored.", no_args_is_help=True)
-    data.command("import")(_import)
-    data.command("list")(_list)
+    data.command("import", epilog="Example: cryptai data import BTCUSDT_1h.parquet")(_import)
+    data.command("list", epilog="Example: cryptai data list --json")(_list)
     app.add_typer(data, name="data")
 
 

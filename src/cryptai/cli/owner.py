@@ -13,7 +13,7 @@ def register(app: typer.Typer) -> None:
     """Add the verb."""
     owner = typer.Typer(no_args_is_help=True)
     owner.callback()(_owner)
-    owner.command("reset-password")(reset_password)
+    owner.command("reset-password", epilog="Example: cryptai owner reset-password")(reset_password)
     app.add_typer(owner, name="owner")
 
 

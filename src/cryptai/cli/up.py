@@ -22,7 +22,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command("up")(up)
+    app.command("up", epilog="Example: cryptai up --port 9000")(up)
 
 
 def up(
