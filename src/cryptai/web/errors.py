@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.http import Http404, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -83,6 +83,11 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return _answer(request, 404, "There is nothing at this address.")
 
 
+def too_many(request: HttpRequest) -> HttpResponse:
+    """Answer 429: allauth's, when somebody tries passwords."""
+    return _answer(request, 429, "Too many tries; wait a few minutes.")
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer 500; what happened is in the log, not in the answer."""
     detail = "The server failed at this request; its log says why."
@@ -97,7 +102,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def _answer(request: HttpRequest, status: int, detail: str) -> HttpResponse:
     if is_api(request):
         return problem(status, detail)
-    return render(request, f"errors/{status}.html", {"detail": detail}, status=status)
+    page = render_to_string([f"errors/{status}.html", "errors/400.html"], {"detail": detail}, request)
+    return HttpResponse(page, status=status)
 
 
 def _body(status: int, detail: str, field: str | None) -> dict[str, Any]:

@@ -26,4 +26,5 @@ urlpatterns = [
 handler400 = "cryptai.web.errors.bad_request"
 handler403 = "cryptai.web.errors.permission_denied"
 handler404 = "cryptai.web.errors.not_found"
+handler429 = "cryptai.web.errors.too_many"  # of allauth
 handler500 = "cryptai.web.errors.server_error"

@@ -1,0 +1,105 @@
+"""The price hub: the newest of each topic, once a subscriber, in order, from where it left off."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from cryptai.web.live import PriceHub, Subscriber
+
+
+def price(symbol: str = "BTC/USDT", value: float = 1.0, exchange: str = "binance") -> dict[str, Any]:
+    return {
+        "type": "price", "exchange": exchange, "symbol": symbol, "price": value, "ts": 1, "change_24h": 0.0,
+    }  # fmt: skip
+
+
+def candle(ts: int, *, closed: bool) -> dict[str, Any]:
+    return {
+        "type": "candle", "exchange": "binance", "symbol": "BTC/USDT", "timeframe": "1h",
+        "bar": [ts, 1.0, 1.0, 1.0, 1.0, 1.0], "closed": closed,
+    }  # fmt: skip
+
+
+BTC = ("price", "binance", "BTC/USDT")
+ETH = ("price", "binance", "ETH/USDT")
+
+
+async def taken(subscriber: Subscriber) -> list[dict[str, Any]]:
+    return [json.loads(frame) for frame in await asyncio.wait_for(subscriber.take(), 1)]
+
+
+async def test_a_follower_gets_the_newest_at_once_and_every_change() -> None:
+    hub, subscriber = PriceHub(), Subscriber()
+    hub.publish(price(value=1.0))
+    hub.follow(subscriber, [BTC], {})
+    assert await taken(subscriber) == [{**price(value=1.0), "seq": 1}]
+    hub.publish(price(value=2.0))
+    assert await taken(subscriber) == [{**price(value=2.0), "seq": 2}]
+
+
+async def test_a_slow_follower_holds_one_frame_a_topic_however_much_comes() -> None:
+    hub, subscriber = PriceHub(), Subscriber()
+    hub.follow(subscriber, [BTC, ETH], {})
+    for i in range(10_000):
+        hub.publish(price(value=float(i)))
+        hub.publish(price("ETH/USDT", float(i)))
+    assert len(subscriber) == 2
+    assert [(f["symbol"], f["price"], f["seq"]) for f in await taken(subscriber)] == [
+        ("BTC/USDT", 9999.0, 10_000), ("ETH/USDT", 9999.0, 10_000),
+    ]  # fmt: skip
+
+
+async def test_one_who_comes_back_gets_only_what_is_newer_than_what_it_saw() -> None:
+    hub, subscriber = PriceHub(), Subscriber()
+    hub.publish(price())
+    hub.publish(price("ETH/USDT"))
+    hub.publish(price("ETH/USDT", 2.0))
+    hub.follow(subscriber, [BTC, ETH], {BTC: 1, ETH: 1})
+    assert [(f["symbol"], f["seq"]) for f in await taken(subscriber)] == [("ETH/USDT", 2)]
+
+
+async def test_nothing_of_other_symbols_or_venues_comes() -> None:
+    hub, subscriber = PriceHub(), Subscriber()
+    hub.follow(subscriber, [BTC], {})
+    hub.publish(price("ETH/USDT"))
+    hub.publish(price(exchange="practice"))
+    assert len(subscriber) == 0
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(subscriber.take(), 0.01)
+
+
+async def test_the_forming_candle_never_replaces_the_closed_one() -> None:
+    hub, subscriber = PriceHub(), Subscriber()
+    series = ("binance", "BTC/USDT", "1h")
+    hub.follow(subscriber, [("bar", *series), ("closed", *series)], {})
+    hub.publish(candle(0, closed=False))
+    hub.publish(candle(0, closed=True))
+    hub.publish(candle(3_600_000, closed=False))
+    frames = await taken(subscriber)
+    assert sorted((f["bar"][0], f["closed"]) for f in frames) == [(0, True), (3_600_000, False)]
+
+
+async def test_following_anew_replaces_and_leaving_forgets() -> None:
+    hub, subscriber = PriceHub(), Subscriber()
+    hub.follow(subscriber, [BTC], {})
+    hub.follow(subscriber, [ETH], {})
+    hub.publish(price())
+    assert len(subscriber) == 0
+    hub.leave(subscriber)
+    hub.publish(price("ETH/USDT"))
+    assert len(subscriber) == 0
+    assert hub._followers == {}
+
+
+async def test_the_latest_prices_of_a_venue_are_there_for_the_first_page() -> None:
+    hub = PriceHub()
+    hub.publish(price(value=1.0))
+    hub.publish(price(value=3.0))
+    hub.publish(price("ETH/USDT", 2.0))
+    hub.publish(price(exchange="practice"))
+    assert {symbol: e["price"] for symbol, e in hub.latest("binance").items()} == {"BTC/USDT": 3.0, "ETH/USDT": 2.0}
+    assert hub.latest("kraken") == {}

@@ -1,0 +1,207 @@
+"""`/ws/prices/`: who gets in, what is said, and when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.test import Client
+
+from cryptai.web import live, sockets
+from cryptai.web.asgi import application
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from cryptai.web.accounts.models import User
+    from cryptai.workspace import Workspace
+
+HERE = {"host": "localhost:8000", "client": "127.0.0.1"}
+PRICE = {
+    "type": "price", "exchange": "binance", "symbol": "BTC/USDT", "price": 7.0, "ts": 1, "change_24h": 0.01,
+}  # fmt: skip
+
+
+class Socket:
+    """A browser's end of one socket, on the bare protocol."""
+
+    def __init__(self, *, host: str, client: str, path: str = "/ws/prices/", **headers: str) -> None:
+        names = {"host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        self.scope = {
+            "type": "websocket", "path": path, "raw_path": path.encode(), "query_string": b"", "scheme": "ws",
+            "root_path": "", "headers": [(k.encode(), v.encode()) for k, v in names.items()],
+            "client": (client, 50_000), "server": ("127.0.0.1", 8000), "subprotocols": [],
+        }  # fmt: skip
+        self.inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.outbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.outbox.put_nowait({"type": "websocket.connect"})
+
+    async def __aenter__(self) -> Socket:
+        async def send(message: Any) -> None:
+            await self.inbox.put(message)
+
+        self.task = asyncio.create_task(application(self.scope, self.outbox.get, send))
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.outbox.put({"type": "websocket.disconnect", "code": 1001})
+        await asyncio.wait_for(self.task, 5)
+
+    async def next(self) -> dict[str, Any]:
+        return await asyncio.wait_for(self.inbox.get(), 5)
+
+    async def frame(self) -> dict[str, Any]:
+        """The next frame that is not the feed's state."""
+        while True:
+            message = await self.next()
+            assert message["type"] == "websocket.send", message
+            frame: dict[str, Any] = json.loads(message["text"])
+            if frame["type"] != "state":
+                return frame
+
+    async def say(self, said: object) -> None:
+        text = said if isinstance(said, str) else json.dumps(said)
+        await self.outbox.put({"type": "websocket.receive", "text": text})
+
+    async def opened(self) -> dict[str, Any]:
+        assert (await self.next())["type"] == "websocket.accept"
+        return await self.frame()
+
+
+@pytest.fixture
+async def hub(monkeypatch: pytest.MonkeyPatch, on_loopback: object, home: Workspace) -> AsyncIterator[live.PriceHub]:
+    del on_loopback, home
+    fresh = live.PriceHub()
+    monkeypatch.setattr(live, "hub", fresh)
+    yield fresh
+    assert fresh._followers == {}, "everybody has left"
+
+
+async def test_prices_reach_a_person_at_this_machine(hub: live.PriceHub) -> None:
+    async with Socket(**HERE, origin="http://localhost:8000") as socket:
+        assert await socket.opened() == {"type": "hello", "epoch": hub.epoch}
+        await socket.say({"exchange": "binance", "subscribe": ["BTC-USDT"]})
+        await asyncio.sleep(0.01)
+        hub.publish(PRICE)
+        assert await socket.frame() == {**PRICE, "seq": 1}
+
+
+async def test_what_was_seen_is_not_sent_again_within_one_epoch(hub: live.PriceHub) -> None:
+    hub.publish(PRICE)
+    for epoch, seen, expected in ((hub.epoch, 1, 2), ("of before", 1, 1)):
+        async with Socket(**HERE) as socket:
+            await socket.opened()
+            await socket.say(
+                {"exchange": "binance", "subscribe": ["btcusdt"], "epoch": epoch, "seen": {"BTC-USDT": seen}}
+            )
+            await asyncio.sleep(0.01)
+            if expected == 2:
+                hub.publish(PRICE)
+            assert (await socket.frame())["seq"] == expected
+            break_here = expected == 2
+        if break_here:
+            hub._newest.clear()
+            hub.publish(PRICE)
+
+
+async def test_the_last_candle_of_one_series_comes_live(hub: live.PriceHub) -> None:
+    bar = {
+        "type": "candle", "exchange": "binance", "symbol": "BTC/USDT", "timeframe": "1h",
+        "bar": [0, 1.0, 2.0, 0.5, 1.5, 9.0], "closed": False,
+    }  # fmt: skip
+    async with Socket(**HERE) as socket:
+        await socket.opened()
+        await socket.say({"exchange": "binance", "candles": {"symbol": "BTC-USDT", "timeframe": "1h"}})
+        await asyncio.sleep(0.01)
+        hub.publish({**bar, "timeframe": "4h"})
+        hub.publish(bar)
+        assert await socket.frame() == {**bar, "seq": 1}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "http://localhost:9000"},
+        {"origin": "https://localhost:8000"},
+        {"origin": "null"},
+        {"host": "evil.example", "origin": "http://evil.example"},
+        {"path": "/ws/other/"},
+    ],
+)
+async def test_another_sites_page_does_not_get_in(hub: live.PriceHub, change: dict[str, str]) -> None:
+    del hub
+    async with Socket(**{**HERE, **change}) as socket:
+        assert (await socket.next())["type"] == "websocket.close"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "", "{", "[]", "7", "[" * 4000, '{"subscribe": "BTC"}', '{"subscribe": ["?"]}', '{"subscribe": [7]}',
+        '{"candles": {"symbol": "BTC-USDT", "timeframe": "7h"}}', '{"candles": 5}', '{"seen": 5, "epoch": "E"}',
+        json.dumps({"subscribe": ["BTC-USDT"] * 101}), json.dumps({"x": "y" * 5000}),
+    ],
+)  # fmt: skip
+async def test_nonsense_closes_the_socket(hub: live.PriceHub, said: str) -> None:
+    async with Socket(**HERE) as socket:
+        await socket.opened()
+        await socket.say(said.replace("E", hub.epoch))
+        message = await socket.next()
+        assert message["type"] == "websocket.close"
+        assert message["code"] in {1008, 1009}
+
+
+async def test_a_flood_of_messages_closes_the_socket(hub: live.PriceHub) -> None:
+    del hub
+    async with Socket(**HERE) as socket:
+        await socket.opened()
+        for _ in range(sockets.BURST + 5):
+            await socket.say({})
+        assert (await socket.next()) == {"type": "websocket.close", "code": 1008}
+
+
+async def test_more_sockets_than_the_server_holds_are_told_to_come_later(
+    hub: live.PriceHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del hub
+    monkeypatch.setattr(sockets, "MOST_SOCKETS", 1)
+    async with Socket(**HERE) as first:
+        await first.opened()
+        async with Socket(**HERE) as second:
+            assert await second.next() == {"type": "websocket.close", "code": 1013}
+    async with Socket(**HERE) as third:
+        await third.opened()
+
+
+async def test_a_browser_that_takes_nothing_costs_one_frame_a_topic(hub: live.PriceHub) -> None:
+    async with Socket(**HERE) as socket:
+        await socket.opened()
+        await socket.say({"exchange": "binance", "subscribe": ["BTC-USDT"]})
+        await asyncio.sleep(0.01)
+        for _ in range(5_000):
+            hub.publish(PRICE)
+        assert [len(s) for s in hub._followers["price", "binance", "BTC/USDT"]] == [1]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_off_loopback_a_session_is_needed_and_its_end_ends_the_socket(
+    hub: live.PriceHub, alice: User, signed_in: Callable[[User], Client], settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    del hub
+    settings.ALLOWED_HOSTS = ["cryptai.example"]
+    monkeypatch.setattr(sockets, "RECHECK_S", 0.01)
+    there = {"host": "cryptai.example", "client": "192.0.2.7", "origin": "http://cryptai.example"}
+    async with Socket(**there) as stranger:
+        assert (await stranger.next())["type"] == "websocket.close"
+    client = await asyncio.to_thread(signed_in, alice)
+    cookie = f"cryptai-session={client.cookies['cryptai-session'].value}"
+    async with Socket(**there, cookie=cookie) as socket:
+        await socket.opened()
+        await asyncio.to_thread(alice.start_over)
+        while (message := await socket.next())["type"] != "websocket.close":
+            pass
+        assert message["code"] == 1008
