@@ -84,7 +84,7 @@ def test_every_command_has_a_help_with_a_sentence(
     sentence = out.split("\n\n")[1].strip()
     assert sentence.endswith((".", "…", "?")), sentence
     leaf = "Commands:" not in out
-    assert ("Example: cryptai" in out) is leaf
+    assert ("Example: " in out) is leaf
 
 
 @pytest.mark.parametrize(
