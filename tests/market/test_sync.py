@@ -223,7 +223,7 @@ async def test_a_write_that_has_begun_is_finished_before_a_cancellation_goes_on(
     work = asyncio.create_task(keep(store, "venue", await source.history("BTC/USDT", "1h", bars=5)))
     await asyncio.to_thread(begun.wait, 5)
     work.cancel()
-    await asyncio.sleep(0)
+    await asyncio.wait([work], timeout=0.05)
     assert not work.done()
     let_go.set()
     with pytest.raises(asyncio.CancelledError):
