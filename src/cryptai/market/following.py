@@ -210,5 +210,5 @@ def _rows(candles: Candles) -> list[Row]:
 
 
 def _candles(series: Series, rows: dict[int, Row]) -> Candles:
-    columns = zip(*(rows[ts] for ts in sorted(rows)), strict=True)
-    return Candles(*map(list, columns), *series)
+    ts, opens, high, low, close, volume = zip(*(rows[ts] for ts in sorted(rows)), strict=True)
+    return Candles(ts, opens, high, low, close, volume, *series)
