@@ -18,7 +18,8 @@ def _candles(n=4):
 def _signal(symbol="BTC/USDT", score=0.5, timeframe="1h", strategy="ema_trend"):
     return Signal(
         exchange="binance", symbol=symbol, timeframe=timeframe, side="long", strategy=strategy, entry=100.0,
-        stop=92.0, target=115.0, price=100.0, reward_risk=1.875, reward_risk_now=1.875, score=score, factors={},
+        stop=92.0, target=115.0, price=100.0, reward_risk=1.875, reward_risk_now=1.875, score=score,
+        factors={},
         reason="", decided_at_ms=1_609_459_200_000, age_bars=0, stale=False, practice=False, data_digest="",
     )  # fmt: skip
 
@@ -34,7 +35,12 @@ def test_what_is_not_said_is_never():
     signals = Signals.entries(_candles())
     assert not signals.entry.any()
     assert not signals.exits.any()
-    assert Signals.entries(_candles(), short=np.array([True, False, False, False])).entry.tolist() == [-1, 0, 0, 0]
+    assert Signals.entries(_candles(), short=np.array([True, False, False, False])).entry.tolist() == [
+        -1,
+        0,
+        0,
+        0,
+    ]
 
 
 @pytest.mark.parametrize("wrong", [np.ones(3, bool), np.ones(4), np.ones((4, 1), bool)])
@@ -52,7 +58,8 @@ def test_long_and_short_at_once_is_refused_with_the_row():
 
 def test_top_takes_each_symbol_once_before_any_twice():
     found = [
-        _signal("BTC/USDT", 0.9), _signal("BTC/USDT", 0.8, "4h"), _signal("ETH/USDT", 0.3), _signal("XRP/USDT", 0.2),
+        _signal("BTC/USDT", 0.9), _signal("BTC/USDT", 0.8, "4h"),
+        _signal("ETH/USDT", 0.3), _signal("XRP/USDT", 0.2),
     ]  # fmt: skip
     assert [s.symbol for s in top(found, 3)] == ["BTC/USDT", "ETH/USDT", "XRP/USDT"]
     assert [s.score for s in top(found, 4)] == [0.9, 0.8, 0.3, 0.2]

@@ -29,8 +29,9 @@ def backtest(candles: Candles, strategy: str | Strategy, **options: Any) -> Resu
         A name (built-in, or a file of the workspace's `strategies/`), or a strategy already made, whose
         parameters then are its own.
     options
-        `capital`, `fee`, `slippage`, `stop`, `target`, `size`, `risk`, `min_reward_risk`, and `start` and `end`
-        (ISO UTC, half-open) as in the command; every other name is a parameter of the strategy.
+        `capital`, `fee`, `slippage`, `stop`, `target`, `size`, `risk`, `min_reward_risk` as in the command,
+        `start` and `end` (ISO UTC, half-open) for its `--from` and `--to`; every other name is a
+        parameter of the strategy.
 
     Raises
     ------
@@ -58,5 +59,3 @@ def scan(exchange: str = "binance", **options: Any) -> list[Signal]:
 def strategies() -> list[str]:
     """Return the names of all strategies, built-in and the workspace's own."""
     return strategy_names(open_workspace(create=False).strategies)
-
-

@@ -20,15 +20,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+F = TypeVar("F", bound="Callable[..., Any]")
 _PACKAGE = Path(__file__).parent
 # What kernels are made of: one change in any of these makes all object code stale.
 _SOURCES = (
@@ -44,20 +44,22 @@ NativeKernel("", "", sys.argv[1]).load(Path(sys.argv[2]))
 """
 
 
-def njit(function: Callable[..., Any] | None = None, *, inline: bool = False) -> Any:
+@overload
+def njit(function: F) -> F: ...
+@overload
+def njit(*, inline: bool) -> Callable[[F], F]: ...
+def njit(function: F | None = None, *, inline: bool = False) -> F | Callable[[F], F]:
     """Compile with Numba, cached on disk, without the GIL, `x / 0` as in NumPy, no fast-math.
 
     `inline=True` writes the function into its compiled callers, so that values it takes and returns stay in
     registers; called from Python it is an ordinary compiled function.
     """
-    if function is None:
-        return partial(njit, inline=inline)
     import numba  # noqa: PLC0415 (seconds to import: only who compiles pays)
 
-    numba.config.CACHE_DIR = str(cache_folder())
-    return numba.njit(
-        cache=True, nogil=True, error_model="numpy", fastmath=False, inline="always" if inline else "never"
-    )(function)
+    numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]
+    wrap = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=False, forceinline=inline)
+    compile_ = cast("Callable[[F], F]", wrap)
+    return compile_ if function is None else compile_(function)
 
 
 def cache_folder() -> Path:
@@ -148,12 +150,12 @@ class NativeKernel:
         self._keep.append(engine)  # the code lives as long as its engine
         return self._ctype()(engine.get_function_address(symbol.decode()))
 
-    def _ctype(self) -> Any:
+    def _ctype(self) -> Callable[[int], Callable[..., int]]:
         kinds = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "d": ctypes.c_double}
         return ctypes.CFUNCTYPE(ctypes.c_int64, *(kinds[letter] for letter in self.signature))
 
     def _python(self) -> Callable[..., int]:
-        return getattr(importlib.import_module(self.module), self.function)  # type: ignore[no-any-return]
+        return cast("Callable[..., int]", getattr(importlib.import_module(self.module), self.function))
 
     def _interpreted(self) -> Callable[..., int]:
         # For debugging and coverage: the same function, step by step, on the same addresses.
@@ -161,7 +163,10 @@ class NativeKernel:
 
         def call(*arguments: Any) -> int:
             return function(
-                *(ctypes.c_void_p(a) if kind == "p" else a for a, kind in zip(arguments, signature, strict=True))
+                *(
+                    ctypes.c_void_p(a) if kind == "p" else a
+                    for a, kind in zip(arguments, signature, strict=True)
+                )
             )
 
         return call
@@ -185,9 +190,9 @@ class NativeKernel:
             with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
                 file.write(blob)
             if _runs([sys.executable, "-c", _TRIAL, self.signature, file.name]):
-                os.replace(file.name, path)
+                Path(file.name).replace(path)
             else:
-                os.unlink(file.name)
+                Path(file.name).unlink()
         except OSError:
             return  # a cache that cannot be written costs time, nothing else
 

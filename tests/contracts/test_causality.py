@@ -11,8 +11,7 @@ import pytest
 from cryptai.features.indicator import Indicator, indicators
 from cryptai.signals import Signals
 from cryptai.strategies.strategy import build, parameters, strategies
-
-from ..trading.worlds import random_candles
+from tests.trading.worlds import random_candles
 
 BARS = 400
 

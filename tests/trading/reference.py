@@ -1,3 +1,4 @@
+# ruff: noqa: C901, PLR0912, PLR0915, PLR5501 (one function, read from top to bottom, is the point)
 """The reference backtest: slow, obvious, and written from the rules alone.
 
 Plain Python over lists; nothing of the engine is imported. Whatever the kernel does must agree with this.
@@ -5,6 +6,7 @@ Plain Python over lists; nothing of the engine is imported. Whatever the kernel 
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, field
 
@@ -41,7 +43,7 @@ class Outcome:
         for t, value in zip(times, self.equity, strict=True):
             last_of_day[t // DAY] = value
         path = [capital, *last_of_day.values()]
-        returns = [b / a - 1 for a, b in zip(path[:-1], path[1:], strict=True)]
+        returns = [b / a - 1 for a, b in itertools.pairwise(path)]
         if len(returns) < 2:
             return None
         mean = sum(returns) / len(returns)
@@ -49,7 +51,9 @@ class Outcome:
         return mean / math.sqrt(variance) * math.sqrt(365) if variance > 0 else None
 
 
-def run(times, opens, highs, lows, closes, enter_long, enter_short, exit_long, exit_short, setup: Setup) -> Outcome:
+def run(
+    times, opens, highs, lows, closes, enter_long, enter_short, exit_long, exit_short, setup: Setup
+) -> Outcome:
     """Each `enter_*`/`exit_*` is a list of booleans, decided at that bar's close."""
     out = Outcome()
     cash = setup.capital
@@ -106,14 +110,14 @@ def run(times, opens, highs, lows, closes, enter_long, enter_short, exit_long, e
             stop, target = position["stop"], position["target"]
             if position["side"] == "long":
                 if stop is not None and lows[bar] <= stop:
-                    leave(bar, worse(opens[bar] if opens[bar] < stop else stop, "sell"), "stop")
+                    leave(bar, worse(min(opens[bar], stop), "sell"), "stop")
                 elif target is not None and highs[bar] >= target:
-                    leave(bar, opens[bar] if opens[bar] > target else target, "target")
+                    leave(bar, max(opens[bar], target), "target")
             else:
                 if stop is not None and highs[bar] >= stop:
-                    leave(bar, worse(opens[bar] if opens[bar] > stop else stop, "buy"), "stop")
+                    leave(bar, worse(max(opens[bar], stop), "buy"), "stop")
                 elif target is not None and lows[bar] <= target:
-                    leave(bar, opens[bar] if opens[bar] < target else target, "target")
+                    leave(bar, min(opens[bar], target), "target")
         # 3. the end of the range
         if position and bar == last:
             leave(bar, worse(closes[bar], "sell" if position["side"] == "long" else "buy"), "end")

@@ -13,8 +13,8 @@ from cryptai.market.store import CandleStore
 from cryptai.trading.isolated import run_isolated, scan_isolated
 from cryptai.trading.request import BacktestRequest
 from cryptai.trading.run import run_request
+from tests.strategies.test_strategy import OWN
 
-from ..strategies.test_strategy import OWN
 from .worlds import random_candles
 
 ASKED = {"strategy": "my_own", "symbol": "BTC/USDT", "timeframe": "1h", "param": {"period": 10}}
@@ -29,7 +29,9 @@ def home(workspace):
 
 
 def _own(home, body):
-    text = OWN.replace("average = sma(candles.close, self.period)", body + "\n        average = sma(candles.close, 5)")
+    text = OWN.replace(
+        "average = sma(candles.close, self.period)", body + "\n        average = sma(candles.close, 5)"
+    )
     (home.strategies / "my_own.py").write_text(text)
 
 

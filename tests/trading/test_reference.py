@@ -44,18 +44,24 @@ def _kernel(candles, script, setup):
         nan if setup.risk is None else setup.risk,
     )
     return backtest(
-        candles, script, capital=setup.capital, rules=rules, costs=Costs(setup.fee, setup.slippage), min_reward_risk=0
+        candles,
+        script,
+        capital=setup.capital,
+        rules=rules,
+        costs=Costs(setup.fee, setup.slippage),
+        min_reward_risk=0,
     )
 
 
 def _reference(candles, script, setup):
     return reference.run(
         candles.ts.tolist(), candles.open.tolist(), candles.high.tolist(), candles.low.tolist(),
-        candles.close.tolist(), script.entry_long, script.entry_short, script.leave_long, script.leave_short, setup,
+        candles.close.tolist(), script.entry_long, script.entry_short, script.leave_long,
+        script.leave_short, setup,
     )  # fmt: skip
 
 
-def differences(result, expected, capital):
+def differences(result, expected, capital):  # noqa: C901, PLR0911 (a list of comparisons)
     """Return the first thing that differs, in words; None if all agrees to 1e-9."""
     if len(result.trades) != len(expected.trades):
         return f"{len(result.trades)} trades, expected {len(expected.trades)}"
@@ -69,7 +75,7 @@ def differences(result, expected, capital):
         for name in NUMBERS:
             if abs(got[name] - want[name]) > 1e-9 * max(1.0, abs(want[name]), abs(want["quantity"])):
                 return f"trade {i}: {name} {got[name]!r}, expected {want[name]!r}"
-    scale = max(1.0, capital, max(map(abs, expected.equity)))
+    scale = max(1.0, capital, *map(abs, expected.equity))
     if not np.allclose(result.equity, expected.equity, rtol=0, atol=1e-9 * scale):
         return "equity"
     if abs(result.metrics.max_drawdown - expected.max_drawdown(capital)) > 1e-9:
@@ -79,7 +85,9 @@ def differences(result, expected, capital):
 
 def _world(seed):
     rng = np.random.default_rng([2026, seed])
-    candles = random_candles(rng, int(rng.integers(20, 400)), volatility=float(rng.choice([0.002, 0.01, 0.03])))
+    candles = random_candles(
+        rng, int(rng.integers(20, 400)), volatility=float(rng.choice([0.002, 0.01, 0.03]))
+    )
     return candles, random_script(rng, len(candles)), _setup(rng)
 
 
@@ -91,7 +99,10 @@ def test_two_hundred_random_worlds_agree_trade_by_trade():
         assert differences(result, expected, setup.capital) is None, f"world {seed}"
         reasons |= {t["exit_reason"] for t in expected.trades}
         sides |= {t["side"] for t in expected.trades}
-        gaps += sum(t["exit_reason"] == "stop" and t["exit_price"] < candles.low[t["exit_bar"]] for t in expected.trades)
+        gaps += sum(
+            t["exit_reason"] == "stop" and t["exit_price"] < candles.low[t["exit_bar"]]
+            for t in expected.trades
+        )
     # A test of the test: the worlds reach every kind of end and both sides.
     assert reasons == {"signal", "stop", "target", "end"}
     assert sides == {"long", "short"}
@@ -109,7 +120,9 @@ def test_sharpe_and_the_other_metrics_follow_from_the_reference_too():
         assert result.metrics.win_rate == pytest.approx(sum(p > 0 for p in pnl) / len(pnl))
         lost = -sum(p for p in pnl if p <= 0)
         if lost:
-            assert result.metrics.profit_factor == pytest.approx(sum(p for p in pnl if p > 0) / lost, rel=1e-9)
+            assert result.metrics.profit_factor == pytest.approx(
+                sum(p for p in pnl if p > 0) / lost, rel=1e-9
+            )
         assert result.metrics.total_return == pytest.approx(expected.equity[-1] / setup.capital - 1, abs=1e-9)
 
 
@@ -122,8 +135,14 @@ MUTANTS = {
     "bracket from the open": ("stop = price * (1.0 - order.side", "stop = open_ * (1.0 - order.side"),
     "no costs at the end": ("price = close[t] * (1.0 - side * costs.slippage)", "price = close[t]"),
     "an exit that waits for the bracket": ("if order.exits != 0 and book.quantity != 0.0:", "if False:"),
-    "a short that fills like a long": ("open_ * (1.0 + order.side * costs.slippage)", "open_ * (1.0 + costs.slippage)"),
-    "slippage in our favour": ("price = open_ * (1.0 - side * costs.slippage)", "price = open_ * (1.0 + side * costs.slippage)"),
+    "a short that fills like a long": (
+        "open_ * (1.0 + order.side * costs.slippage)",
+        "open_ * (1.0 + costs.slippage)",
+    ),
+    "slippage in our favour": (
+        "price = open_ * (1.0 - side * costs.slippage)",
+        "price = open_ * (1.0 + side * costs.slippage)",
+    ),
 }
 
 
@@ -135,7 +154,9 @@ def test_a_bug_planted_in_the_kernel_is_caught(bug):
     mutant = _interpreted(source.replace(old, new))
     for seed in range(40):
         candles, script, setup = _world(seed)
-        if differences(_looped(mutant, candles, script, setup), _reference(candles, script, setup), setup.capital):
+        if differences(
+            _looped(mutant, candles, script, setup), _reference(candles, script, setup), setup.capital
+        ):
             return
     pytest.fail(f"40 worlds did not notice: {bug}")
 
@@ -176,8 +197,8 @@ def _looped(functions, candles, script, setup):
     with np.errstate(all="ignore"):
         book, value, _ = functions["simulate"](
             candles.ts, candles.open, candles.high, candles.low, candles.close, signals.entry, signals.exits,
-            result.rules, result.costs, empty_book(setup.capital), first_mark(setup.capital), equity, daily, trades,
-            True,
+            result.rules, result.costs, empty_book(setup.capital), first_mark(setup.capital), equity, daily,
+            trades, True,
         )  # fmt: skip
     metrics = replace(result.metrics, max_drawdown=value.max_drawdown)
     return replace(result, equity=equity, records=trades[: book.trades], metrics=metrics)

@@ -11,14 +11,20 @@ from cryptai.trading.request import BacktestRequest
 
 
 def test_text_and_numbers_say_the_same():
-    a = BacktestRequest.parse({"strategy": "ema_trend", "symbol": "btcusdt", "capital": "5000", "param": ["fast=9"]})
-    b = BacktestRequest.parse({"strategy": "ema_trend", "symbol": "BTC/USDT", "capital": 5000, "params": {"fast": "9"}})
+    a = BacktestRequest.parse(
+        {"strategy": "ema_trend", "symbol": "btcusdt", "capital": "5000", "param": ["fast=9"]}
+    )
+    b = BacktestRequest.parse(
+        {"strategy": "ema_trend", "symbol": "BTC/USDT", "capital": 5000, "params": {"fast": "9"}}
+    )
     assert a == b
     assert a.capital == 5000.0
 
 
 def test_absent_and_empty_are_the_defaults():
-    assert BacktestRequest.parse({"strategy": "x", "stop": None, "fee": "", "from": ""}) == BacktestRequest("x")
+    assert BacktestRequest.parse({"strategy": "x", "stop": None, "fee": "", "from": ""}) == BacktestRequest(
+        "x"
+    )
 
 
 def test_none_is_no_bracket():
@@ -27,7 +33,8 @@ def test_none_is_no_bracket():
 
 def test_options_come_back_as_they_went():
     asked = {
-        "strategy": "ema_trend", "symbol": "ETH-USDT", "timeframe": "4h", "from": "20210101", "to": "2022-01-01T12:00",
+        "strategy": "ema_trend", "symbol": "ETH-USDT", "timeframe": "4h", "from": "20210101",
+        "to": "2022-01-01T12:00",
         "risk": 0.01, "target": "none", "param": {"fast": 5},
     }  # fmt: skip
     request = BacktestRequest.parse(asked)

@@ -105,4 +105,6 @@ def test_one_stored_timeframe_leaves_its_share_to_the_other_factors(tmp_path):
     assert found
     for s in found:
         assert set(s.factors) == {"strategy", "reward_risk"}
-        assert s.score == pytest.approx((0.5 * s.factors["strategy"] + 0.25 * s.factors["reward_risk"]) / 0.75)
+        assert s.score == pytest.approx(
+            (0.5 * s.factors["strategy"] + 0.25 * s.factors["reward_risk"]) / 0.75
+        )

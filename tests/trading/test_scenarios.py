@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a table reads by its columns)
 """Fills as tables: a few bars, what was decided, the trades that follow, and one line why.
 
 Bars are (open, high, low, close), one an hour. Decisions are by bar: L enter long, S enter short, x leave. Costs are zero
@@ -109,8 +110,10 @@ def _run(scenario, **rules):
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.why)
 def test_fills(scenario):
     result = _run(scenario)
-    got = [(t.side, t.entry_bar, t.entry_price, t.exit_bar, t.exit_price, t.exit_reason) for t in result.trades]
-    assert [g[:2] + (g[3], g[5]) for g in got] == [t[:2] + (t[3], t[5]) for t in scenario.trades]
+    got = [
+        (t.side, t.entry_bar, t.entry_price, t.exit_bar, t.exit_price, t.exit_reason) for t in result.trades
+    ]
+    assert [(*g[:2], g[3], g[5]) for g in got] == [(*t[:2], t[3], t[5]) for t in scenario.trades]
     for g, t in zip(got, scenario.trades, strict=True):
         assert g[2] == pytest.approx(t[2], rel=1e-12)
         assert g[4] == pytest.approx(t[4], rel=1e-12)
@@ -183,14 +186,18 @@ def test_the_first_row_of_a_range_is_a_new_cross_for_a_strategy_that_says_long_a
     ],
 )
 def test_impossible_rules_are_refused_by_name(options, field):
-    candles = Candles(START + np.arange(3) * HOUR, *np.array((FLAT,) * 3, float).T, np.ones(3), "BTC/USDT", "1h")
+    candles = Candles(
+        START + np.arange(3) * HOUR, *np.array((FLAT,) * 3, float).T, np.ones(3), "BTC/USDT", "1h"
+    )
     with pytest.raises(InputError) as refused:
         backtest(candles, Scripted(*(((False,) * 3,) * 4)), **options)
     assert refused.value.field == field
 
 
 def test_a_range_without_bars_is_refused():
-    candles = Candles(START + np.arange(3) * HOUR, *np.array((FLAT,) * 3, float).T, np.ones(3), "BTC/USDT", "1h")
+    candles = Candles(
+        START + np.arange(3) * HOUR, *np.array((FLAT,) * 3, float).T, np.ones(3), "BTC/USDT", "1h"
+    )
     script = Scripted(*(((False,) * 3,) * 4))
     with pytest.raises(DataError, match="no bar in that range"):
         backtest(candles, script, start_ms=START + 100 * HOUR)
@@ -199,7 +206,9 @@ def test_a_range_without_bars_is_refused():
 
 
 def test_a_strategy_of_the_wrong_length_or_that_raises_is_a_sentence():
-    candles = Candles(START + np.arange(3) * HOUR, *np.array((FLAT,) * 3, float).T, np.ones(3), "BTC/USDT", "1h")
+    candles = Candles(
+        START + np.arange(3) * HOUR, *np.array((FLAT,) * 3, float).T, np.ones(3), "BTC/USDT", "1h"
+    )
 
     class Short(Scripted):
         def signals(self, candles):

@@ -13,7 +13,9 @@ from cryptai.signals import Signals
 HOUR = 3_600_000
 
 
-def random_candles(rng: np.random.Generator, n: int, *, volatility: float = 0.02, holes: float = 0.05) -> Candles:
+def random_candles(
+    rng: np.random.Generator, n: int, *, volatility: float = 0.02, holes: float = 0.05
+) -> Candles:
     """Hourly bars with fat tails, gaps between close and next open, ties, and missing bars."""
     steps = rng.standard_t(3, n) * volatility
     close = 100.0 * np.exp(np.cumsum(steps))

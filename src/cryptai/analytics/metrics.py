@@ -1,7 +1,7 @@
 """Metrics: the numbers of a run, each by one convention, undefined ones None.
 
-Returns and drawdown are fractions (0.25 is 25 %). Sharpe is taken from daily UTC equity: the capital, then the
-last equity of each UTC day that has bars; sample deviation, zero risk-free rate, times √365, since crypto
+Returns and drawdown are fractions (0.25 is 25 %). Sharpe is taken from daily UTC equity: the capital, then
+the last equity of each UTC day that has bars; sample deviation, zero risk-free rate, times √365, since crypto
 trades every day (Sharpe 1994; Z-14 of the requirements).
 """
 

@@ -19,7 +19,9 @@ _LAST_TRADES = 10
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command("backtest", epilog="Example: cryptai backtest ema_trend --symbol BTC/USDT --timeframe 1h")(backtest)
+    app.command("backtest", epilog="Example: cryptai backtest ema_trend --symbol BTC/USDT --timeframe 1h")(
+        backtest
+    )
 
 
 def backtest(
@@ -28,19 +30,29 @@ def backtest(
     timeframe: Annotated[str | None, typer.Option(help="1m 5m 15m 30m 1h 4h 1d or 1w.")] = None,
     exchange: Exchange = "binance",
     from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help="First bar open, UTC.")] = None,
-    to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Bars open before this, UTC.")] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Bars open before this, UTC.")
+    ] = None,
     capital: Annotated[str | None, typer.Option(metavar=_FRACTION, help="Cash at the start [10000].")] = None,
     fee: Annotated[str | None, typer.Option(metavar=_FRACTION, help="Fee of each side [0.001].")] = None,
     slippage: Annotated[str | None, typer.Option(metavar=_FRACTION, help="Slippage [0.0005].")] = None,
-    stop: Annotated[str | None, typer.Option(metavar=_FRACTION, help="Stop distance, or none [0.08].")] = None,
-    target: Annotated[str | None, typer.Option(metavar=_FRACTION, help="Target distance, or none [0.15].")] = None,
+    stop: Annotated[
+        str | None, typer.Option(metavar=_FRACTION, help="Stop distance, or none [0.08].")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar=_FRACTION, help="Target distance, or none [0.15].")
+    ] = None,
     size: Annotated[str | None, typer.Option(metavar=_FRACTION, help="Share of the equity [1].")] = None,
     risk: Annotated[str | None, typer.Option(metavar=_FRACTION, help="Share lost at the stop.")] = None,
     min_reward_risk: Annotated[
         str | None, typer.Option(metavar=_FRACTION, help="Least target over stop [1.5].")
     ] = None,
-    param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter; repeatable.")] = None,
-    candles: Annotated[Path | None, typer.Option(metavar="FILE", help="Use this CSV or Parquet file.")] = None,
+    param: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter; repeatable.")
+    ] = None,
+    candles: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Use this CSV or Parquet file.")
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Run a strategy over stored candles, or over a file.
@@ -112,6 +124,6 @@ def _figure(name: str, value: float | None) -> str:
     if name in ("total_return", "max_drawdown", "win_rate", "time_in_market"):
         sign = "+" if name == "total_return" else ""
         return f"{value:{sign}.2%}"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" if abs(value) < 100 else f"{value:,.2f}"
-
-
+    return (
+        f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" if abs(value) < 100 else f"{value:,.2f}"
+    )

@@ -21,7 +21,8 @@ def register(app: typer.Typer) -> None:
 def signals(
     top: Annotated[int, typer.Option(min=1, max=1000, help="How many, best first.")] = 5,
     date: Annotated[
-        str | None, typer.Option(metavar="DAY", help="As of the end of this UTC day, from bars closed by then.")
+        str | None,
+        typer.Option(metavar="DAY", help="As of the end of this UTC day, from bars closed by then."),
     ] = None,
     exchange: Exchange = "binance",
     json_: Json = False,
@@ -41,7 +42,10 @@ def signals(
     as_of_ms = _end_of_day(date) if date else None
     found = best(
         scan(
-            CandleStore(workspace.candles), exchange, as_of_ms=as_of_ms, strategies_folder=workspace.strategies
+            CandleStore(workspace.candles),
+            exchange,
+            as_of_ms=as_of_ms,
+            strategies_folder=workspace.strategies,
         ),
         top,
     )
@@ -62,7 +66,9 @@ def _end_of_day(date: str) -> int:
     if start % DAY_MS:
         raise InputError(f"date must be a day, such as 2023-06-30, was {date!r}.", field="date")
     if start > seams.now_ms():
-        raise InputError(f"date {date} lies in the future; today is {iso(seams.now_ms())[:10]} UTC.", field="date")
+        raise InputError(
+            f"date {date} lies in the future; today is {iso(seams.now_ms())[:10]} UTC.", field="date"
+        )
     return min(start + DAY_MS, seams.now_ms())
 
 
@@ -79,12 +85,26 @@ def _show(found: list[Signal], exchange: str) -> None:
         console.print(f"No setup stands in the stored markets of {exchange}; see `cryptai data list`.")
         return
     table = Table()
-    for name in ("score", "side", "symbol", "timeframe", "entry", "stop", "target", "reward:risk", "why", "decided"):
-        table.add_column(name, justify="right" if name in ("score", "entry", "stop", "target", "reward:risk") else "left")
+    for name in (
+        "score",
+        "side",
+        "symbol",
+        "timeframe",
+        "entry",
+        "stop",
+        "target",
+        "reward:risk",
+        "why",
+        "decided",
+    ):
+        table.add_column(
+            name, justify="right" if name in ("score", "entry", "stop", "target", "reward:risk") else "left"
+        )
     for s in found:
         state = " (stale)" if s.stale else ""
         table.add_row(
-            f"{s.score:.2f}", s.side, s.symbol, s.timeframe, f"{s.entry:.8g}", f"{s.stop:.8g}", f"{s.target:.8g}",
+            f"{s.score:.2f}", s.side, s.symbol, s.timeframe,
+            f"{s.entry:.8g}", f"{s.stop:.8g}", f"{s.target:.8g}",
             f"{s.reward_risk:.2f}", f"{s.strategy}: {s.reason}", f"{iso(s.decided_at_ms)}{state}",
         )  # fmt: skip
     console.print(table)

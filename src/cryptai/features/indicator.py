@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-import numpy as np
-
 from cryptai.errors import InputError
 from cryptai.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     from numpy.typing import NDArray
 
 P = ParamSpec("P")
@@ -53,8 +52,8 @@ def indicator(
 
     Arguments named like candle columns are its inputs, the others are its parameters, each with a range
     given here: `@indicator(period=(2, 10_000))`. The function must be causal (row t from rows up to t),
-    return arrays of its inputs' length with NaN before the first value, and leave its inputs alone; tests over
-    the registry hold it to that.
+    return arrays of its inputs' length with NaN before the first value, and leave its inputs alone;
+    tests over the registry hold it to that.
     """
 
     def declare(function: Callable[P, R]) -> Callable[P, R]:
@@ -69,7 +68,7 @@ def indicator(
             given = inspect.signature(function).bind(*args, **kwargs).arguments
             for name, (low, high) in ranges.items():
                 value = given.get(name, defaults[name])
-                if not low <= value <= high:  # type: ignore[operator]
+                if not low <= value <= high:
                     raise InputError(f"{name} must be from {low:g} to {high:g}, was {value}.", field=name)
             return function(*args, **kwargs)
 

@@ -38,7 +38,9 @@ def ema(close: NDArray[np.float64], period: int = 20) -> NDArray[np.float64]:
     return talib.EMA(close, period)  # type: ignore[no-any-return]
 
 
-@indicator(outputs=("macd", "macd_signal", "macd_histogram"), fast=(2, 10_000), slow=(2, 10_000), signal=(1, 10_000))
+@indicator(
+    outputs=("macd", "macd_signal", "macd_histogram"), fast=(2, 10_000), slow=(2, 10_000), signal=(1, 10_000)
+)
 def macd(
     close: NDArray[np.float64], fast: int = 12, slow: int = 26, signal: int = 9
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

@@ -28,7 +28,9 @@ def atr(
 
 
 @indicator(
-    outputs=("bollinger_upper", "bollinger_middle", "bollinger_lower"), period=(2, 100_000), deviations=(0.1, 20.0)
+    outputs=("bollinger_upper", "bollinger_middle", "bollinger_lower"),
+    period=(2, 100_000),
+    deviations=(0.1, 20.0),
 )
 def bollinger(
     close: NDArray[np.float64], period: int = 20, deviations: float = 2.0
@@ -49,7 +51,7 @@ def bollinger(
 def donchian(
     high: NDArray[np.float64], low: NDArray[np.float64], period: int = 20
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return Donchian's channel: the highest high and lowest low of the last `period` bars, this one included.
+    """Return Donchian's channel: highest high and lowest low of the last `period` bars, this one included.
 
     In the unit of the prices; NaN on the first `period - 1` rows. TA-Lib's MAX and MIN.
 

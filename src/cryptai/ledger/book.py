@@ -51,7 +51,7 @@ class Mark(NamedTuple):
 
 
 class Order(NamedTuple):
-    """What was decided at a close, for the next open: leave (bits of `signals`), then enter (side, 0 for nothing)."""
+    """What was decided at a close, for the next open: leave (bits of `signals`), then enter (side or 0)."""
 
     exits: int
     side: int

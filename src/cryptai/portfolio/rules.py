@@ -46,12 +46,18 @@ def check_rules(rules: Rules, *, min_reward_risk: float = MIN_REWARD_RISK, short
             f"target must be above 0 and below {top} (0.15 is 15 %), was {rules.target:g}.", field="target"
         )
     if not 0.0 < rules.size <= 1.0:
-        raise InputError(f"size must be above 0 and at most 1 (1 is all equity), was {rules.size:g}.", field="size")
+        raise InputError(
+            f"size must be above 0 and at most 1 (1 is all equity), was {rules.size:g}.", field="size"
+        )
     if not math.isnan(rules.risk):
         if not 0.0 < rules.risk < 1.0:
-            raise InputError(f"risk must be above 0 and below 1 (0.01 is 1 %), was {rules.risk:g}.", field="risk")
+            raise InputError(
+                f"risk must be above 0 and below 1 (0.01 is 1 %), was {rules.risk:g}.", field="risk"
+            )
         if math.isnan(rules.stop):
-            raise InputError("risk is measured to the stop, and there is none; give a stop too.", field="risk")
+            raise InputError(
+                "risk is measured to the stop, and there is none; give a stop too.", field="risk"
+            )
     if not (math.isfinite(min_reward_risk) and min_reward_risk >= 0.0):
         raise InputError(
             f"min_reward_risk must be 0 or more, was {min_reward_risk:g}.", field="min_reward_risk"

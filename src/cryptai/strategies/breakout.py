@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Breakout:
     """Enter long when the close breaks the highest high of the bars before it, leave below their lowest low.
 
-    The channel is Donchian's: `period` bars for entries and `exit_period` for exits, both ending one bar before.
+    The channel is Donchian's: `period` bars for entries, `exit_period` for exits, both ending one bar before.
     """
 
     period: int = param(20, low=2, high=1000, meaning="bars whose high must break", unit="bars")
@@ -33,7 +33,9 @@ class Breakout:
     def signals(self, candles: Candles) -> Signals:
         """Decide where the close leaves the channel of the bars before it."""
         upper, lower = (before(edge) for edge in donchian(candles.high, candles.low, self.period))
-        exit_upper, exit_lower = (before(edge) for edge in donchian(candles.high, candles.low, self.exit_period))
+        exit_upper, exit_lower = (
+            before(edge) for edge in donchian(candles.high, candles.low, self.exit_period)
+        )
         return Signals.entries(
             candles,
             long=crosses_above(candles.close, upper),

@@ -52,4 +52,5 @@ class EmaTrend:
         """Return how far the averages stand apart, in average true ranges, squeezed into -1 to 1."""
         apart = ema(candles.close, self.fast) - ema(candles.close, self.slow)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.tanh(apart / atr(candles.high, candles.low, candles.close, 14))
+            squeezed: NDArray[np.float64] = np.tanh(apart / atr(candles.high, candles.low, candles.close, 14))
+        return squeezed

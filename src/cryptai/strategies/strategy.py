@@ -6,7 +6,7 @@ import dataclasses
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast, get_type_hints
 
 from cryptai.errors import InputError, UnknownName
 from cryptai.registry import Registry
@@ -33,9 +33,13 @@ class Strategy(Protocol):
 
     name: ClassVar[str]
 
-    def signals(self, candles: Candles) -> Signals: ...
+    def signals(self, candles: Candles) -> Signals:
+        """Return the decisions, one row a bar."""
+        ...
 
-    def score(self, candles: Candles) -> NDArray[np.float64]: ...
+    def score(self, candles: Candles) -> NDArray[np.float64]:
+        """Return the conviction, one row a bar."""
+        ...
 
 
 strategies: Registry[type[Strategy]] = Registry("strategy", "cryptai.strategies")
@@ -50,7 +54,7 @@ def strategy(cls: S) -> S:
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
     cls.name = name  # type: ignore[attr-defined]
     if not cls.__module__.startswith(USER_MODULES):
-        strategies.add(name, cls)  # type: ignore[arg-type]
+        strategies.add(name, cls)
     return cls
 
 
@@ -68,7 +72,12 @@ class Parameter:
 
 
 def param(
-    default: float | bool, *, low: float = -math.inf, high: float = math.inf, meaning: str = "", unit: str = ""
+    default: float | bool,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    meaning: str = "",
+    unit: str = "",
 ) -> Any:
     """Declare a parameter as a dataclass field: `period: int = param(14, low=2, high=50, meaning="…")`."""
     return dataclasses.field(
@@ -78,20 +87,21 @@ def param(
 
 def parameters(cls: type[Strategy]) -> list[Parameter]:
     """Return a strategy's declared parameters, in the order they are written."""
-    if not dataclasses.is_dataclass(cls):
+    declared: Any = cls  # mypy cannot see that a protocol's class is a dataclass too
+    if not dataclasses.is_dataclass(declared):
         return []
-    types = get_type_hints(cls)
+    types = get_type_hints(declared)
     return [
         Parameter(
             name=field.name,
             type=types[field.name],
-            default=field.default,  # type: ignore[arg-type]
+            default=cast("float | bool", field.default),
             low=field.metadata.get("low", -math.inf),
             high=field.metadata.get("high", math.inf),
             meaning=field.metadata.get("meaning", ""),
             unit=field.metadata.get("unit", ""),
         )
-        for field in dataclasses.fields(cls)
+        for field in dataclasses.fields(declared)
     ]
 
 
@@ -128,7 +138,16 @@ def values_of(made: Strategy) -> dict[str, float | bool]:
 def _typed(declared: Parameter, value: object) -> float | bool:
     field = f"param.{declared.name}"
     if declared.type is bool:
-        known = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, "on": True, "off": False}
+        known = {
+            "true": True,
+            "false": False,
+            "1": True,
+            "0": False,
+            "yes": True,
+            "no": False,
+            "on": True,
+            "off": False,
+        }
         text = str(value).strip().lower()
         if text not in known:
             raise InputError(f"{declared.name} must be true or false, was {str(value)[:40]!r}.", field=field)
@@ -144,6 +163,7 @@ def _typed(declared: Parameter, value: object) -> float | bool:
         raise InputError(f"{declared.name} must be {what}, was {str(value)[:40]!r}.", field=field)
     if not declared.low <= number <= declared.high:
         raise InputError(
-            f"{declared.name} must be from {declared.low:g} to {declared.high:g}, was {number:g}.", field=field
+            f"{declared.name} must be from {declared.low:g} to {declared.high:g}, was {number:g}.",
+            field=field,
         )
     return int(number) if declared.type is int else number

@@ -42,7 +42,9 @@ def find_strategy(name: str, folder: Path | None = None) -> type[Strategy]:
     files = user_files(folder)
     if name in strategies:
         if name in files:
-            raise InputError(f"{files[name]} bears the name of a built-in strategy; rename it.", field="strategy")
+            raise InputError(
+                f"{files[name]} bears the name of a built-in strategy; rename it.", field="strategy"
+            )
         return strategies.get(name)
     if name not in files:
         raise UnknownName("strategy", name, strategy_names(folder), field="strategy")
@@ -58,14 +60,18 @@ def _import(name: str, file: Path) -> type[Strategy]:
         # Read afresh each time: Python's own cache would miss an edit within the same second.
         exec(compile(file.read_bytes(), str(file), "exec"), module.__dict__)  # noqa: S102 (what the file is for)
     except Exception as error:
-        raise InputError(f"{file} cannot be imported: {what_failed(error, file)}.", field="strategy") from error
+        raise InputError(
+            f"{file} cannot be imported: {what_failed(error, file)}.", field="strategy"
+        ) from error
     found = [
         thing
         for thing in vars(module).values()
         if isinstance(thing, type) and thing.__module__ == module_name and hasattr(thing, "signals")
     ]
     if len(found) != 1:
-        raise InputError(f"{file} must hold exactly one strategy class, but holds {len(found)}.", field="strategy")
+        raise InputError(
+            f"{file} must hold exactly one strategy class, but holds {len(found)}.", field="strategy"
+        )
     cls: type[Strategy] = found[0]
     cls.name = name
     return cls

@@ -46,7 +46,7 @@ def backtest(
     rules, costs
         Without rules: all equity, and the strategy's own bracket or stop 8 %, target 15 %.
     start_ms, end_ms
-        Half-open range of bar opens, ms UTC. Earlier bars only warm the indicators: nothing is decided on them.
+        Half-open range of bar opens, ms UTC. Earlier bars only warm the indicators; none of them decides.
     close_at_end
         Close a position left at the end at the last close, with costs, reason `end`.
 
@@ -57,7 +57,9 @@ def backtest(
     """
     costs = check_costs(costs or Costs())
     shorts = bool(getattr(strategy, "allow_short", False))
-    rules = check_rules(rules or default_rules(type(strategy)), min_reward_risk=min_reward_risk, shorts=shorts)
+    rules = check_rules(
+        rules or default_rules(type(strategy)), min_reward_risk=min_reward_risk, shorts=shorts
+    )
     if not (math.isfinite(capital) and capital > 0.0):
         raise InputError(f"capital must be a finite amount above 0, was {capital:g}.", field="capital")
     known = candles.between(None, end_ms)
@@ -98,7 +100,7 @@ def backtest(
         records=records,
         reasons=(signals.long_reason, signals.short_reason),
         metrics=measure(capital, float(equity[-1]), float(end[10]), n, daily[: int(end[11])], records),
-        book=Book(*(float(v) for v in end[:8]), int(end[8]), int(end[9])),
+        book=Book._make([*end[:8].tolist(), int(end[8]), int(end[9])]),
         order=Order(int(end[13]), int(end[12])),
         candles=known,
     )
@@ -117,10 +119,12 @@ def decided(strategy: Strategy, candles: Candles) -> Signals:
     except CryptaiError:
         raise
     except Exception as error:
-        raise InputError(f"The strategy {strategy.name} failed: {what_failed(error)}.", field="strategy") from error
+        raise InputError(
+            f"The strategy {strategy.name} failed: {what_failed(error)}.", field="strategy"
+        ) from error
     if rows != (len(candles), len(candles)):
         raise InputError(
-            f"The strategy {strategy.name} gave {rows[0]} rows for {len(candles)} bars; one row a bar is needed.",
+            f"The strategy {strategy.name} gave {rows[0]} rows for {len(candles)} bars; one a bar is needed.",
             field="strategy",
         )
     return signals

@@ -19,5 +19,7 @@ def check_costs(costs: Costs) -> Costs:
     """Return the costs, or refuse those outside [0, 1)."""
     for name, value in costs._asdict().items():
         if not (math.isfinite(value) and 0.0 <= value < 1.0):
-            raise InputError(f"{name} must be 0 or more and below 1 (0.001 is 0.1 %), was {value:g}.", field=name)
+            raise InputError(
+                f"{name} must be 0 or more and below 1 (0.001 is 0.1 %), was {value:g}.", field=name
+            )
     return costs

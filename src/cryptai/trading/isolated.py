@@ -37,8 +37,8 @@ def run_isolated(
 ) -> dict[str, Any]:
     """Run a backtest (the command's options by name) in a child; return the command's object.
 
-    Leaves `result.json` (the object) and `equity.npy` (float64 of shape (2, bars): open time in ms, equity) in
-    the folder `out`.
+    Leaves `result.json` (the object) and `equity.npy` (float64 of shape (2, bars): open time in ms,
+    equity) in the folder `out`.
 
     Raises
     ------
@@ -95,7 +95,9 @@ def _understood(code: int, answer: bytes, seconds: int, megabytes: int) -> Any:
     try:
         told = json.loads(answer)
     except ValueError as error:
-        raise InputError(f"The strategy ended its process (status {code}) without a result.", field="strategy") from error
+        raise InputError(
+            f"The strategy ended its process (status {code}) without a result.", field="strategy"
+        ) from error
     if "answer" in told:
         return told["answer"]
     if told["kind"] == "MemoryError":

@@ -12,9 +12,9 @@ The order of events, written once. For each stored bar *t*, whatever hole lies b
 3.  **At the close** (`mark`): the book is valued, the peak and the drawdown follow, the day's last equity
     is kept.
 4.  **At the close** (`decide`): the strategy's row *t* becomes the order for the next open. An entry
-    is taken when it is new: a row that says the same as the row before it is the same cross, not another one.
-    The first row of the range is new. An entry while a position is open is not taken, unless the same row also
-    leaves that position.
+    is taken when it is new: a row that says the same as the row before it is the same cross, not another
+    one. The first row of the range is new. An entry while a position is open is not taken, unless the
+    same row also leaves that position.
 
 A position left at the end of the range closes at the last close, with slippage and fee, reason `end`.
 
@@ -27,7 +27,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import carray
+from numba import carray  # type: ignore[attr-defined]
 
 from cryptai.jit import njit
 from cryptai.ledger.book import (
@@ -58,7 +58,7 @@ def decide(entry: int, entry_before: int, exits: int) -> Order:
 
 
 @njit(inline=True)
-def match(
+def match(  # noqa: C901, PLR0911 (the order of events stands in one place)
     book: Book, order: Order, bar: int, ts: Any, open_: float, high: float, low: float,
     rules: Rules, costs: Costs, trades: Any,
 ) -> Book:  # fmt: skip
@@ -79,13 +79,17 @@ def match(
         if low <= book.stop:
             return _leave(book, bar, ts, open_, min(open_, book.stop), STOP, costs, trades)
         if high >= book.target:
-            return _leave(see(book, open_, low), bar, ts, open_, max(open_, book.target), TARGET, costs, trades)
+            return _leave(
+                see(book, open_, low), bar, ts, open_, max(open_, book.target), TARGET, costs, trades
+            )
         return see(book, high, low)
     if book.quantity < 0.0:
         if high >= book.stop:
             return _leave(book, bar, ts, open_, max(open_, book.stop), STOP, costs, trades)
         if low <= book.target:
-            return _leave(see(book, open_, high), bar, ts, open_, min(open_, book.target), TARGET, costs, trades)
+            return _leave(
+                see(book, open_, high), bar, ts, open_, min(open_, book.target), TARGET, costs, trades
+            )
         return see(book, low, high)
     return book
 
@@ -128,7 +132,7 @@ def simulate(
 ) -> tuple[Book, Mark, Order]:  # fmt: skip
     """Run the bars through `match`, `mark` and `decide`; fill `equity`, `daily` and `trades` in place."""
     order = Order(0, 0)
-    before = 0
+    before: Any = 0
     n = len(ts)
     for t in range(n):
         book = match(book, order, t, ts, open_[t], high[t], low[t], rules, costs, trades)
@@ -138,8 +142,8 @@ def simulate(
             book = close_position(book, t, price, costs.fee, END, ts, trades)
         value = mark(value, book, ts[t], close[t], daily)
         equity[t] = value.equity
-        now = np.int64(entry[t])
-        order = decide(now, before, np.int64(exits[t]))
+        now: Any = np.int64(entry[t])
+        order = decide(now, before, np.int64(exits[t]))  # type: ignore[arg-type]
         before = now
     if n > 0:
         daily[value.days - 1] = value.equity
@@ -165,7 +169,13 @@ def simulate_entry(
         close_at_end != 0,
     )  # fmt: skip
     out = carray(end, 14, np.float64)
-    out[0], out[1], out[2], out[3], out[4] = book.cash, book.quantity, book.entry_price, book.stop, book.target
+    out[0], out[1], out[2], out[3], out[4] = (
+        book.cash,
+        book.quantity,
+        book.entry_price,
+        book.stop,
+        book.target,
+    )
     out[5], out[6], out[7], out[8], out[9] = book.fees, book.best, book.worst, book.entry_bar, book.trades
     out[10], out[11], out[12], out[13] = value.max_drawdown, value.days, order.side, order.exits
     return book.trades

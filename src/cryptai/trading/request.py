@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from cryptai.errors import InputError, UnknownName
 from cryptai.market.symbol import parse_symbol
@@ -14,15 +15,15 @@ from cryptai.market.times import iso, parse_time
 from cryptai.portfolio.rules import MIN_REWARD_RISK
 
 _NUMBERS = ("capital", "fee", "slippage", "stop", "target", "size", "risk", "min_reward_risk")
-_OPTIONS = ("strategy", "exchange", "symbol", "timeframe", "from", "to", "param", *_NUMBERS)
+_FIELDS = {"from": "start_ms", "to": "end_ms", "param": "params"}
 
 
 @dataclass(frozen=True)
 class BacktestRequest:
     """What to run. Text is parsed and numbers are finite; whether they make sense is the engine's to say.
 
-    `stop` and `target` are None for the strategy's own bracket (8 % and 15 % unless it states another), NaN for
-    none at all.
+    `stop` and `target` are None for the strategy's own bracket (8 % and 15 % unless it states another), NaN
+    for none at all.
     """
 
     strategy: str
@@ -55,29 +56,16 @@ class BacktestRequest:
             For a value that cannot be read; its `field` is the option's name.
         """
         if not isinstance(options, Mapping):
-            raise InputError(f"A backtest is asked for by an object of options, was {type(options).__name__}.")
+            raise InputError(f"A backtest is asked for by an object of options, was {_kind(options)}.")
         given = {str(k).replace("-", "_"): v for k, v in options.items() if v is not None and v != ""}
-        params = given.pop("params", None)
-        if params is not None:
-            given.setdefault("param", params)
+        if "params" in given:
+            given.setdefault("param", given.pop("params"))
         for name in given:
-            if name not in _OPTIONS:
-                raise UnknownName("option", name, _OPTIONS, field=name)
+            if name not in _READERS:
+                raise UnknownName("option", name, _READERS, field=name)
         if "strategy" not in given:
             raise InputError("strategy is missing; name one of `cryptai strategies`.", field="strategy")
-        read: dict[str, Any] = {name: _number(name, given[name]) for name in _NUMBERS if name in given}
-        for name in ("strategy", "exchange"):
-            if name in given:
-                read[name] = _text(name, given[name])
-        if "symbol" in given:
-            read["symbol"] = parse_symbol(_text("symbol", given["symbol"]))
-        if "timeframe" in given:
-            read["timeframe"] = str(Timeframe(_text("timeframe", given["timeframe"])))
-        if "from" in given:
-            read["start_ms"] = parse_time(_text("from", given["from"]), field="from")
-        if "to" in given:
-            read["end_ms"] = parse_time(_text("to", given["to"]), field="to")
-        return cls(**read, params=_params(given.get("param", {})))
+        return cls(**{_FIELDS.get(name, name): _READERS[name](name, value) for name, value in given.items()})
 
     def as_options(self) -> dict[str, Any]:
         """Return the options by name again, as JSON takes them: `parse(as_options())` is the same request."""
@@ -96,38 +84,60 @@ class BacktestRequest:
         return told
 
 
+def _kind(value: object) -> str:
+    return type(value).__name__
+
+
 def _text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise InputError(f"{name} must be text, was {str(value)[:40]!r}.", field=name)
     return value.strip()
 
 
+def _symbol(name: str, value: object) -> str:
+    return parse_symbol(_text(name, value))
+
+
+def _timeframe(name: str, value: object) -> str:
+    return str(Timeframe(_text(name, value)))
+
+
+def _time(name: str, value: object) -> int:
+    return parse_time(_text(name, value), field=name)
+
+
 def _number(name: str, value: object) -> float:
     if name in ("stop", "target") and isinstance(value, str) and value.strip().lower() == "none":
         return math.nan
-    try:
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise ValueError
-        number = float(value)
-    except (ValueError, OverflowError) as error:
-        raise InputError(f"{name} must be a number, was {str(value)[:40]!r}.", field=name) from error
+    number: float | None = None
+    if isinstance(value, int | float | str) and not isinstance(value, bool):
+        with suppress(ValueError, OverflowError):
+            number = float(value)
+    if number is None:
+        raise InputError(f"{name} must be a number, was {str(value)[:40]!r}.", field=name)
     if not math.isfinite(number):
         raise InputError(f"{name} must be a finite number, was {number}.", field=name)
     return number
 
 
-def _params(given: object) -> dict[str, Any]:
+def _params(name: str, given: object) -> dict[str, Any]:
     # The command gives ["fast=12", "slow=26"], JSON gives {"fast": 12}.
     if isinstance(given, Mapping):
-        return {str(name): value for name, value in given.items()}
+        return {str(key): value for key, value in given.items()}
     if isinstance(given, str):
         given = [given]
     if not isinstance(given, list | tuple):
-        raise InputError(f"param must be an object or name=value, was {str(given)[:40]!r}.", field="param")
+        raise InputError(f"{name} must be an object or name=value, was {str(given)[:40]!r}.", field=name)
     found: dict[str, Any] = {}
     for item in given:
-        name, equals, value = str(item).partition("=")
-        if not equals or not name.strip():
-            raise InputError(f"param must be written name=value, was {str(item)[:40]!r}.", field="param")
-        found[name.strip()] = value.strip()
+        key, equals, value = str(item).partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"{name} must be written name=value, was {str(item)[:40]!r}.", field=name)
+        found[key.strip()] = value.strip()
     return found
+
+
+_READERS: Final[Mapping[str, Callable[[str, object], Any]]] = {
+    "strategy": _text, "exchange": _text, "symbol": _symbol, "timeframe": _timeframe,
+    "from": _time, "to": _time, "param": _params, **dict.fromkeys(_NUMBERS, _number),
+}  # fmt: skip

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cryptai.portfolio.rules import Rules
     from cryptai.trading.costs import Costs
 
-# What the identity of a run names besides data and configuration: raised when the same inputs give other fills.
+# Part of a run's identity: raised when the same inputs give other fills.
 ENGINE_VERSION: Final = 1
 PRACTICE: Final = "practice"
 

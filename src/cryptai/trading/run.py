@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from cryptai.trading.result import Result
 
 
-def run_request(request: BacktestRequest, store: CandleStore, strategies_folder: Path | None = None) -> Result:
+def run_request(
+    request: BacktestRequest, store: CandleStore, strategies_folder: Path | None = None
+) -> Result:
     """Run a request on stored candles. A user's strategy is imported: not for a server's own process.
 
     Raises

@@ -30,17 +30,21 @@ WEIGHTS = {"strategy": 0.5, "reward_risk": 0.25, "timeframes": 0.25}
 
 
 def scan(
-    store: CandleStore, exchange: str = "binance", *, as_of_ms: int | None = None, strategies_folder: Path | None = None
+    store: CandleStore,
+    exchange: str = "binance",
+    *,
+    as_of_ms: int | None = None,
+    strategies_folder: Path | None = None,
 ) -> list[Signal]:
     """Return the setups that stand at the last closed bar of every stored market of a venue, best first.
 
-    Each strategy runs over the last 1,000 bars with its own defaults and the default costs, through the same kernel
-    as a backtest. A setup stands while the engine holds its position or waits for its fill, for at most 100 bars.
-    Strategies without a bracket (the yardstick) have no setup.
+    Each strategy runs over the last 1,000 bars with its own defaults and the default costs, through the same
+    kernel as a backtest. A setup stands while the engine holds its position or waits for its fill, for at
+    most 100 bars. Strategies without a bracket (the yardstick) have no setup.
 
-    The score is 0..1: the strategy's conviction at the last bar (0.5), what is left to the target over what is left
-    to the stop, where 3 and more is full (0.25), and the share of the symbol's stored timeframes in which the strategy's score points the same way
-    (0.25; shared out where one timeframe is stored only).
+    The score is 0..1: the strategy's conviction at the last bar (0.5); what is left to the target over what
+    is left to the stop, where 3 and more is full (0.25); and the share of the symbol's other stored
+    timeframes in which the strategy's score points the same way (0.25; shared out where there is none).
 
     Parameters
     ----------
@@ -50,7 +54,9 @@ def scan(
     now = seams.now_ms() if as_of_ms is None else as_of_ms
     markets: dict[str, list[Candles]] = defaultdict(list)
     for stored in store.markets(exchange):
-        candles = store.read(exchange, stored.symbol, stored.timeframe, last=None if as_of_ms else HISTORY_BARS)
+        candles = store.read(
+            exchange, stored.symbol, stored.timeframe, last=None if as_of_ms else HISTORY_BARS
+        )
         closed = candles.between(None, now - candles.timeframe.ms + 1)[-HISTORY_BARS:]
         if len(closed):
             markets[stored.symbol].append(closed)
@@ -118,7 +124,13 @@ def _standing(result: Result, candles: Candles) -> tuple[int, float, float, floa
     if order.side:
         price = float(candles.close[-1])
         side = order.side
-        return side, price, price * (1 - side * rules.stop), price * (1 + side * rules.target), len(candles) - 1
+        return (
+            side,
+            price,
+            price * (1 - side * rules.stop),
+            price * (1 + side * rules.target),
+            len(candles) - 1,
+        )
     return None
 
 
