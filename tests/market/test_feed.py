@@ -388,6 +388,27 @@ async def test_a_refusal_for_good_after_it_was_live_stays_stale_and_never_turns_
     assert world.store.exchanges() == ["venue"]
 
 
+async def test_a_stream_that_never_opens_is_not_called_live_and_history_still_brings_the_closes(
+    world, source
+):
+    for _ in range(4):
+        source.say(SourceError("The stream can't be reached (connection refused)."))
+    async with world.following(source):
+        await world.state("backfilling", times=1)
+        world.ms += HOUR_MS
+        await world.until(lambda: world.closes() and len(world.waits) >= 4)
+        assert "live" not in world.states()[: world.states().index("connecting", 1) + 1]
+        assert world.closes() == [NOON]
+        await world.state("live")
+
+
+async def test_a_stream_that_is_refused_for_good_leads_to_the_practice_market(world, source):
+    source.say(SourceError("Not served (HTTP 451).", permanent=True))
+    async with world.following(source) as feed:
+        await world.state("live")
+        assert feed.status.practice
+
+
 async def test_an_open_but_silent_connection_is_dead(world, source):
     async with world.following(source, silence_s=0.05):
         await world.state("stale")

@@ -198,6 +198,7 @@ class Feed:
             try:
                 async with following.connected():
                     await self._fill(source, following)
+                    following.check()
                     self._was_live = True
                     self._tell("live", self._notice or f"Following {source.title}.")
                     await following.deliver()

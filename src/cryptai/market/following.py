@@ -87,6 +87,10 @@ class Following:
         except Exception as error:  # noqa: BLE001 (not swallowed: the reader of the inbox raises it)
             inbox.fail(error)
 
+    def check(self) -> None:
+        """Raise what the stream failed of, if it has already: a fill by history alone is not live."""
+        self._inbox.check()
+
     def catch_up(self, candles: Candles) -> None:
         """Take candles that history gave and the store has; publish those that came after a known bar."""
         series = (candles.symbol, str(candles.timeframe))

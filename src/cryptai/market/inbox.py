@@ -51,12 +51,17 @@ class Inbox:
         self._error = error
         self._arrived.set()
 
+    def check(self) -> None:
+        """Raise the error given to `fail`, if there is one."""
+        if self._error is not None:
+            raise self._error
+
     async def take(self) -> Batch:
         """Return what came since the last call, waiting for something; raise the error given to `fail`."""
         await self._arrived.wait()
         batch, self._batch = self._batch, Batch()
-        if not batch and self._error is not None:
-            raise self._error
+        if not batch:
+            self.check()
         if self._error is None:
             self._arrived.clear()
         return batch
