@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -270,6 +271,19 @@ def test_a_parquet_with_a_damaged_footer_is_one_sentence_and_nothing_else_is_pri
         with pytest.raises(DataError, match="it is not a whole Parquet file") as caught:
             read_candles(path)
         assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_decoder_that_panics_is_one_sentence_and_its_report_is_not_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def panic(*_: object, **__: object) -> None:
+        os.write(2, b"thread 'async-executor-0' panicked at ...\nstack backtrace: ...\n")
+        raise pl.exceptions.PanicException("assertion failed: offset + length <= self.length")
+
+    monkeypatch.setattr(pl, "read_parquet", panic)
+    with pytest.raises(DataError, match=r"not a whole Parquet file \(assertion failed"):
+        read_candles(write(tmp_path, parquet_bytes(tmp_path), "BTCUSDT_1h.parquet"))
     assert capfd.readouterr() == ("", "")
 
 

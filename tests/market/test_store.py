@@ -93,11 +93,25 @@ def test_any_double_survives_tail_and_segment(
     assert same_bits(store.read("binance", "BTC/USDT", "1h", last=n), candles)
 
 
-def test_a_volume_of_minus_zero_is_stored_as_zero(store: CandleStore) -> None:
-    candles = Candles([MONDAY], [1.0], [1.0], [1.0], [1.0], [-0.0], "BTCUSDT", "1h")
-    store.write("binance", candles)
-    assert not np.signbit(store.read("binance", "BTCUSDT", "1h").volume[0])
-    assert store.write("binance", candles).same == 1
+@pytest.mark.parametrize("n", [1, 600])
+def test_a_volume_of_minus_zero_is_stored_as_zero(store: CandleStore, n: int) -> None:
+    one = np.ones(n)
+    minus, plus = (
+        Candles(MONDAY + np.arange(n) * HOUR, one, one, one, one, one * zero, "BTCUSDT", "1h")
+        for zero in (-0.0, 0.0)
+    )
+    store.write("binance", minus)
+    assert same_bits(store.read("binance", "BTCUSDT", "1h"), plus)
+    assert store.write("binance", minus).same == n
+    assert store.write("binance", plus).same == n
+
+
+def test_a_write_that_begins_with_the_last_bar_of_a_segment_overlaps_by_one(store: CandleStore) -> None:
+    store.write("binance", bars(0, 600))
+    with pytest.raises(ConflictError):
+        store.write("binance", other(bars(599, 605), 0))
+    assert store.write("binance", bars(599, 605)) == Written(5, 1, 0, (Written(5, 1, 0),))
+    assert same_bits(store.read("binance", "BTC/USDT", "1h"), bars(0, 605))
 
 
 @pytest.mark.parametrize("split", [0, 300, 700])
@@ -111,7 +125,7 @@ def test_a_range_is_half_open_and_last_counts_from_its_end(
     for part in (whole[:split], whole[split : split + 350], whole[split + 350 :]):
         store.write("binance", part)
     lo, hi = (None if place is None else MONDAY + place * HOUR for place in cut)
-    for last in (None, 0, 1, 7, 10_000):
+    for last in (None, 0, 1, 7, 70, 10_000):
         want = whole.between(lo, hi)
         want = want if last is None else want[len(want) - min(last, len(want)) :]
         assert same_bits(store.read("binance", "BTC/USDT", "1h", start_ms=lo, end_ms=hi, last=last), want)
