@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Self
 
 from cryptai.errors import UnknownName
 
@@ -38,7 +38,7 @@ class Timeframe(str):
     __slots__ = ("ms",)
     ms: int
 
-    def __new__(cls, name: str) -> Timeframe:
+    def __new__(cls, name: str) -> Self:
         """Return the timeframe of that name; raise `UnknownName` for any other."""
         if name not in _LENGTHS:
             raise UnknownName("timeframe", str(name), TIMEFRAMES, field="timeframe")
