@@ -108,3 +108,9 @@ def test_one_stored_timeframe_leaves_its_share_to_the_other_factors(tmp_path):
         assert s.score == pytest.approx(
             (0.5 * s.factors["strategy"] + 0.25 * s.factors["reward_risk"]) / 0.75
         )
+
+
+def test_a_setup_is_not_better_for_having_fallen_towards_its_stop(store, now):
+    for s in scan(store, as_of_ms=now):
+        assert s.factors["reward_risk"] <= s.reward_risk / 3 + 1e-12
+        assert s.factors["reward_risk"] <= s.reward_risk_now / 3 + 1e-12

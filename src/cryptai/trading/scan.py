@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryptai import seams
 from cryptai.ledger.book import LONG, SHORT
@@ -42,8 +42,9 @@ def scan(
     kernel as a backtest. A setup stands while the engine holds its position or waits for its fill, for at
     most 100 bars. Strategies without a bracket (the yardstick) have no setup.
 
-    The score is 0..1: the strategy's conviction at the last bar (0.5); what is left to the target over what
-    is left to the stop, where 3 and more is full (0.25); and the share of the symbol's other stored
+    The score is 0..1: the strategy's conviction at the last bar (0.5); reward:risk, from the entry or from
+    the last close, whichever is less, where 3 and more is full (0.25): a setup is not better for having
+    fallen towards its stop; and the share of the symbol's other stored
     timeframes in which the strategy's score points the same way (0.25; shared out where there is none).
 
     Parameters
@@ -72,79 +73,77 @@ def scan(
     return sorted(found, key=lambda s: (-s.score, s.symbol, s.timeframe, s.strategy))
 
 
+class _Setup(NamedTuple):
+    side: int
+    entry: float
+    stop: float
+    target: float
+    bar: int  # the row that decided
+
+    def reward_risk(self, price: float) -> float:
+        """Distance to the target over that to the stop from `price`; 0 beyond either."""
+        reward, risk = self.side * (self.target - price), self.side * (price - self.stop)
+        return reward / risk if reward > 0 and risk > 0 else 0.0
+
+
 def _setups(strategy: Strategy, frames: list[Candles], exchange: str, now: int) -> list[Signal]:
     convictions = {str(c.timeframe): _last(strategy, c) for c in frames}
-    setups = []
+    found = []
     for candles in frames:
         result = backtest(candles, strategy, exchange=exchange, close_at_end=False)
         setup = _standing(result, candles)
-        if setup is None:
-            continue
-        side, entry, stop, target, bar = setup
-        price = float(candles.close[-1])
-        left = side * (target - price), side * (price - stop)
-        age = len(candles) - 1 - bar
-        if min(left) <= 0 or age > MAX_AGE_BARS:
-            continue
-        factors = _factors(side, str(candles.timeframe), convictions, left[0] / left[1])
-        shares = sum(WEIGHTS[name] for name in factors)
-        setups.append(
-            Signal(
-                exchange=exchange,
-                symbol=candles.symbol,
-                timeframe=str(candles.timeframe),
-                side="long" if side == LONG else "short",
-                strategy=strategy.name,
-                entry=entry,
-                stop=stop,
-                target=target,
-                price=price,
-                reward_risk=(target - entry) / (entry - stop),
-                reward_risk_now=left[0] / left[1],
-                score=sum(WEIGHTS[name] * value for name, value in factors.items()) / shares,
-                factors=factors,
-                reason=result.reasons[0 if side == LONG else 1],
-                decided_at_ms=int(candles.close_ts[bar]),
-                age_bars=age,
-                stale=bool(now - int(candles.close_ts[-1]) >= 2 * candles.timeframe.ms),
-                practice=exchange == PRACTICE,
-                data_digest=result.data_digest,
-            )
-        )
-    return setups
+        if setup and setup.reward_risk(float(candles.close[-1])) and len(candles) - setup.bar <= MAX_AGE_BARS:
+            found.append(_signal(setup, result, candles, convictions, now))
+    return found
 
 
-def _standing(result: Result, candles: Candles) -> tuple[int, float, float, float, int] | None:
-    """Return side, entry, stop, target and the deciding row of what stands after the last bar; or None."""
+def _standing(result: Result, candles: Candles) -> _Setup | None:
     book, order, rules = result.book, result.order, result.rules
     held = LONG if book.quantity > 0 else SHORT if book.quantity < 0 else 0
     leaves = bool(order.exits & (EXIT_LONG if held == LONG else EXIT_SHORT)) if held else False
     if held and not leaves:
-        return held, book.entry_price, book.stop, book.target, max(book.entry_bar - 1, 0)
+        return _Setup(held, book.entry_price, book.stop, book.target, max(book.entry_bar - 1, 0))
     if order.side:
-        price = float(candles.close[-1])
-        side = order.side
-        return (
-            side,
-            price,
-            price * (1 - side * rules.stop),
-            price * (1 + side * rules.target),
-            len(candles) - 1,
-        )
+        price, side = float(candles.close[-1]), order.side
+        stop, target = price * (1 - side * rules.stop), price * (1 + side * rules.target)
+        return _Setup(side, price, stop, target, len(candles) - 1)
     return None
 
 
-def _factors(
-    side: int, timeframe: str, convictions: dict[str, float], reward_risk_now: float
-) -> dict[str, float]:
+def _signal(
+    setup: _Setup, result: Result, candles: Candles, convictions: dict[str, float], now: int
+) -> Signal:
+    price, timeframe = float(candles.close[-1]), str(candles.timeframe)
+    then, left = setup.reward_risk(setup.entry), setup.reward_risk(price)
     factors = {
-        "strategy": min(max(side * convictions[timeframe], 0.0), 1.0),
-        "reward_risk": min(reward_risk_now / 3.0, 1.0),
+        "strategy": min(max(setup.side * convictions[timeframe], 0.0), 1.0),
+        "reward_risk": min(then / 3.0, left / 3.0, 1.0),
     }
     others = [value for frame, value in convictions.items() if frame != timeframe]
     if others:
-        factors["timeframes"] = sum(side * value > 0 for value in others) / len(others)
-    return factors
+        factors["timeframes"] = sum(setup.side * value > 0 for value in others) / len(others)
+    shares = sum(WEIGHTS[name] for name in factors)
+    return Signal(
+        exchange=str(result.exchange),
+        symbol=candles.symbol,
+        timeframe=timeframe,
+        side="long" if setup.side == LONG else "short",
+        strategy=result.strategy,
+        entry=setup.entry,
+        stop=setup.stop,
+        target=setup.target,
+        price=price,
+        reward_risk=then,
+        reward_risk_now=left,
+        score=sum(WEIGHTS[name] * value for name, value in factors.items()) / shares,
+        factors=factors,
+        reason=result.reasons[0 if setup.side == LONG else 1],
+        decided_at_ms=int(candles.close_ts[setup.bar]),
+        age_bars=len(candles) - 1 - setup.bar,
+        stale=bool(now - int(candles.close_ts[-1]) >= 2 * candles.timeframe.ms),
+        practice=result.exchange == PRACTICE,
+        data_digest=result.data_digest,
+    )
 
 
 def _last(strategy: Strategy, candles: Candles) -> float:
