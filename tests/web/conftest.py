@@ -128,7 +128,6 @@ def made_candles(symbol: str = "BTC/USDT", *, bars: int = 400, seed: int = 1) ->
     random = rng(seed)
     close = 100 * np.exp(np.cumsum(random.normal(0, 0.004, bars)) + 0.1 * np.sin(np.arange(bars) / 20))
     opens = np.r_[close[0], close[:-1]]
-    return Candles(
-        START + HOUR * np.arange(bars), opens,
-        np.maximum(opens, close) * 1.002, np.minimum(opens, close) * 0.998, close, random.uniform(1, 9, bars), symbol=symbol, timeframe="1h",
-    )  # fmt: skip
+    high, low = np.maximum(opens, close) * 1.002, np.minimum(opens, close) * 0.998
+    ts, volume = START + HOUR * np.arange(bars), random.uniform(1, 9, bars)
+    return Candles(ts, opens, high, low, close, volume, symbol=symbol, timeframe="1h")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import PASSWORD
 from django.test import Client
 
+from conftest import PASSWORD
 from cryptai.seams import replaced
 from cryptai.web.accounts.models import ApiToken, User
 
@@ -107,7 +107,15 @@ def test_a_token_is_recognised_whole_and_of_an_active_user_only(alice: User) -> 
     found = ApiToken.objects.recognise(text)
     assert found is not None
     assert found.user == alice
-    for wrong in ("", "x", text[:-1], text + "0", text[:-1] + ("0" if text[-1] != "0" else "1"), "cai__", "cai_é_é"):
+    for wrong in (
+        "",
+        "x",
+        text[:-1],
+        text + "0",
+        text[:-1] + ("0" if text[-1] != "0" else "1"),
+        "cai__",
+        "cai_é_é",
+    ):
         assert ApiToken.objects.recognise(wrong) is None
     alice.is_active = False
     alice.save()
@@ -129,8 +137,30 @@ def test_the_owner_issues_a_token_in_the_administration(
     answer = signed_in(owner).post(
         "/admin/accounts/apitoken/add/", {"user": alice.pk, "name": "bot"}, follow=True
     )
-    shown = next(word for word in answer.content.decode().split() if word.startswith("cai_") and len(word) > 70)
+    shown = next(
+        word for word in answer.content.decode().split() if word.startswith("cai_") and len(word) > 70
+    )
     found = ApiToken.objects.recognise(shown.split("<")[0])
     assert found is not None
     assert (found.user, found.name) == (alice, "bot")
     assert ApiToken.objects.count() == 1
+
+
+@pytest.mark.parametrize("where", ["by oneself", "by the owner"])
+def test_a_new_password_ends_the_tokens_of_the_old_one(
+    where: str, alice: User, owner: User, signed_in: Callable[[User], Client]
+) -> None:
+    text, _row = ApiToken.objects.issue(alice, "mine")
+    kept, _row = ApiToken.objects.issue(owner, "another's")
+    new = "battery-staple-9-horses"
+    if where == "by oneself":
+        form = {"oldpassword": PASSWORD, "password1": new, "password2": new}
+        client, address = sign_in("alice", PASSWORD), "/accounts/password/change/"
+    else:
+        form = {"password1": new, "password2": new, "usable_password": "true"}
+        client, address = signed_in(owner), f"/admin/accounts/user/{alice.pk}/password/"
+    assert client.post(address, form).status_code == 302
+    alice.refresh_from_db()
+    assert alice.check_password(new)
+    assert ApiToken.objects.recognise(text) is None
+    assert ApiToken.objects.recognise(kept) is not None

@@ -130,11 +130,13 @@ def test_params_is_understood_for_param(ask: Callable[..., Any]) -> None:
     ],
 )
 def test_bad_options_are_a_problem_that_names_the_option_and_leave_nothing_behind(
-    ask: Callable[..., Any], change: dict[str, object], field: str | None
+    ask: Callable[..., Any], home: Workspace, change: dict[str, object], field: str | None
 ) -> None:
     body = {key: value for key, value in {**OPTIONS, **change}.items() if value is not None}
+    before = set(home.runs.iterdir())
     assert_problem(ask(json.dumps(body)), 400, field)
     assert not Run.objects.unscoped("a test").exists()
+    assert set(home.runs.iterdir()) == before
 
 
 @pytest.mark.django_db

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from conftest import PASSWORD
 from django.test import Client
 
-WHERE = ["/accounts/login/", "/", "/nowhere/", "/signals/api/backtests/", "/healthz", "/static/admin/css/base.css"]
+from conftest import PASSWORD
+
+WHERE = [
+    "/accounts/login/",
+    "/",
+    "/nowhere/",
+    "/signals/api/backtests/",
+    "/healthz",
+    "/static/admin/css/base.css",
+]
 
 
 @pytest.mark.django_db

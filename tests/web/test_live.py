@@ -101,5 +101,8 @@ async def test_the_latest_prices_of_a_venue_are_there_for_the_first_page() -> No
     hub.publish(price(value=3.0))
     hub.publish(price("ETH/USDT", 2.0))
     hub.publish(price(exchange="practice"))
-    assert {symbol: e["price"] for symbol, e in hub.latest("binance").items()} == {"BTC/USDT": 3.0, "ETH/USDT": 2.0}
+    assert {symbol: e["price"] for symbol, e in hub.latest("binance").items()} == {
+        "BTC/USDT": 3.0,
+        "ETH/USDT": 2.0,
+    }
     assert hub.latest("kraken") == {}

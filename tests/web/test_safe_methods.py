@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 # Django's sessions are the browser's, not ours; the two columns say when somebody was last seen.
 ALLOWED_TABLES = {"django_session", "sqlite_sequence"}
 ALLOWED_COLUMNS = {("accounts_user", "last_login"), ("accounts_apitoken", "last_used_ms")}
-READABLE = sorted({name for name, _pattern in routes()} - {n for n, row in PERMISSIONS.items() if "GET" not in row})
+READABLE = sorted(
+    {name for name, _pattern in routes()} - {n for n, row in PERMISSIONS.items() if "GET" not in row}
+)
 # What these answer depends on what is asked for.
 QUERIES = {
     "market-candles": "?exchange=binance&timeframe=1h",
@@ -35,7 +37,12 @@ PAGES = [name for name in READABLE if ":" not in name and not name.startswith(("
 def run(alice: User, home: Workspace, inline_jobs: None) -> Run:
     """A run of alice's, with its result on the disk."""
     del home
-    options = {"strategy": "ema_trend", "symbol": "BTC/USDT", "timeframe": "1h", "param": {"fast": 5, "slow": 20}}
+    options = {
+        "strategy": "ema_trend",
+        "symbol": "BTC/USDT",
+        "timeframe": "1h",
+        "param": {"fast": 5, "slow": 20},
+    }
     return Run.objects.run_backtest(alice, options)
 
 
@@ -114,7 +121,7 @@ def test_a_foreign_run_is_answered_exactly_like_an_absent_one(
 
 
 def everything(home: Workspace) -> Iterator[tuple[str, Any]]:
-    """Yield every row of every table and every file of the workspace's runs, but what is allowed to change."""
+    """Yield every row of every table and every file of the workspace, but what is allowed to change."""
     with connection.cursor() as cursor:
         for table in set(connection.introspection.table_names(cursor)) - ALLOWED_TABLES:
             cursor.execute(f'SELECT * FROM "{table}"')  # noqa: S608 (names from the database itself)

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 def django(*args: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("CRYPTAI_", "DJANGO_"))}
+    ours = {"CRYPTAI_HOME": str(home), "DJANGO_SETTINGS_MODULE": "cryptai.web.settings"}
     return subprocess.run(
         [sys.executable, *args],
-        env={**kept, "CRYPTAI_HOME": str(home), "DJANGO_SETTINGS_MODULE": "cryptai.web.settings", **environment},
+        env={**kept, **ours, **environment},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 

@@ -40,18 +40,18 @@ def up(
         os.environ.update(CRYPTAI_HOME=str(workspace.root), CRYPTAI_BIND=host, CRYPTAI_EXCHANGE=exchange)
         credentials = _prepare(workspace)
         _greet(workspace, host, port, credentials)
-        _serve(listener)
+        started = _serve(listener)
         sys.stdout.flush()
         sys.stderr.flush()
         # What a thread still computes is lost with it and was promised to nobody: what is acknowledged is
         # on the disk. Waiting for it would keep a person waiting who pressed Ctrl-C.
-        os._exit(0)
+        os._exit(0 if started else 1)
 
 
 def _check_exchange(exchange: str) -> None:
-    from cryptai.market.source import open_source
+    from cryptai.market.source import sources
 
-    open_source(exchange)
+    sources.get(exchange, field="exchange")
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -102,6 +102,7 @@ def _greet(workspace: Workspace, host: str, port: int, credentials: Credentials 
     print(f"Address    http://{shown}:{port}/")
     if host not in _LOOPBACK:
         print("           Others can reach this address: every page needs sign-in. Put TLS in front of it.")
+        print("           Names it is reached by, besides its own, are listed in CRYPTAI_HOSTS.")
     if credentials:
         print("\nFirst start: the owner's password and token, shown only now.")
         print(f"Username   {credentials.username}")
@@ -111,7 +112,7 @@ def _greet(workspace: Workspace, host: str, port: int, credentials: Credentials 
     sys.stdout.flush()
 
 
-def _serve(listener: socket.socket) -> None:
+def _serve(listener: socket.socket) -> bool:
     import uvicorn
 
     config = uvicorn.Config(
@@ -129,3 +130,4 @@ def _serve(listener: socket.socket) -> None:
     server = uvicorn.Server(config)
     with suppress(KeyboardInterrupt):  # raised again by uvicorn once it has shut down
         server.run(sockets=[listener])
+    return server.started

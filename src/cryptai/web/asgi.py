@@ -91,12 +91,9 @@ async def _live(receive: Receive, send: Send) -> None:
 
 
 async def _follow() -> None:
-    exchange = os.environ.get("CRYPTAI_EXCHANGE", "binance")
-    if exchange == "none":
-        return
     from cryptai.market.feed import Feed  # noqa: PLC0415 (heavy: the server answers before it is loaded)
 
-    feed = Feed(live.store(), _publish, exchange=exchange)
+    feed = Feed(live.store(), _publish, exchange=os.environ.get("CRYPTAI_EXCHANGE", "binance"))
     live.attach(feed)
     with suppress(asyncio.CancelledError):
         try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
+from cryptai.errors import CryptaiError
 from cryptai.seams import new_id
 
 if TYPE_CHECKING:
@@ -118,8 +119,14 @@ def store() -> CandleStore:
 
 
 def exchanges() -> list[str]:
-    """Return the venues with stored candles."""
-    return store().exchanges()
+    """Return the venues with stored candles; none where the store cannot be read, for every page asks this.
+
+    What is wrong with the store is said by the pages that read it.
+    """
+    try:
+        return store().exchanges()
+    except CryptaiError:
+        return []
 
 
 def attach(feed: Feed | None) -> None:

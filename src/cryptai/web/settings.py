@@ -30,6 +30,8 @@ SECRET_KEY = secret_key(WORKSPACE)
 LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 ALLOWED_HOSTS = [
     *LOOPBACK_HOSTS,
+    # An address that means "every address" is nobody's name.
+    *([f"[{BIND}]" if ":" in BIND else BIND] if BIND not in ("", "0.0.0.0", "::") else []),  # noqa: S104
     *(host.strip() for host in os.environ.get("CRYPTAI_HOSTS", "").split(",") if host.strip()),
 ]
 
@@ -172,6 +174,7 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 # Only the TLS end in front may say that a request came by HTTPS, and it is there only then.

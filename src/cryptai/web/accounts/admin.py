@@ -6,17 +6,36 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminPasswordChangeForm
 
 from cryptai.web.accounts.models import ApiToken, User
 
 if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
     from django.http import HttpRequest
 
     _Admin = admin.ModelAdmin[ApiToken]
+    _UserAdmin = UserAdmin[User]
 else:
     _Admin = admin.ModelAdmin
+    _UserAdmin = UserAdmin
 
-admin.site.register(User, UserAdmin)
+
+class NewPasswordForm(AdminPasswordChangeForm):
+    """A new password for a user ends the tokens that were issued under the old one."""
+
+    def save(self, commit: bool = True) -> AbstractBaseUser:
+        """Keep the password and end the tokens."""
+        user = super().save(commit)
+        ApiToken.objects.filter(user_id=user.pk).delete()
+        return user
+
+
+@admin.register(User)
+class PersonAdmin(_UserAdmin):
+    """Django's own, which also makes, suspends and restores users."""
+
+    change_password_form = NewPasswordForm
 
 
 @admin.register(ApiToken)
@@ -36,6 +55,5 @@ class ApiTokenAdmin(_Admin):
         """Make the token and show its text once."""
         del form, change
         text, made = ApiToken.objects.issue(obj.user, obj.name)
-        obj.__dict__.update({k: v for k, v in made.__dict__.items() if k != "_state"})
-        obj._state.adding = False  # noqa: SLF001 (it is the row just made)
+        obj.__dict__.update(made.__dict__)
         messages.warning(request, f"The token, shown only now: {text}")

@@ -6,6 +6,7 @@ import json
 import logging
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import suppress
+from shutil import rmtree
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.conf import settings
@@ -60,6 +61,7 @@ class RunQuerySet(ScopedQuerySet["Run"]):
             except InputError:
                 with transaction.atomic():
                     self.for_user(user).filter(pk=run.pk).delete()
+                rmtree(run.folder, ignore_errors=True)
                 raise
         run.refresh_from_db()
         return run
