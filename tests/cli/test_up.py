@@ -115,6 +115,11 @@ def test_the_first_start_prints_where_and_the_owners_secrets(server: Server) -> 
     assert server.word("Token").startswith("cai_")
 
 
+def test_the_database_is_for_its_owners_eyes(server: Server) -> None:
+    for file in server.home.glob("cryptai.sqlite3*"):
+        assert file.stat().st_mode & 0o077 == 0, file
+
+
 def test_the_secrets_are_in_no_file_of_the_workspace(server: Server) -> None:
     secrets = [server.word("Password").encode(), server.word("Token").split("_")[2].encode()]
     for file in server.home.rglob("*"):

@@ -224,7 +224,9 @@ def test_a_users_own_strategy_runs_in_another_process(
 
 
 @pytest.mark.django_db
-def test_one_user_cannot_fill_the_queue(alice: User, bob: User, home: Workspace) -> None:
+def test_one_user_cannot_fill_the_queue(
+    ask: Callable[..., Any], alice: User, bob: User, home: Workspace
+) -> None:
     del home
     for _ in range(MOST_WAITING):
         Run.objects.create(
@@ -232,6 +234,7 @@ def test_one_user_cannot_fill_the_queue(alice: User, bob: User, home: Workspace)
         )
     with pytest.raises(QueueFull, match="waiting"):
         Run.objects.run_backtest(alice, OPTIONS)
+    assert "waiting" in assert_problem(ask(OPTIONS), 429)
     Run.objects.all()._enqueue(bob, BacktestRequest.parse(OPTIONS))
 
 

@@ -78,6 +78,9 @@ def _prepare(workspace: Workspace) -> Credentials | None:
     from cryptai.web.secret import keep_secret_key
 
     keep_secret_key(workspace)
+    # It holds digests of passwords; SQLite's files beside it take its mode over.
+    workspace.database.touch()
+    workspace.database.chmod(0o600)
     os.environ["DJANGO_SETTINGS_MODULE"] = "cryptai.web.settings"
     import django
 

@@ -11,22 +11,23 @@ from django.contrib.auth.forms import AdminPasswordChangeForm
 from cryptai.web.accounts.models import ApiToken, User
 
 if TYPE_CHECKING:
-    from django.contrib.auth.base_user import AbstractBaseUser
     from django.http import HttpRequest
 
     _Admin = admin.ModelAdmin[ApiToken]
     _UserAdmin = UserAdmin[User]
+    _PasswordForm = AdminPasswordChangeForm[User]
 else:
     _Admin = admin.ModelAdmin
     _UserAdmin = UserAdmin
+    _PasswordForm = AdminPasswordChangeForm
 
 
-class NewPasswordForm(AdminPasswordChangeForm):
+class NewPasswordForm(_PasswordForm):
     """A new password for a user ends the tokens that were issued under the old one."""
 
-    def save(self, commit: bool = True) -> AbstractBaseUser:
+    def save(self, commit: bool = True) -> User:
         """Keep the password and end the tokens."""
-        user = super().save(commit)
+        user: User = super().save(commit)
         ApiToken.objects.filter(user_id=user.pk).delete()
         return user
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, Throttled
 from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
-from cryptai.web.research.models import Run
+from cryptai.web.research.models import QueueFull, Run
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -50,7 +50,11 @@ class Backtests(APIView):
     def post(self, request: Request) -> Response:
         """Answer 200 with the object of `cryptai backtest --json`."""
         user = cast("User", request.user)  # the permission class lets nobody else in
-        run = Run.objects.run_backtest(user, cast("dict[str, Any]", request.data), patience_s=_PATIENCE_S)
+        options = cast("dict[str, Any]", request.data)
+        try:
+            run = Run.objects.run_backtest(user, options, patience_s=_PATIENCE_S)
+        except QueueFull as error:
+            raise Throttled(detail=str(error)) from error
         if not run.finished:
             raise StillRunning
         return Response(run.result())
