@@ -1,4 +1,4 @@
-"""Backtest: would it have worked, and how sure am I?"""
+"""Backtest answers: would it have worked, and how sure am I."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def backtesting(request: HttpRequest) -> HttpResponse:
         return _form(request, strategy, given.dict())
     options = forms.options_of(given.dict(), _declared(strategy))
     try:
-        run = Run.objects.run_backtest(request.user, options, patience_s=_PATIENCE_S)  # type: ignore[arg-type, attr-defined]
+        run = Run.objects.run_backtest(request.user, options, patience_s=_PATIENCE_S)  # type: ignore[arg-type]
     except InputError as error:
         return _form(request, strategy, given.dict(), (error.field or "", str(error)), status=400)
     except LimitExceeded as error:
@@ -76,11 +76,10 @@ def run(request: HttpRequest, pk: str) -> HttpResponse:
 
 @require_safe
 def run_equity(request: HttpRequest, pk: str) -> HttpResponse:
-    """Answer equity and drawdown as points, 2,000 each at most, extremes kept."""
+    """Answer `[time, equity, drawdown]` points, 2,000 at most, extremes kept."""
     row = _completed(request, pk)
     ts, equity = row.equity()
-    falls = curve.drawdowns(equity, float(row.result()["capital"]))
-    return JsonResponse({"equity": curve.points(ts, equity), "drawdown": curve.points(ts, falls)})
+    return JsonResponse({"points": curve.points(ts, equity, float(row.result()["capital"]))})
 
 
 @require_safe
@@ -91,7 +90,12 @@ def run_trades(request: HttpRequest, pk: str) -> HttpResponse:
 
 
 def _form(
-    request: HttpRequest, strategy: str, given: dict[str, str], error: tuple[str, str] | None = None, *, status: int = 200
+    request: HttpRequest,
+    strategy: str,
+    given: dict[str, str],
+    error: tuple[str, str] | None = None,
+    *,
+    status: int = 200,
 ) -> HttpResponse:
     exchange = given.get("exchange", "") or shown(request)["exchange"]
     try:
@@ -103,7 +107,7 @@ def _form(
     if symbols and "symbol" not in given:
         given = {**given, "symbol": "BTC/USDT" if "BTC/USDT" in symbols else symbols[0]}
     wanted = {key: request.GET.get(key, "").strip()[:64] for key in ("of", "market", "status")}
-    runs = Run.objects.for_user(request.user)  # type: ignore[attr-defined]
+    runs = Run.objects.for_user(request.user)
     everything = runs
     if wanted["of"]:
         runs = runs.filter(strategy=wanted["of"])
@@ -143,7 +147,7 @@ def _chart(row: Run, found: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _row(request: HttpRequest, pk: str) -> Run:
-    found = Run.objects.for_user(request.user).filter(pk=pk).first()  # type: ignore[attr-defined]
+    found = Run.objects.for_user(request.user).filter(pk=pk).first()
     if found is None:
         raise Http404
     row: Run = found
@@ -185,5 +189,7 @@ def _about(strategy: str) -> str:
     from cryptai.strategies.strategy import strategies  # noqa: PLC0415
 
     if strategy not in strategies:
-        return "Your own file in the workspace; it runs in a process of its own, with limits of time and memory."
+        return (
+            "Your own file in the workspace; it runs in a process of its own, with limits of time and memory."
+        )
     return (strategies.get(strategy).__doc__ or "").strip().partition("\n")[0]

@@ -22,9 +22,15 @@ _WARM_UP: Final = 300
 
 
 def window(
-    store: CandleStore, exchange: str, symbol: str, timeframe: str, *, before_ms: int | None = None, bars: int = FIRST_BARS
+    store: CandleStore,
+    exchange: str,
+    symbol: str,
+    timeframe: str,
+    *,
+    before_ms: int | None = None,
+    bars: int = FIRST_BARS,
 ) -> tuple[Candles, Candles, bool]:
-    """Return the last `bars` before an instant, the same with warm-up bars in front, and whether older ones exist.
+    """Return the last `bars` before an instant, the same with warm-up in front, and whether older ones exist.
 
     Raises
     ------
@@ -60,7 +66,7 @@ def indicators(wide: Candles, bars: int) -> dict[str, NDArray[np.float64]]:
 
 
 def as_json(shown: Candles, columns: Mapping[str, NDArray[np.float64]], *, older: bool) -> dict[str, Any]:
-    """Return bars as rows `[ts, open, high, low, close, volume]` and one list for each indicator, None where undefined."""
+    """Return bars as rows of six numbers, and a list for each indicator, None where undefined."""
     bars = zip(
         shown.ts.tolist(), shown.open.tolist(), shown.high.tolist(), shown.low.tolist(), shown.close.tolist(),
         shown.volume.tolist(), strict=True,

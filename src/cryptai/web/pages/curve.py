@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -26,7 +27,7 @@ def thinned(values: NDArray[np.float64], most: int = MOST_POINTS) -> NDArray[np.
         return np.arange(n, dtype=np.int64)
     edges = np.linspace(0, n, max(1, (most - 2) // 2) + 1).astype(np.int64)
     kept = {0, n - 1}
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges.tolist()):
         part = values[start:end]
         kept |= {int(start + part.argmin()), int(start + part.argmax())}
     return np.array(sorted(kept), dtype=np.int64)
@@ -38,10 +39,14 @@ def drawdowns(equity: NDArray[np.float64], capital: float) -> NDArray[np.float64
     return equity / peaks - 1.0
 
 
-def points(ts: NDArray[np.float64], values: NDArray[np.float64], most: int = MOST_POINTS) -> list[list[float]]:
-    """Return `[time in ms, value]` rows, thinned."""
-    rows = thinned(values, most)
-    return [[int(t), float(v)] for t, v in zip(ts[rows].tolist(), values[rows].tolist(), strict=True)]
+def points(ts: NDArray[np.float64], equity: NDArray[np.float64], capital: float) -> list[list[float]]:
+    """Return `[time in ms, equity, drawdown]` rows, 2,000 at most, in which the extremes of both survive."""
+    falls = drawdowns(equity, capital)
+    rows = np.union1d(thinned(equity, MOST_POINTS // 2), thinned(falls, MOST_POINTS // 2))
+    return [
+        [int(t), e, f]
+        for t, e, f in zip(ts[rows].tolist(), equity[rows].tolist(), falls[rows].tolist(), strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,9 @@ class CurvePicture:
     last: float
 
 
-def curve_picture(ts: NDArray[np.float64], equity: NDArray[np.float64], capital: float) -> CurvePicture | None:
+def curve_picture(
+    ts: NDArray[np.float64], equity: NDArray[np.float64], capital: float
+) -> CurvePicture | None:
     """Return the picture; None of fewer than two bars."""
     n = len(equity)
     if n < 2:
@@ -75,7 +82,9 @@ def curve_picture(ts: NDArray[np.float64], equity: NDArray[np.float64], capital:
 
     line = "M" + " L".join(f"{x(int(i))},{y(float(equity[i]))}" for i in thinned(equity, _PICTURE_POINTS))
     scale = deepest or -1.0
-    area = " L".join(f"{x(int(i))},{round(100.0 * float(falls[i]) / scale, 3)}" for i in thinned(falls, _PICTURE_POINTS))
+    area = " L".join(
+        f"{x(int(i))},{round(100.0 * float(falls[i]) / scale, 3)}" for i in thinned(falls, _PICTURE_POINTS)
+    )
     marks = [Tick(x(i), float(ts[i])) for i in range(n // 8, n, max(1, n // 4))]
     values = [Tick(y(v), v) for v in round_levels(low, high, 5)]
     return CurvePicture(line, f"M0,0 L{area} L100,0 Z", values, marks, deepest, float(equity[-1]))

@@ -52,7 +52,7 @@ def sparkline(closes: Sequence[float]) -> Sparkline | None:
 class Ruler:
     """Stop, entry, target and the price now, as percent of the ruler's width from the left.
 
-    A long reads stop … entry … target from the left, a short is mirrored, so that gain is always to the right.
+    A long reads stop … entry … target from the left; a short is mirrored, so that gain is to the right.
     """
 
     entry: float
@@ -79,7 +79,13 @@ def ruler(stop: float, entry: float, target: float, now: float | None = None) ->
     middle = round(at(e), 2)
     here = number(now)
     position = None if here is None else at(here)
-    outside = "" if position is None or 0 <= position <= 100 else "beyond the stop" if position < 0 else "beyond the target"
+    outside = (
+        ""
+        if position is None or 0 <= position <= 100
+        else "beyond the stop"
+        if position < 0
+        else "beyond the target"
+    )
     shown = None if position is None else round(min(100.0, max(0.0, position)), 2)
     return Ruler(middle, 0.0, middle, middle, round(100.0 - middle, 2), shown, outside)
 

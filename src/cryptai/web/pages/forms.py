@@ -1,4 +1,4 @@
-"""The backtest form: fields of the request and of the strategy's declared parameters, with values and errors in place."""
+"""The backtest form: fields of a request and of a strategy's declared parameters, errors in their place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cryptai.strategies.strategy import Parameter
 
@@ -23,9 +23,6 @@ class Field:
     unit: str = ""
     hint: str = ""
     error: str = ""
-    step: str = "any"
-    low: str = ""
-    high: str = ""
     choices: tuple[str, ...] = ()
     placeholder: str = ""
 
@@ -55,21 +52,44 @@ class BacktestForm:
 _MONEY: Final = (
     ("capital", "Capital", "10000", "quote", "What the run starts with."),
     ("fee", "Fee", "0.001", "a side", "Fraction of each fill's value: 0.001 is 0.1 %."),
-    ("slippage", "Slippage", "0.0005", "a fill", "Always against you on market and stop fills; none on a target."),
+    (
+        "slippage",
+        "Slippage",
+        "0.0005",
+        "a fill",
+        "Always against you on market and stop fills; none on a target.",
+    ),
 )
 _LIMITS: Final = (
     ("stop", "Stop", "", "of fill", "0.08 is 8 %. Empty: the strategy's own, else 0.08. none: no stop."),
-    ("target", "Target", "", "of fill", "0.15 is 15 %. Empty: the strategy's own, else 0.15. none: no target."),
+    (
+        "target",
+        "Target",
+        "",
+        "of fill",
+        "0.15 is 15 %. Empty: the strategy's own, else 0.15. none: no target.",
+    ),
     ("size", "Size", "1", "of equity", "Share of the equity in one position: 1 is all of it."),
-    ("risk", "Risk", "", "of equity", "Share of the equity lost if the stop fills; it makes the size. Empty: off."),
+    (
+        "risk",
+        "Risk",
+        "",
+        "of equity",
+        "Share of the equity lost if the stop fills; it makes the size. Empty: off.",
+    ),
     ("min_reward_risk", "Reward : risk", "1.5", "at least", "Refuse a target nearer than this many stops."),
 )
 
 
 def form_of(
-    strategy: str, declared: list[Parameter] | None, given: Mapping[str, str], *, symbols: list[str],
-    timeframes: list[str], error: tuple[str, str] | None = None,
-) -> BacktestForm:  # fmt: skip
+    strategy: str,
+    declared: list[Parameter] | None,
+    given: Mapping[str, str],
+    *,
+    symbols: list[str],
+    timeframes: list[str],
+    error: tuple[str, str] | None = None,
+) -> BacktestForm:
     """Return the form; `declared` is None for a user's own strategy, whose file the server does not import.
 
     `error` is the field that is to blame and what is wrong with it; one that no field bears stands above all.
@@ -88,13 +108,40 @@ def form_of(
     else:
         own = [_of_parameter(p, field) for p in declared]
     market = [
-        field("symbol", "Symbol", "text", "BTC/USDT", choices=tuple(symbols), hint="BTCUSDT and BTC-USDT are understood."),
+        field(
+            "symbol",
+            "Symbol",
+            "text",
+            "BTC/USDT",
+            choices=tuple(symbols),
+            hint="BTCUSDT and BTC-USDT are understood.",
+        ),
         field("timeframe", "Timeframe", "choice", "1h", choices=tuple(timeframes)),
-        field("from", "From", "text", "", unit="UTC", placeholder="2021-01-01", hint="This bar and later; earlier ones warm the indicators."),
-        field("to", "To", "text", "", unit="UTC", placeholder="2024-01-01", hint="Bars before this. Empty: the newest."),
-    ]  # fmt: skip
-    money = [field(name, label, "number", value, unit=unit, hint=hint) for name, label, value, unit, hint in _MONEY]
-    limits = [field(name, label, "text", value, unit=unit, hint=hint) for name, label, value, unit, hint in _LIMITS]
+        field(
+            "from",
+            "From",
+            "text",
+            "",
+            unit="UTC",
+            placeholder="2021-01-01",
+            hint="This bar and later; earlier ones warm the indicators.",
+        ),
+        field(
+            "to",
+            "To",
+            "text",
+            "",
+            unit="UTC",
+            placeholder="2024-01-01",
+            hint="Bars before this. Empty: the newest.",
+        ),
+    ]
+    money = [
+        field(name, label, "number", value, unit=unit, hint=hint) for name, label, value, unit, hint in _MONEY
+    ]
+    limits = [
+        field(name, label, "text", value, unit=unit, hint=hint) for name, label, value, unit, hint in _LIMITS
+    ]
     return BacktestForm(strategy, own, market, money, limits, "" if blamed in names else message)
 
 
@@ -111,17 +158,22 @@ def options_of(posted: Mapping[str, str], declared: list[Parameter] | None) -> d
     return options
 
 
-def _of_parameter(p: Parameter, field: Any) -> Field:
-    label = p.name.replace("_", " ").capitalize()
+def _of_parameter(p: Parameter, field: Callable[..., Field]) -> Field:
+    name, label = f"param.{p.name}", p.name.replace("_", " ").capitalize()
     meaning = f"{p.meaning[:1].upper()}{p.meaning[1:]}" if p.meaning else ""
     if p.type is bool:
-        made: Field = field(f"param.{p.name}", label, "check", "true" if p.default else "false", hint=meaning)
-        return made
+        return field(
+            name, label, "check", "true" if p.default else "false", hint=f"{meaning}." if meaning else ""
+        )
     low, high = (f"{v:g}" if math.isfinite(v) else "" for v in (p.low, p.high))
-    span = f"{low} to {high}" if low and high else f"at least {low}" if low else f"at most {high}" if high else ""
+    span = (
+        f"{low} to {high}"
+        if low and high
+        else f"at least {low}"
+        if low
+        else f"at most {high}"
+        if high
+        else ""
+    )
     hint = "; ".join(part for part in (meaning, span) if part)
-    made = field(
-        f"param.{p.name}", label, "number", f"{p.default:g}", unit=p.unit, hint=f"{hint}." if hint else "",
-        step="1" if p.type is int else "any", low=low, high=high,
-    )  # fmt: skip
-    return made
+    return field(name, label, "number", f"{p.default:g}", unit=p.unit, hint=f"{hint}." if hint else "")

@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import Final
 
 ICONS: Final = {
-    "today": '<circle cx="12" cy="12" r="4"/><path d="M12 3v2.5M12 18.5V21M3 12h2.5M18.5 12H21M5.6 5.6l1.8 1.8'
+    "today": '<circle cx="12" cy="12" r="4"/>'
+    '<path d="M12 3v2.5M12 18.5V21M3 12h2.5M18.5 12H21M5.6 5.6l1.8 1.8'
     'M16.6 16.6l1.8 1.8M18.4 5.6l-1.8 1.8M7.4 16.6l-1.8 1.8"/>',
-    "market": '<path d="M7 3v3M7 15v4M17 5v4M17 17v4M12 2v5M12 14v5"/><rect x="5" y="6" width="4" height="9"/>'
+    "market": '<path d="M7 3v3M7 15v4M17 5v4M17 17v4M12 2v5M12 14v5"/>'
+    '<rect x="5" y="6" width="4" height="9"/>'
     '<rect x="10" y="7" width="4" height="7"/><rect x="15" y="9" width="4" height="8"/>',
     "backtest": '<path d="M4 4v16h16"/><path d="M7.5 15l3.5-4.5 3 2.5L19.5 6"/><path d="M16 6h3.5v3.5"/>',
-    "admin": '<path d="M4 7h9M17 7h3M4 17h3M11 17h9"/><circle cx="15" cy="7" r="2"/><circle cx="9" cy="17" r="2"/>',
+    "admin": '<path d="M4 7h9M17 7h3M4 17h3M11 17h9"/><circle cx="15" cy="7" r="2"/>'
+    '<circle cx="9" cy="17" r="2"/>',
     "search": '<circle cx="11" cy="11" r="6.5"/><path d="M16 16l4.5 4.5"/>',
     "person": '<circle cx="12" cy="8.5" r="3.5"/><path d="M5 20c.6-3.8 3.4-6 7-6s6.4 2.2 7 6"/>',
     "tune": '<path d="M5 4v7M5 15v5M12 4v3M12 11v9M19 4v10M19 18v2"/><path d="M3 13h4M10 9h4M17 16h4"/>',
-    "fold": '<rect x="3.5" y="4.5" width="17" height="15" rx="2"/><path d="M9 4.5v15M16 9.5L13.5 12l2.5 2.5"/>',
-    "keys": '<rect x="3" y="6" width="18" height="12" rx="2"/><path d="M7 10h.01M11 10h.01M15 10h.01M17.5 10h.01'
+    "fold": '<rect x="3.5" y="4.5" width="17" height="15" rx="2"/>'
+    '<path d="M9 4.5v15M16 9.5L13.5 12l2.5 2.5"/>',
+    "keys": '<rect x="3" y="6" width="18" height="12" rx="2"/>'
+    '<path d="M7 10h.01M11 10h.01M15 10h.01M17.5 10h.01'
     'M8 14h8"/>',
     "close": '<path d="M6 6l12 12M18 6L6 18"/>',
     "warning": '<path d="M12 4L2.8 19.5h18.4z"/><path d="M12 10v4.5M12 17h.01"/>',

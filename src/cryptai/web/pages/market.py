@@ -1,4 +1,4 @@
-"""Market: what is happening here, and why did we say so?"""
+"""Market answers: what is happening here, and why did we say so."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from cryptai.errors import CryptaiError, DataError, InputError
+from cryptai.errors import DataError, InputError
 from cryptai.market.symbol import parse_symbol, url_symbol
 from cryptai.market.timeframe import DAY_MS, Timeframe
 from cryptai.web import board, live
 from cryptai.web.context import shown
 from cryptai.web.errors import problem
 from cryptai.web.pages import chart, drawing, stored, watch
-from cryptai.web.pages.numbers import decimals_of
+from cryptai.web.pages.numbers import decimals_of, number
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -31,6 +31,7 @@ _PREFERRED: Final = ("1h", "4h", "1d", "30m", "15m", "5m", "1w", "1m")
 
 
 @require_safe
+@stored.tells
 def market_list(request: HttpRequest) -> HttpResponse:
     """List the markets of the venue; `?q=` keeps those whose name has it, and one alone is gone to."""
     common = shown(request)
@@ -53,6 +54,7 @@ def market_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@stored.tells
 def markets_json(request: HttpRequest) -> HttpResponse:
     """Answer the names of all markets of the venue, for the search field and the palette."""
     exchange = shown(request)["exchange"]
@@ -63,6 +65,7 @@ def markets_json(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@stored.tells
 def market(request: HttpRequest, symbol: str) -> HttpResponse:
     """Show one market: chart, figures, what is said about it, the last bars."""
     common = shown(request)
@@ -84,21 +87,20 @@ def market(request: HttpRequest, symbol: str) -> HttpResponse:
     if not frame:
         frame = next(one for one in _PREFERRED if one in frames)
     if frame not in frames:
-        detail = f"No {frame[:12]!r} candles of {name} are stored for {exchange}; there are {', '.join(frames)}."
+        detail = (
+            f"No {frame[:12]!r} candles of {name} are stored for {exchange}; there are {', '.join(frames)}."
+        )
         return _unknown(request, detail, name, [])
-    try:
-        bars, wide, older = chart.window(live.store(), exchange, name, frame)
-    except CryptaiError as error:
-        return render(request, "errors/500.html", {"detail": str(error)}, status=500)
+    bars, wide, older = chart.window(live.store(), exchange, name, frame)
     columns = chart.indicators(wide, len(bars))
     signals = [s for s in board.signals(exchange) if s.symbol == name]
+    this = next(one for one in found if one.symbol == name and one.timeframe == frame)
     at = frames.index(frame)
     page = {
         "section": "market", "symbol": name, "timeframe": frame, "timeframes": frames,
         "shorter": frames[at - 1] if at else "", "longer": frames[at + 1] if at + 1 < len(frames) else "",
         "figures": _figures(bars, wide, columns, live.latest(exchange).get(name)),
-        "state": stored.freshness(next(o for o in found if o.symbol == name and o.timeframe == frame), now_ms),
-        "stored": next(one for one in found if one.symbol == name and one.timeframe == frame),
+        "state": stored.freshness(this, now_ms), "stored": this,
         "signals": signals,
         "picture": _picture(bars, columns),
         "table": list(reversed(_rows(bars))),
@@ -112,6 +114,7 @@ def market(request: HttpRequest, symbol: str) -> HttpResponse:
 
 
 @require_safe
+@stored.tells
 def candles_json(request: HttpRequest, symbol: str) -> HttpResponse:
     """Answer older bars: those before `before` (ms UTC), at most `limit` (1,000)."""
     exchange = shown(request)["exchange"]
@@ -120,7 +123,12 @@ def candles_json(request: HttpRequest, symbol: str) -> HttpResponse:
         before = _whole(request, "before", None, 0, 7_258_118_400_000)
         limit = _whole(request, "limit", chart.FIRST_BARS, 1, chart.MOST_BARS)
         bars, wide, older = chart.window(
-            live.store(), exchange, parse_symbol(symbol), frame, before_ms=before, bars=limit or chart.FIRST_BARS
+            live.store(),
+            exchange,
+            parse_symbol(symbol),
+            frame,
+            before_ms=before,
+            bars=limit or chart.FIRST_BARS,
         )
     except DataError as error:
         return problem(404, str(error))
@@ -130,6 +138,7 @@ def candles_json(request: HttpRequest, symbol: str) -> HttpResponse:
 
 
 @require_safe
+@stored.tells
 def trades_json(request: HttpRequest, symbol: str) -> HttpResponse:
     """Answer the newest trades a built-in strategy would have made here with its defaults, for the chart."""
     exchange = shown(request)["exchange"]
@@ -141,18 +150,25 @@ def trades_json(request: HttpRequest, symbol: str) -> HttpResponse:
         name = request.GET.get("strategy", "")
         strategies.get(name, field="strategy")
         asked = BacktestRequest.parse(
-            {"strategy": name, "exchange": exchange, "symbol": symbol, "timeframe": request.GET.get("timeframe", "")}
+            {
+                "strategy": name,
+                "exchange": exchange,
+                "symbol": symbol,
+                "timeframe": request.GET.get("timeframe", ""),
+            }
         )
         result = run_request(asked, live.store())
     except DataError as error:
         return problem(404, str(error))
     except InputError as error:
         return problem(400, str(error), field=error.field)
-    return JsonResponse({"strategy": name, "trades": trade_marks(result.as_object()["trades"][-_MOST_TRADES:])})
+    return JsonResponse(
+        {"strategy": name, "trades": trade_marks(result.as_object()["trades"][-_MOST_TRADES:])}
+    )
 
 
 def trade_marks(trades: list[dict[str, Any]]) -> list[list[Any]]:
-    """Return trades as the chart draws them: `[side, entry time, entry price, exit time, exit price, pnl, exit reason]`."""
+    """Return trades as the chart draws them: side, entry ms and price, exit ms and price, pnl, reason."""
     from cryptai.market.times import parse_time  # noqa: PLC0415
 
     return [
@@ -175,11 +191,12 @@ def _figures(
         "high": float(day.high.max()) if len(day) else None,
         "low": float(day.low.min()) if len(day) else None,
         "volume": float((day.volume * day.close).sum()) if len(day) else None,
-        "rsi": float(columns["rsi"][-1]),
+        "rsi": (rsi := float(columns["rsi"][-1])),
+        "rsi_says": "overbought" if rsi > 70 else "oversold" if rsi < 30 else "between" if rsi >= 0 else "",
         "macd": float(columns["macd_histogram"][-1]),
         "atr": float(columns["atr"][-1] / bars.close[-1]),
         "ema_above": bool(columns["ema_12"][-1] > columns["ema_26"][-1]),
-        "ema_known": bool(columns["ema_26"][-1] == columns["ema_26"][-1]),  # noqa: PLR0124 (NaN is unequal to itself)
+        "ema_known": number(columns["ema_26"][-1]) is not None,
         "closed_ms": int(bars.close_ts[-1]),
     }
 
@@ -219,7 +236,9 @@ def _whole(request: HttpRequest, name: str, default: int | None, low: int, high:
     if not text:
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 16 and low <= int(text) <= high):
-        raise InputError(f"{name} must be a whole number from {low} to {high}, was {text[:20]!r}.", field=name)
+        raise InputError(
+            f"{name} must be a whole number from {low} to {high}, was {text[:20]!r}.", field=name
+        )
     return int(text)
 
 

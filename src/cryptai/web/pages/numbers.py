@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NOTHING: Final = "–"
-MINUS: Final = "−"
+MINUS: Final = "\u2212"
 THIN: Final = "\u202f"
 
 _MOST_DECIMALS: Final = 10
@@ -38,7 +38,7 @@ def fixed_text(value: object, decimals: int = 2, *, sign: bool = False) -> str:
     """Return a number with that many decimals; `sign` shows + too, and a rounded zero has none.
 
     >>> fixed_text(1234567.891), fixed_text(-0.5, 1), fixed_text(0.5, 1, sign=True), fixed_text(None)
-    ('1\u202f234\u202f567.89', '−0.5', '+0.5', '–')
+    ('1\u202f234\u202f567.89', '\u22120.5', '+0.5', '–')
     """
     n = number(value)
     if n is None:
@@ -87,7 +87,7 @@ def percent_text(fraction: object, decimals: int = 2, *, sign: bool = False) -> 
     """Return a fraction as percent: 0.0123 is 1.23 %.
 
     >>> percent_text(-1, sign=True), percent_text(0.0123), percent_text(float("nan"))
-    ('−100.00\u202f%', '1.23\u202f%', '–')
+    ('\u2212100.00\u202f%', '1.23\u202f%', '–')
     """
     n = number(fraction)
     return NOTHING if n is None else f"{fixed_text(n * 100, decimals, sign=sign)}{THIN}%"

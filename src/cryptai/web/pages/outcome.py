@@ -1,4 +1,4 @@
-"""A completed run as the result page reads it: metrics with their reasons, trades by page, costs and rules."""
+"""A completed run as the result page reads it: metrics with their reasons, evidence, costs and rules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAGE_TRADES: Final = 500
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric: its name in the code, its label, its text, a note (why it is undefined, or what it is of)."""
+    """One metric: its name in the code, its label, its text, and what it is of or why it is undefined."""
 
     name: str
     label: str
@@ -34,26 +34,46 @@ def metrics(found: Mapping[str, Any]) -> list[Metric]:
     tone = "up" if (total or 0) > 0 else "down" if (total or 0) < 0 else ""
     return [
         Metric("total_return", "Total return", percent_text(total, sign=True), "after all costs", tone),
-        Metric("sharpe_ratio", "Sharpe ratio", fixed_text(m["sharpe_ratio"], 2),
-               "daily UTC equity, √365, zero rate" if m["sharpe_ratio"] is not None
-               else "undefined: equity did not move, fell to zero, or the range has under two days"),
+        Metric(
+            "sharpe_ratio",
+            "Sharpe ratio",
+            fixed_text(m["sharpe_ratio"], 2),
+            "daily UTC equity, √365, zero rate"
+            if m["sharpe_ratio"] is not None
+            else "undefined: equity did not move, fell to zero, or the range has under two days",
+        ),
         Metric("max_drawdown", "Max drawdown", percent_text(m["max_drawdown"]), "of the peak, on bar closes"),
-        Metric("win_rate", "Win rate", percent_text(m["win_rate"], 1),
-               f"undefined: {no_trade}" if m["win_rate"] is None else f"{won} of {trades} trades"),
-        Metric("profit_factor", "Profit factor", fixed_text(m["profit_factor"], 2),
-               f"undefined: {no_trade or 'no trade lost'}" if m["profit_factor"] is None else "won over lost"),
+        Metric(
+            "win_rate",
+            "Win rate",
+            percent_text(m["win_rate"], 1),
+            f"undefined: {no_trade}" if m["win_rate"] is None else f"{won} of {trades} trades",
+        ),
+        Metric(
+            "profit_factor",
+            "Profit factor",
+            fixed_text(m["profit_factor"], 2),
+            f"undefined: {no_trade or 'no trade lost'}" if m["profit_factor"] is None else "won over lost",
+        ),
         Metric("trades", "Trades", fixed_text(trades, 0), "round trips"),
-        Metric("final_equity", "Final equity", fixed_text(m["final_equity"], 2), f"of {fixed_text(found['capital'], 0)}"),
+        Metric(
+            "final_equity",
+            "Final equity",
+            fixed_text(m["final_equity"], 2),
+            f"of {fixed_text(found['capital'], 0)}",
+        ),
         Metric("fees", "Fees", fixed_text(m.get("fees"), 2), "both sides"),
         Metric("time_in_market", "In the market", percent_text(m.get("time_in_market"), 1), "of all bars"),
-    ]  # fmt: skip
+    ]
 
 
 def evidence(found: Mapping[str, Any]) -> str:
     """Return what the run proves, in one honest sentence or two."""
     trades = int(found["metrics"]["trades"])
     few = "one trade" if trades == 1 else f"{trades} trades" if trades else "no trade"
-    first = f"One run over one past, {few}: " + ("far too few to tell skill from luck." if trades < 30 else "")
+    first = f"One run over one past, {few}: " + (
+        "far too few to tell skill from luck." if trades < 30 else ""
+    )
     if trades >= 30:
         first += "none of it was out of sample."
     return f"{first} Not enough evidence for a forecast."

@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from functools import wraps
 from typing import TYPE_CHECKING
 
+from django.shortcuts import render
+
+from cryptai.errors import DataError, WorkspaceError
 from cryptai.market.timeframe import TIMEFRAMES
+from cryptai.web.errors import problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from django.http import HttpRequest, HttpResponse
 
     from cryptai.market.store import Stored
+
+
+def tells(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Let a view of stored candles say what is wrong with the store, if it cannot be read."""
+
+    @wraps(view)
+    def told(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except (DataError, WorkspaceError) as error:
+            if request.path.endswith(".json"):
+                return problem(500, str(error))
+            return render(request, "errors/500.html", {"detail": str(error)}, status=500)
+
+    return told
 
 
 def symbols(stored: Iterable[Stored]) -> list[str]:
@@ -28,7 +50,7 @@ def near(wanted: str, known: Iterable[str]) -> list[str]:
     """Return known symbols that look like what was asked for, nearest first."""
     by_letters = {symbol.replace("/", ""): symbol for symbol in known}
     letters = "".join(c for c in wanted.upper() if c.isalnum())[:40]
-    found = get_close_matches(letters, by_letters, n=5, cutoff=0.45)
+    found = get_close_matches(letters, by_letters, n=3, cutoff=0.6)
     return [by_letters[name] for name in found]
 
 

@@ -1,4 +1,4 @@
-"""Today: what should I look at, and may I believe it?"""
+"""Today answers: what should I look at, and may I believe it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryptai.errors import CryptaiError
 from cryptai.seams import sleep
 from cryptai.web import board, live
 from cryptai.web.context import shown
-from cryptai.web.pages import watch
+from cryptai.web.pages import stored, watch
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # A process's first scan starts Numba: a page waits this long for it, then shows what is coming.
 _PATIENCE_S: Final = 3.0
 _STEP_S: Final = 0.1
+# More rows than this are a list, and Market is its page.
+_WATCHED: Final = 24
 
 
 @require_safe
@@ -30,7 +32,10 @@ def today(request: HttpRequest) -> HttpResponse:
     try:
         store = live.store()
         found = store.markets(exchange)
-        watchlist = watch.watchlist(store, found, live.latest(exchange), now_ms)
+        symbols = stored.symbols(found)
+        near = set(symbols[:_WATCHED])
+        few = [one for one in found if one.symbol in near]
+        watchlist = watch.watchlist(store, few, live.latest(exchange), now_ms)
     except CryptaiError as error:
         return render(request, "pages/today.html", {**page, "failure": str(error)}, status=500)
     if found:
@@ -42,7 +47,7 @@ def today(request: HttpRequest) -> HttpResponse:
         page["scan"] = state
         page["standing"] = len(signals)
         page["signals"] = [(signal, decimals.get(signal.symbol)) for signal in top(signals, 5)]
-    page |= {"watchlist": watchlist, "stock": watch.stock(found, now_ms)}
+    page |= {"watchlist": watchlist, "markets": len(symbols), "stock": watch.stock(found, now_ms)}
     return render(request, "pages/today.html", page)
 
 

@@ -52,7 +52,7 @@ class Stock:
 def watchlist(
     store: CandleStore, stored: list[Stored], latest: Mapping[str, Mapping[str, Any]], now_ms: int
 ) -> list[Watched]:
-    """Return a row for each symbol stored at the venue, in order of name; `latest` are live prices by symbol."""
+    """Return a row for each symbol, in order of name; `latest` are live prices by symbol."""
     of: dict[str, dict[str, Stored]] = defaultdict(dict)
     for one in stored:
         of[one.symbol][str(one.timeframe)] = one
@@ -76,7 +76,7 @@ def stock(stored: list[Stored], now_ms: int) -> list[Stock]:
 
 
 def change_over(candles: Candles, span_ms: int) -> float | None:
-    """Return the change of the last close against the close `span_ms` before it; None where no bar is that old."""
+    """Return the last close's change against the close `span_ms` before it; None where no bar is that old."""
     if not len(candles):
         return None
     then = candles.close_ts[-1] - span_ms

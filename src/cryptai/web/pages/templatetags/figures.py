@@ -106,7 +106,11 @@ def bar(part: object, label: str = "") -> SafeString:
     """Draw a part of 1 as a bar; with a label it is a meter for those who listen, else decoration."""
     n = numbers.number(part)
     width = 0.0 if n is None else round(100 * min(1.0, max(0.0, n)), 1)
-    said = format_html('role="img" aria-label="{} {} of 100"', label, round(width)) if label else mark_safe('aria-hidden="true"')
+    said = (
+        format_html('role="img" aria-label="{} {} of 100"', label, round(width))
+        if label
+        else mark_safe('aria-hidden="true"')
+    )
     return format_html(
         '<svg class="bar" {}><rect class="base" width="100%" height="100%" rx="2"/>'
         '<rect class="fill" width="{}%" height="100%" rx="2"/></svg>', said, width,

@@ -3,7 +3,7 @@
 import { CandlestickSeries, HistogramSeries, LineSeries, createChart } from "../vendor/lightweight-charts.js";
 import { chartOptions, role } from "./palette.js";
 import { bandsOf, tradesOf } from "./drawings.js";
-import { price as priceText } from "./numbers.js";
+import { fixed, price as priceText } from "./numbers.js";
 
 /**
  * @typedef {{symbol: string, timeframe: string, exchange: string, decimals: number, bars: number[][], indicators: Record<string, (number|null)[]>, older: boolean, signals?: import("./drawings.js").Band[]}} Data
@@ -86,7 +86,7 @@ export class CandleChart {
     if (!wanted) return;
     this.lines[name] ??= this.chart.addSeries(LineSeries, {
       color: this.colour(LINES[name].role), lineWidth: 1, lastValueVisible: pane > 0, priceLineVisible: false, crosshairMarkerVisible: false,
-      ...(pane > 0 ? { priceFormat: { type: "custom", minMove: 1e-10, formatter: (/** @type {number} */ v) => (of === "rsi" ? v.toFixed(1) : priceText(v)) } } : { autoscaleInfoProvider: undefined }),
+      ...(pane > 0 ? { priceFormat: { type: "custom", minMove: 1e-10, formatter: (/** @type {number} */ v) => (of === "rsi" ? fixed(v, 1) : priceText(v)) } } : {}),
     }, this.paneOf(pane));
     this.lines[name].setData(this.points(values));
   }

@@ -60,7 +60,8 @@ function readout(chart, data) {
     const bar = data.bars[i];
     if (!bar) return;
     const [ts, open, high, low, close, volume] = bar;
-    const known = (/** @type {string} */ name) => data.indicators[name]?.[i] ?? null;
+    // Of a bar that is still forming, what was known at the last close is what is known.
+    const known = (/** @type {string} */ name) => data.indicators[name]?.[Math.min(i, data.indicators[name].length - 1)] ?? null;
     const change = close / open - 1;
     const parts = [
       ["", when(ts)], ["O", price(open, data.decimals)], ["H", price(high, data.decimals)], ["L", price(low, data.decimals)],

@@ -1,6 +1,6 @@
 // The result page: waiting for the end, equity and drawdown, trades on the candle chart.
 
-import { AreaSeries, LineSeries, createChart } from "../vendor/lightweight-charts.js";
+import { BaselineSeries, LineSeries, createChart } from "../vendor/lightweight-charts.js";
 import { CandleChart } from "./candles.js";
 import { chartOptions, role } from "./palette.js";
 import { fixed, percent } from "./numbers.js";
@@ -18,20 +18,21 @@ async function drawEquity(box) {
   const answer = await fetch(box.dataset.src || "");
   const stage = /** @type {HTMLElement} */ (box.querySelector(".live"));
   if (!answer.ok) return;
-  const { equity, drawdown } = await answer.json();
+  /** @type {{points: number[][]}} */ const { points } = await answer.json();
   stage.hidden = false;
-  const chart = createChart(stage, chartOptions());
-  const line = chart.addSeries(LineSeries, { lineWidth: 1, priceLineVisible: false, priceFormat: { type: "custom", minMove: 0.01, formatter: (/** @type {number} */ v) => fixed(v, Math.abs(v) >= 1e5 ? 0 : 2) } }, 0);
-  const falls = chart.addSeries(AreaSeries, { lineWidth: 1, priceLineVisible: false, lastValueVisible: false, invertFilledArea: true, priceFormat: { type: "custom", minMove: 0.0001, formatter: (/** @type {number} */ v) => percent(v, 1) } }, 1);
-  const points = (/** @type {number[][]} */ rows) => rows.map(([ms, value]) => ({ time: ms / 1000, value }));
-  line.setData(points(equity));
-  falls.setData(points(drawdown));
   const capital = Number(box.dataset.capital);
+  const chart = createChart(stage, chartOptions());
+  const line = chart.addSeries(LineSeries, { lineWidth: 1, priceLineVisible: false, priceFormat: { type: "custom", minMove: 0.01, formatter: (/** @type {number} */ v) => fixed(v, capital >= 1000 ? 0 : 2) } }, 0);
+  const falls = chart.addSeries(BaselineSeries, { baseValue: { type: "price", price: 0 }, lineWidth: 1, priceLineVisible: false, lastValueVisible: false, priceFormat: { type: "custom", minMove: 0.0001, formatter: (/** @type {number} */ v) => percent(v, 1) } }, 1);
+  const column = (/** @type {number} */ i) => points.map((row) => ({ time: row[0] / 1000, value: row[i] }));
+  line.setData(column(1));
+  falls.setData(column(2));
+  falls.priceScale().applyOptions({ scaleMargins: { top: 0.04, bottom: 0.1 } });
   const level = line.createPriceLine({ price: capital, lineWidth: 1, lineStyle: 2, axisLabelVisible: false, color: role("--muted") });
   const look = () => {
     chart.applyOptions(chartOptions());
     line.applyOptions({ color: role("--accent") });
-    falls.applyOptions({ lineColor: role("--down"), topColor: role("--down", 0.28), bottomColor: role("--down", 0.28) });
+    falls.applyOptions({ bottomLineColor: role("--down"), topLineColor: role("--down"), bottomFillColor1: role("--down", 0.12), bottomFillColor2: role("--down", 0.34) });
     level.applyOptions({ color: role("--muted") });
   };
   look();

@@ -1,0 +1,201 @@
+"""The Backtest page: a form from declared parameters, errors in place, runs of the user alone."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cryptai.strategies.strategy import parameters, strategies
+from cryptai.web.pages import forms, outcome
+from cryptai.web.research.models import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.test import Client
+
+    from cryptai.web.accounts.models import User
+    from cryptai.workspace import Workspace
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("inline_jobs")]
+PAGE = "/analytics/backtesting/"
+ASKED = {
+    "strategy": "ema_trend",
+    "symbol": "btcusdt",
+    "timeframe": "1h",
+    "param.fast": "5",
+    "param.slow": "20",
+}
+
+
+@pytest.fixture
+def hers(alice: User, signed_in: Callable[[User], Client], home: Workspace) -> Client:
+    return signed_in(alice)
+
+
+@pytest.mark.parametrize("name", strategies.names())
+def test_the_form_of_every_strategy_has_each_declared_parameter_with_its_meaning(
+    hers: Client, name: str
+) -> None:
+    page = hers.get(PAGE, {"strategy": name}).content.decode()
+    for p in parameters(strategies.get(name)):
+        assert f'name="param.{p.name}"' in page
+        assert (p.meaning[:1].upper() + p.meaning[1:]) in page
+
+
+def test_a_posted_form_runs_and_its_result_is_whole_without_script(hers: Client) -> None:
+    response = hers.post(PAGE, ASKED)
+    assert response.status_code == 302
+    page = hers.get(response["location"]).content.decode()
+    shown = re.findall(r'data-metric="(\w+)"', page)
+    assert {"total_return", "sharpe_ratio", "max_drawdown", "win_rate", "profit_factor", "trades"} <= set(
+        shown
+    )
+    assert "Not enough evidence" in page
+    assert "Equity ends at" in page
+    assert "style=" not in page
+
+
+def test_the_points_of_the_equity_begin_and_end_as_the_run_does(hers: Client) -> None:
+    address = hers.post(PAGE, ASKED)["location"]
+    points = hers.get(f"{address}equity.json").json()["points"]
+    run = Run.objects.for_user(_alice()).get()
+    ts, equity = run.equity()
+    assert points[0][:2] == [int(ts[0]), equity[0]]
+    assert points[-1][:2] == [int(ts[-1]), equity[-1]]
+    trades = hers.get(f"{address}trades.json").json()
+    assert len(trades["trades"]) == trades["all"] == run.result()["metrics"]["trades"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"stop": "1.2"}, "stop"),
+        ({"stop": "nan"}, "stop"),
+        ({"capital": "0"}, "capital"),
+        ({"fee": "abc"}, "fee"),
+        ({"param.fast": "1"}, "param.fast"),
+        ({"param.fast": "50"}, "param.fast"),
+        ({"symbol": "NONE/USDT"}, None),
+        ({"symbol": "??"}, "symbol"),
+        ({"timeframe": "7h"}, "timeframe"),
+        ({"from": "yesterday"}, "from"),
+        ({"from": "2040-01-01"}, None),
+    ],
+)
+def test_what_cannot_be_run_is_told_beside_its_field_and_keeps_what_was_typed(
+    hers: Client, change: dict[str, str], field: str | None
+) -> None:
+    response = hers.post(PAGE, {**ASKED, "slippage": "0.00077", **change})
+    page = response.content.decode()
+    assert response.status_code == 400
+    assert 'value="0.00077"' in page
+    assert ('class="error"' in page) or ("error-block" in page)
+    if field is not None:
+        assert f'id="f-{field.replace(".", "-")}-error"' in page
+    assert not Run.objects.for_user(_alice()).exists()
+
+
+def test_an_unknown_strategy_is_told_with_the_near_names(hers: Client) -> None:
+    response = hers.post(PAGE, {**ASKED, "strategy": "ema_trent"})
+    assert response.status_code == 400
+    assert "did you mean ema_trend?" in response.content.decode()
+
+
+def test_a_run_of_another_is_as_if_it_were_not(
+    hers: Client, bob: User, signed_in: Callable[[User], Client]
+) -> None:
+    address = hers.post(PAGE, ASKED)["location"]
+    his = signed_in(bob)
+    for tail in ("", "equity.json", "trades.json"):
+        assert his.get(address + tail).status_code == 404
+    assert "ema_trend</b>" not in his.get(PAGE).content.decode()
+
+
+def test_the_history_is_filtered_and_an_empty_filter_says_so(hers: Client) -> None:
+    hers.post(PAGE, ASKED)
+    hers.post(PAGE, {"strategy": "buy_and_hold", "symbol": "ETH/USDT", "timeframe": "1h"})
+    page = hers.get(PAGE, {"of": "buy_and_hold"}).content.decode()
+    assert "<b>buy_and_hold</b> ETH/USDT" in page
+    assert "<b>ema_trend</b>" not in page
+    assert "No run fits this filter" in hers.get(PAGE, {"market": "XRP"}).content.decode()
+    assert "<b>ema_trend</b> BTC/USDT" in hers.get(PAGE, {"market": "btc-usdt"}).content.decode()
+
+
+def test_a_run_whose_files_are_gone_says_so(hers: Client) -> None:
+    address = hers.post(PAGE, ASKED)["location"]
+    (Run.objects.for_user(_alice()).get().folder / "result.json").unlink()
+    assert "cannot be read" in hers.get(address).content.decode()
+    assert hers.get(f"{address}equity.json").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [("QUEUED", "Waiting for its turn"), ("RUNNING", "Running"), ("FAILED", "A reason.")]
+)
+def test_a_run_that_has_not_ended_well_shows_where_it_stands(hers: Client, status: str, said: str) -> None:
+    address = hers.post(PAGE, ASKED)["location"]
+    Run.objects.for_user(_alice()).update(status=status, reason="A reason.")
+    page = hers.get(address).content.decode()
+    assert said in page
+    assert ('http-equiv="refresh"' in page) == (status != "FAILED")
+
+
+def test_running_again_gives_the_form_as_it_was_filled_in(hers: Client) -> None:
+    address = hers.post(PAGE, {**ASKED, "capital": "5000", "from": "2023-11-16"})["location"]
+    again = re.search(r'href="(/analytics/backtesting/\?[^"]+)">Change', hers.get(address).content.decode())
+    assert again
+    page = hers.get(again[1].replace("&amp;", "&")).content.decode()
+    for said in (
+        'name="param.fast" type="text" value="5"',
+        'value="5000"',
+        'value="2023-11-16"',
+        'value="BTC/USDT"',
+    ):
+        assert said in page
+
+
+def test_a_strategy_of_the_users_is_offered_without_being_imported(hers: Client, home: Workspace) -> None:
+    file = home.strategies / "mine.py"
+    file.write_text("raise SystemExit\n")
+    try:
+        page = hers.get(PAGE, {"strategy": "mine"}).content.decode()
+    finally:
+        file.unlink()
+    assert 'name="param"' in page
+    assert "process of its own" in page
+
+
+def test_an_unticked_box_is_false_and_an_empty_field_its_default() -> None:
+    declared = parameters(strategies.get("ema_trend"))
+    posted = {
+        "strategy": "ema_trend",
+        "param.allow_short": "false",
+        "param.fast": "",
+        "stop": " ",
+        "fee": "0",
+    }
+    options = forms.options_of(posted, declared)
+    assert options == {"strategy": "ema_trend", "fee": "0", "param": {"allow_short": "false"}}
+    assert forms.options_of({"param": "a=1\n\n b=2 "}, None)["param"] == ["a=1", "b=2"]
+
+
+def test_an_undefined_metric_is_a_dash_with_its_reason() -> None:
+    found = {
+        "capital": 100.0,
+        "trades": [],
+        "metrics": {"total_return": 0.0, "sharpe_ratio": None, "max_drawdown": 0.0, "win_rate": None,
+                    "profit_factor": None, "trades": 0, "final_equity": 100.0},
+    }  # fmt: skip
+    told = {m.name: m for m in outcome.metrics(found)}
+    for name in ("sharpe_ratio", "win_rate", "profit_factor"):
+        assert told[name].text == "–"
+        assert told[name].note.startswith("undefined: ")
+    assert "no trade" in outcome.evidence(found)
+
+
+def _alice() -> Any:
+    from cryptai.web.accounts.models import User
+
+    return User.objects.get(username="alice")
