@@ -57,7 +57,9 @@ def njit(function: F | None = None, *, inline: bool = False) -> F | Callable[[F]
     import numba  # noqa: PLC0415 (seconds to import: only who compiles pays)
 
     numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]
-    wrap = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=False, forceinline=inline)
+    wrap = numba.njit(
+        cache=True, nogil=True, error_model="numpy", fastmath=False, inline="always" if inline else "never"
+    )
     compile_ = cast("Callable[[F], F]", wrap)
     return compile_ if function is None else compile_(function)
 

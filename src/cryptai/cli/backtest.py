@@ -107,13 +107,16 @@ def _show(result: Result) -> None:
     if not told["trades"]:
         console.print("No trade.")
         return
-    trades = Table(title=f"last {min(_LAST_TRADES, len(told['trades']))} of {len(told['trades'])} trades")
-    for name in ("side", "entry_time", "entry_price", "exit_time", "exit_price", "pnl", "exit_reason"):
-        trades.add_column(name, justify="right" if name in ("entry_price", "exit_price", "pnl") else "left")
+    shown = min(_LAST_TRADES, len(told["trades"]))
+    console.print(f"\nThe last {shown} of {len(told['trades'])} trades:", highlight=False)
+    trades = Table(box=None, pad_edge=False)
+    for name in ("side", "entry (UTC)", "price", "exit (UTC)", "price", "pnl", "reason"):
+        trades.add_column(name, justify="right" if name in ("price", "pnl") else "left", no_wrap=True)
     for row in told["trades"][-_LAST_TRADES:]:
+        entered, left = (row[k].replace("T", " ")[:16] for k in ("entry_time", "exit_time"))
         trades.add_row(
-            row["side"], row["entry_time"], f"{row['entry_price']:.8g}", row["exit_time"],
-            f"{row['exit_price']:.8g}", f"{row['pnl']:+,.2f}", row["exit_reason"],
+            row["side"], entered, f"{row['entry_price']:.6g}", left, f"{row['exit_price']:.6g}",
+            f"{row['pnl']:+,.2f}", row["exit_reason"],
         )  # fmt: skip
     console.print(trades)
 

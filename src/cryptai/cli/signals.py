@@ -84,28 +84,19 @@ def _show(found: list[Signal], exchange: str) -> None:
     if not found:
         console.print(f"No setup stands in the stored markets of {exchange}; see `cryptai data list`.")
         return
-    table = Table()
-    for name in (
-        "score",
-        "side",
-        "symbol",
-        "timeframe",
-        "entry",
-        "stop",
-        "target",
-        "reward:risk",
-        "why",
-        "decided",
-    ):
-        table.add_column(
-            name, justify="right" if name in ("score", "entry", "stop", "target", "reward:risk") else "left"
-        )
+    # Two lines a setup: the numbers, then why; a terminal of 80 columns holds both.
+    table = Table(box=None, pad_edge=False)
+    for name in ("score", "market", "side", "entry", "stop", "target", "R:R", "decided UTC"):
+        right = name in ("score", "entry", "stop", "target", "R:R")
+        table.add_column(name, justify="right" if right else "left", no_wrap=True)
     for s in found:
-        state = " (stale)" if s.stale else ""
+        decided = iso(s.decided_at_ms).replace("T", " ")[:16]
         table.add_row(
-            f"{s.score:.2f}", s.side, s.symbol, s.timeframe,
-            f"{s.entry:.8g}", f"{s.stop:.8g}", f"{s.target:.8g}",
-            f"{s.reward_risk:.2f}", f"{s.strategy}: {s.reason}", f"{iso(s.decided_at_ms)}{state}",
+            f"{s.score:.2f}", f"{s.symbol} {s.timeframe}", s.side, f"{s.entry:.6g}", f"{s.stop:.6g}",
+            f"{s.target:.6g}", f"{s.reward_risk:.2f}", decided,
         )  # fmt: skip
     console.print(table)
+    for s in found:
+        stale = " (stale: newer bars are missing)" if s.stale else ""
+        console.print(f"{s.symbol} {s.timeframe}: {s.strategy}, {s.reason}{stale}.", highlight=False)
     console.print("Signals are information, not advice. No out-of-sample record yet: not enough evidence.")

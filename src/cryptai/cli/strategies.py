@@ -26,17 +26,13 @@ def strategies(json_: Json = False) -> None:
         print(json.dumps({"strategies": found}, allow_nan=False))
         return
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(show_lines=True)
-    for name in ("strategy", "what it does", "parameters"):
-        table.add_column(name)
+    console = Console(highlight=False)
     for row in found:
-        told = "\n".join(
-            f"{p['name']}={p['default']} ({p['low']}..{p['high']}) {p['meaning']}" for p in row["params"]
-        )
-        table.add_row(row["name"], row["summary"], told)
-    Console().print(table)
+        console.print(f"[bold]{row['name']}[/]  {row['summary']}")
+        for p in row["params"]:
+            bounds = "" if p["low"] is None else f" ({p['low']:g} to {p['high']:g})"
+            console.print(f"    {p['name']} = {p['default']}{bounds}  {p['meaning']}")
 
 
 def _described() -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ import numpy as np
 LONG: Final = 1
 SHORT: Final = -1
 
+# Why a position was left. The index into EXIT_REASONS; NO_EXIT where it was not.
+NO_EXIT: Final = -1
 SIGNAL: Final = 0
 STOP: Final = 1
 TARGET: Final = 2
@@ -20,8 +22,7 @@ class Book(NamedTuple):
     """Cash and the one open position, folded from fills: a value; folding gives a new one.
 
     `quantity` is signed (short below zero), `stop` and `target` are prices (NaN: none), `fees` what the entry
-    cost, `best` and `worst` the extreme prices since the entry from the position's point of view,
-    `entry_bar` the row it was opened on, `trades` how many round trips are finished.
+    cost, `entry_bar` the row it was opened on, `trades` how many round trips are finished.
     """
 
     cash: float
@@ -30,8 +31,6 @@ class Book(NamedTuple):
     stop: float
     target: float
     fees: float
-    best: float
-    worst: float
     entry_bar: int
     trades: int
 
@@ -57,19 +56,26 @@ class Order(NamedTuple):
     side: int
 
 
+class Exit(NamedTuple):
+    """The fill that closes a position: its price and why; `NO_EXIT` where there was none."""
+
+    price: float
+    reason: int
+
+
 # One round trip, as the kernel writes it. Times are bar opens in ms UTC.
 TRADE: Final = np.dtype(
     [
         ("side", "i8"), ("entry_bar", "i8"), ("exit_bar", "i8"), ("entry_time", "i8"), ("exit_time", "i8"),
         ("entry_price", "f8"), ("exit_price", "f8"), ("quantity", "f8"), ("fees", "f8"), ("pnl", "f8"),
-        ("mae", "f8"), ("mfe", "f8"), ("exit_reason", "i8"),
+        ("exit_reason", "i8"),
     ]
 )  # fmt: skip
 
 
 def empty_book(capital: float) -> Book:
     """Return a book that holds the capital and no position."""
-    return Book(float(capital), 0.0, 0.0, np.nan, np.nan, 0.0, 0.0, 0.0, -1, 0)
+    return Book(float(capital), 0.0, 0.0, np.nan, np.nan, 0.0, -1, 0)
 
 
 def first_mark(capital: float) -> Mark:

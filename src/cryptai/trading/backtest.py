@@ -77,7 +77,7 @@ def backtest(
     # Each round trip needs an entry row of its own before it.
     trades = np.empty(int(np.count_nonzero(entry)) + 1, TRADE)
     settings = np.array([capital, *rules, *costs])
-    end = np.empty(14)
+    end = np.empty(12)
     # Columns are contiguous by contract, so an address and a length say all.
     arrays = [bars.ts, bars.open, bars.high, bars.low, bars.close, entry, exits, settings, equity, daily]
     held = [np.ascontiguousarray(a) for a in arrays]
@@ -95,13 +95,13 @@ def backtest(
         capital=float(capital),
         rules=rules,
         costs=costs,
-        ts=bars.ts,
+        bars=bars,
         equity=equity,
         records=records,
         reasons=(signals.long_reason, signals.short_reason),
-        metrics=measure(capital, float(equity[-1]), float(end[10]), n, daily[: int(end[11])], records),
-        book=Book._make([*end[:8].tolist(), int(end[8]), int(end[9])]),
-        order=Order(int(end[13]), int(end[12])),
+        metrics=measure(capital, float(equity[-1]), float(end[8]), n, daily[: int(end[9])], records),
+        book=Book._make([*end[:6].tolist(), int(end[6]), int(end[7])]),
+        order=Order(int(end[11]), int(end[10])),
         candles=known,
     )
 

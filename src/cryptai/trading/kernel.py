@@ -2,13 +2,13 @@
 
 The order of events, written once. For each stored bar *t*, whatever hole lies before it:
 
-1.  **At the open** (`match`): what was decided at the close of bar *t* - 1 fills. A signal's exit
+1.  **At the open** (`match_open`): what was decided at the close of bar *t* - 1 fills. A signal's exit
     comes first, then an entry if the book is flat. Both are market orders: slippage is against us.
     Stop and target are measured from the entry's fill price.
-2.  **Inside the bar** (`match`): the bracket, from the entry bar on. If the open lies beyond the stop or
-    the target already, that order fills at the open; else a touched level fills at the level. If the bar
-    reaches both, the stop came first. A stop is a market order once touched (slippage
-    against us); a target is a limit order (none). Shorts mirror this.
+2.  **Inside the bar** (`match_inside`): the bracket, from the entry bar on. If the open lies beyond the stop
+    or the target already, that order fills at the open; else a touched level fills at the level. If the
+    bar reaches both, the stop came first. A stop is a market order once touched (slippage against us);
+    a target is a limit order (none). Shorts mirror this.
 3.  **At the close** (`mark`): the book is valued, the peak and the drawdown follow, the day's last equity
     is kept.
 4.  **At the close** (`decide`): the strategy's row *t* becomes the order for the next open. An entry
@@ -18,7 +18,8 @@ The order of events, written once. For each stored bar *t*, whatever hole lies b
 
 A position left at the end of the range closes at the last close, with slippage and fee, reason `end`.
 
-Slippage and fee are fractions of price and value: a buy fills at `price × (1 + slippage)`, a sale at
+Each fill is applied by folding it into the book (`cryptai.ledger.fold`): a book is a value, and folding
+gives a new one. Slippage and fee are fractions of price and value: a buy fills at `price × (1 + slippage)`, a sale at
 `price × (1 - slippage)`, and each pays `fee` on what was traded.
 """
 
@@ -33,16 +34,18 @@ from cryptai.jit import njit
 from cryptai.ledger.book import (
     END,
     LONG,
+    NO_EXIT,
     SHORT,
     SIGNAL,
     STOP,
     TARGET,
     TRADE,
     Book,
+    Exit,
     Mark,
     Order,
 )
-from cryptai.ledger.fold import close_position, open_position, see
+from cryptai.ledger.fold import close_position, open_position, record
 from cryptai.portfolio.rules import Rules
 from cryptai.portfolio.sizing import quantity
 from cryptai.signals import EXIT_LONG, EXIT_SHORT
@@ -58,16 +61,16 @@ def decide(entry: int, entry_before: int, exits: int) -> Order:
 
 
 @njit(inline=True)
-def match(  # noqa: C901, PLR0911 (the order of events stands in one place)
-    book: Book, order: Order, bar: int, ts: Any, open_: float, high: float, low: float,
-    rules: Rules, costs: Costs, trades: Any,
-) -> Book:  # fmt: skip
-    """Let the market answer during one bar: the order at the open, then the bracket inside it."""
+def match_open(
+    book: Book, order: Order, bar: int, open_: float, rules: Rules, costs: Costs
+) -> tuple[Book, Exit]:
+    """Fill the order at the open: leave first, then enter. Return the book after it, and what was left."""
+    left = Exit(0.0, NO_EXIT)
     if order.exits != 0 and book.quantity != 0.0:
         side = LONG if book.quantity > 0.0 else SHORT
         if order.exits & (EXIT_LONG if side == LONG else EXIT_SHORT):
-            price = open_ * (1.0 - side * costs.slippage)
-            book = close_position(see(book, open_, open_), bar, price, costs.fee, SIGNAL, ts, trades)
+            left = Exit(open_ * (1.0 - side * costs.slippage), SIGNAL)
+            book = close_position(book, left.price, costs.fee)
     if order.side != 0 and book.quantity == 0.0:
         price = open_ * (1.0 + order.side * costs.slippage)
         amount = quantity(book.cash, price, costs.fee, rules)
@@ -75,53 +78,41 @@ def match(  # noqa: C901, PLR0911 (the order of events stands in one place)
             stop = price * (1.0 - order.side * rules.stop)
             target = price * (1.0 + order.side * rules.target)
             book = open_position(book, bar, order.side * amount, price, costs.fee, stop, target)
-    if book.quantity > 0.0:
-        if low <= book.stop:
-            return _leave(book, bar, ts, open_, min(open_, book.stop), STOP, costs, trades)
-        if high >= book.target:
-            return _leave(
-                see(book, open_, low), bar, ts, open_, max(open_, book.target), TARGET, costs, trades
-            )
-        return see(book, high, low)
-    if book.quantity < 0.0:
-        if high >= book.stop:
-            return _leave(book, bar, ts, open_, max(open_, book.stop), STOP, costs, trades)
-        if low <= book.target:
-            return _leave(
-                see(book, open_, high), bar, ts, open_, min(open_, book.target), TARGET, costs, trades
-            )
-        return see(book, low, high)
-    return book
-
-
-@njit
-def _leave(
-    book: Book, bar: int, ts: Any, open_: float, level: float, reason: int, costs: Costs, trades: Any
-) -> Book:
-    # What is certain to have traded before the exit: the open, unless the entry came after it, and the level.
-    if book.entry_bar != bar:
-        book = see(book, open_, open_)
-    book = see(book, level, level)
-    side = LONG if book.quantity > 0.0 else SHORT
-    price = level if reason == TARGET else level * (1.0 - side * costs.slippage)
-    return close_position(book, bar, price, costs.fee, reason, ts, trades)
+    return book, left
 
 
 @njit(inline=True)
-def mark(mark: Mark, book: Book, ts: int, close: float, daily: Any) -> Mark:
-    """Value the book at a close. `daily[k]` becomes the last equity of the k-th UTC day that has bars."""
-    day_end, days = mark.day_end, mark.days
+def match_inside(book: Book, open_: float, high: float, low: float, costs: Costs) -> tuple[Book, Exit]:
+    """Let the bar reach the bracket, the stop first. Return the book after it, and what was left."""
+    left = Exit(0.0, NO_EXIT)
+    if book.quantity > 0.0:
+        if low <= book.stop:
+            left = Exit(min(open_, book.stop) * (1.0 - costs.slippage), STOP)
+        elif high >= book.target:
+            left = Exit(max(open_, book.target), TARGET)
+    elif book.quantity < 0.0:
+        if high >= book.stop:
+            left = Exit(max(open_, book.stop) * (1.0 + costs.slippage), STOP)
+        elif low <= book.target:
+            left = Exit(min(open_, book.target), TARGET)
+    if left.reason != NO_EXIT:
+        book = close_position(book, left.price, costs.fee)
+    return book, left
+
+
+@njit(inline=True)
+def mark(value: Mark, book: Book, ts: int, close: float) -> Mark:
+    """Value the book at a close; `days` counts the UTC days that have bars."""
+    day_end, days = value.day_end, value.days
     if ts >= day_end:
-        if days > 0:
-            daily[days - 1] = mark.equity
         days += 1
         day_end = (ts // _DAY_MS + 1) * _DAY_MS
     equity = book.cash + book.quantity * close
-    if equity > mark.peak:
-        return Mark(equity, equity, equity * (1.0 - mark.max_drawdown), mark.max_drawdown, day_end, days)
-    if equity < mark.floor:
-        return Mark(equity, mark.peak, equity, 1.0 - equity / mark.peak, day_end, days)
-    return Mark(equity, mark.peak, mark.floor, mark.max_drawdown, day_end, days)
+    if equity > value.peak:
+        return Mark(equity, equity, equity * (1.0 - value.max_drawdown), value.max_drawdown, day_end, days)
+    if equity < value.floor:
+        return Mark(equity, value.peak, equity, 1.0 - equity / value.peak, day_end, days)
+    return Mark(equity, value.peak, value.floor, value.max_drawdown, day_end, days)
 
 
 @njit
@@ -130,17 +121,29 @@ def simulate(
     rules: Rules, costs: Costs, book: Book, value: Mark, equity: Any, daily: Any, trades: Any,
     close_at_end: bool,
 ) -> tuple[Book, Mark, Order]:  # fmt: skip
-    """Run the bars through `match`, `mark` and `decide`; fill `equity`, `daily` and `trades` in place."""
+    """Run the bars through the four; fill `equity`, `daily` (last equity of each UTC day) and `trades`."""
     order = Order(0, 0)
     before: Any = 0
     n = len(ts)
     for t in range(n):
-        book = match(book, order, t, ts, open_[t], high[t], low[t], rules, costs, trades)
+        # Arrays stay out of the functions above: values in registers are what makes this loop fast.
+        was = book
+        book, left = match_open(book, order, t, open_[t], rules, costs)
+        if left.reason != NO_EXIT:
+            record(trades, ts, was, t, left, costs.fee)
+        was = book
+        book, left = match_inside(book, open_[t], high[t], low[t], costs)
+        if left.reason != NO_EXIT:
+            record(trades, ts, was, t, left, costs.fee)
         if close_at_end and t == n - 1 and book.quantity != 0.0:
             side = LONG if book.quantity > 0.0 else SHORT
-            price = close[t] * (1.0 - side * costs.slippage)
-            book = close_position(book, t, price, costs.fee, END, ts, trades)
-        value = mark(value, book, ts[t], close[t], daily)
+            left = Exit(close[t] * (1.0 - side * costs.slippage), END)
+            record(trades, ts, book, t, left, costs.fee)
+            book = close_position(book, left.price, costs.fee)
+        days, last = value.days, value.equity
+        value = mark(value, book, ts[t], close[t])
+        if value.days != days and days > 0:
+            daily[days - 1] = last
         equity[t] = value.equity
         now: Any = np.int64(entry[t])
         order = decide(now, before, np.int64(exits[t]))  # type: ignore[arg-type]
@@ -159,7 +162,7 @@ def simulate_entry(
     `settings` holds capital, the four rules and the two costs; `end` receives the final book, mark and order.
     """
     s = carray(settings, 7, np.float64)
-    book = Book(s[0], 0.0, 0.0, np.nan, np.nan, 0.0, 0.0, 0.0, -1, 0)
+    book = Book(s[0], 0.0, 0.0, np.nan, np.nan, 0.0, -1, 0)
     value = Mark(s[0], s[0], s[0], 0.0, -(1 << 62), 0)
     book, value, order = simulate(
         carray(ts, n, np.int64), carray(open_, n, np.float64), carray(high, n, np.float64),
@@ -168,14 +171,8 @@ def simulate_entry(
         carray(equity, n, np.float64), carray(daily, days, np.float64), carray(trades, room, TRADE),
         close_at_end != 0,
     )  # fmt: skip
-    out = carray(end, 14, np.float64)
-    out[0], out[1], out[2], out[3], out[4] = (
-        book.cash,
-        book.quantity,
-        book.entry_price,
-        book.stop,
-        book.target,
-    )
-    out[5], out[6], out[7], out[8], out[9] = book.fees, book.best, book.worst, book.entry_bar, book.trades
-    out[10], out[11], out[12], out[13] = value.max_drawdown, value.days, order.side, order.exits
+    out = carray(end, 12, np.float64)
+    out[0], out[1], out[2], out[3] = book.cash, book.quantity, book.entry_price, book.stop
+    out[4], out[5], out[6], out[7] = book.target, book.fees, book.entry_bar, book.trades
+    out[8], out[9], out[10], out[11] = value.max_drawdown, value.days, order.side, order.exits
     return book.trades

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cryptai.analytics.excursions import excursions
 from cryptai.ledger.book import EXIT_REASONS, LONG, TRADE
 from cryptai.market.times import iso
 
@@ -42,9 +43,9 @@ TRADES: Final = np.dtype(
 class Result:
     """One run of one strategy over one market.
 
-    `ts` and `equity` have one row a bar of the range (open time in ms UTC, equity at the close); `records`
-    are the round trips as the kernel wrote them, `trades` the same for people; `book` and `order`
-    are what stood after the last bar.
+    `bars` are those of the range and `equity` has one row for each, at its close; `candles` are the bars with
+    those before, which only warmed. `records` are the round trips as the kernel wrote them, `trades` the
+    same for people; `book` and `order` are what stood after the last bar.
     """
 
     strategy: str
@@ -55,7 +56,7 @@ class Result:
     capital: float
     rules: Rules
     costs: Costs
-    ts: NDArray[np.int64]
+    bars: Candles
     equity: NDArray[np.float64]
     records: NDArray[np.void]
     reasons: tuple[str, str]
@@ -64,6 +65,11 @@ class Result:
     order: Order
     candles: Candles
     source_digest: str | None = None
+
+    @property
+    def ts(self) -> NDArray[np.int64]:
+        """Return the open time of each bar of the range, ms UTC: the clock of `equity`."""
+        return self.bars.ts
 
     @property
     def data_digest(self) -> str:
@@ -80,6 +86,7 @@ class Result:
         longs = self.records["side"] == LONG
         table["side"] = np.where(longs, "long", "short")
         table["entry_reason"] = np.where(longs, self.reasons[0], self.reasons[1])
+        table["mae"], table["mfe"] = excursions(self.bars, self.records)
         table["exit_reason"] = np.array(EXIT_REASONS)[self.records["exit_reason"]]
         return table.view(np.recarray)
 

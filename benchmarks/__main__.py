@@ -1,0 +1,22 @@
+"""`python -m benchmarks [NAME …]`: run them all, or some; one JSON line each."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from benchmarks import one_run, whole_process
+
+ALL = {"one_run": one_run.measure, "whole_process": whole_process.measure}
+
+
+def main() -> None:
+    """Run the named benchmarks and print their figures."""
+    for name in sys.argv[1:] or ALL:
+        if name not in ALL:
+            sys.exit(f"There is no benchmark {name!r}; known are: {', '.join(ALL)}.")
+        for figures in ALL[name]():
+            print(json.dumps(figures), flush=True)
+
+
+main()
