@@ -9,6 +9,7 @@ from cryptai.market.store import CandleStore
 from cryptai.strategies.strategy import build, strategies
 from cryptai.trading.backtest import backtest
 from cryptai.trading.scan import scan
+from tests.strategies.test_strategy import OWN
 
 from .worlds import HOUR, random_candles
 
@@ -114,3 +115,21 @@ def test_a_setup_is_not_better_for_having_fallen_towards_its_stop(store, now):
     for s in scan(store, as_of_ms=now):
         assert s.factors["reward_risk"] <= s.reward_risk / 3 + 1e-12
         assert s.factors["reward_risk"] <= s.reward_risk_now / 3 + 1e-12
+
+
+def test_a_users_broken_strategy_is_told_and_takes_no_other_signal_away(store, now, tmp_path, caplog):
+    whole = scan(store, as_of_ms=now)
+    (tmp_path / "broken.py").write_text("1 / 0")
+    assert scan(store, as_of_ms=now, strategies_folder=tmp_path) == whole
+    assert "broken.py" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_users_strategy_without_a_score_is_ranked_by_what_is_known(store, now, tmp_path):
+    own = OWN[: OWN.index("    def score")].replace(
+        "sma(candles.close, self.period)", "sma(candles.close, 5)"
+    )
+    (tmp_path / "my_own.py").write_text(own)
+    mine = [s for s in scan(store, as_of_ms=now, strategies_folder=tmp_path) if s.strategy == "my_own"]
+    assert mine
+    assert all(set(s.factors) == {"reward_risk"} for s in mine)

@@ -27,8 +27,8 @@ class Strategy(Protocol):
     """A pure, causal function of history; its fields are its parameters.
 
     `signals` gives the decisions and `score` the conviction, -1 (short) to 1 (long), NaN where unknown: each
-    one row a bar, and row t from rows up to t only. Tests replay every registered strategy at every cut.
-    `stop` and `target`, where a class states them, replace the default bracket; NaN is none.
+    one row a bar, and row t from rows up to t only. A user's own may leave `score` out. Tests replay every
+    registered strategy at every cut. `stop` and `target`, where a class states them, replace the default bracket; NaN is none.
     """
 
     name: ClassVar[str]

@@ -19,8 +19,8 @@ The order of events, written once. For each stored bar *t*, whatever hole lies b
 A position left at the end of the range closes at the last close, with slippage and fee, reason `end`.
 
 Each fill is applied by folding it into the book (`cryptai.ledger.fold`): a book is a value, and folding
-gives a new one. Slippage and fee are fractions of price and value: a buy fills at `price × (1 + slippage)`, a sale at
-`price × (1 - slippage)`, and each pays `fee` on what was traded.
+gives a new one. Slippage and fee are fractions of price and value: a buy fills at `price × (1 + slippage)`,
+a sale at `price × (1 - slippage)`, and each pays `fee` on what was traded.
 """
 
 from __future__ import annotations

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from cryptai import seams
+from cryptai.errors import CryptaiError, InputError
 from cryptai.ledger.book import LONG, SHORT
 from cryptai.signals import EXIT_LONG, EXIT_SHORT, Signal
 from cryptai.strategies.strategy import build
-from cryptai.strategies.user import find_strategy, strategy_names
+from cryptai.strategies.user import find_strategy, strategy_names, what_failed
 from cryptai.trading.backtest import backtest, default_rules
 from cryptai.trading.result import PRACTICE
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from cryptai.strategies.strategy import Strategy
     from cryptai.trading.result import Result
 
+_log = logging.getLogger(__name__)
 # What a setup is looked for in, and how long ago it may have been decided.
 HISTORY_BARS = 1000
 MAX_AGE_BARS = 100
@@ -63,13 +66,16 @@ def scan(
             markets[stored.symbol].append(closed)
     found: list[Signal] = []
     for name in strategy_names(strategies_folder):
-        cls = find_strategy(name, strategies_folder)
-        rules = default_rules(cls)
-        if math.isnan(rules.stop) or math.isnan(rules.target):
-            continue
-        strategy = build(cls, {})
-        for frames in markets.values():
-            found.extend(_setups(strategy, frames, exchange, now))
+        try:
+            strategy = build(find_strategy(name, strategies_folder), {})
+            rules = default_rules(type(strategy))
+            if math.isnan(rules.stop) or math.isnan(rules.target):
+                continue
+            for frames in markets.values():
+                found.extend(_setups(strategy, frames, exchange, now))
+        except InputError as error:
+            # A user's broken file is told, and does not take the other strategies' signals away.
+            _log.warning("%s It is left out of the scan.", error)
     return sorted(found, key=lambda s: (-s.score, s.symbol, s.timeframe, s.strategy))
 
 
@@ -87,7 +93,7 @@ class _Setup(NamedTuple):
 
 
 def _setups(strategy: Strategy, frames: list[Candles], exchange: str, now: int) -> list[Signal]:
-    convictions = {str(c.timeframe): _last(strategy, c) for c in frames}
+    convictions = {str(c.timeframe): _conviction(strategy, c) for c in frames}
     found = []
     for candles in frames:
         result = backtest(candles, strategy, exchange=exchange, close_at_end=False)
@@ -111,15 +117,15 @@ def _standing(result: Result, candles: Candles) -> _Setup | None:
 
 
 def _signal(
-    setup: _Setup, result: Result, candles: Candles, convictions: dict[str, float], now: int
+    setup: _Setup, result: Result, candles: Candles, convictions: dict[str, float | None], now: int
 ) -> Signal:
     price, timeframe = float(candles.close[-1]), str(candles.timeframe)
     then, left = setup.reward_risk(setup.entry), setup.reward_risk(price)
-    factors = {
-        "strategy": min(max(setup.side * convictions[timeframe], 0.0), 1.0),
-        "reward_risk": min(then / 3.0, left / 3.0, 1.0),
-    }
-    others = [value for frame, value in convictions.items() if frame != timeframe]
+    factors = {"reward_risk": min(then / 3.0, left / 3.0, 1.0)}
+    here = convictions[timeframe]
+    if here is not None:
+        factors = {"strategy": min(max(setup.side * here, 0.0), 1.0), **factors}
+    others = [value for frame, value in convictions.items() if frame != timeframe and value is not None]
     if others:
         factors["timeframes"] = sum(setup.side * value > 0 for value in others) / len(others)
     shares = sum(WEIGHTS[name] for name in factors)
@@ -146,6 +152,17 @@ def _signal(
     )
 
 
-def _last(strategy: Strategy, candles: Candles) -> float:
-    value = float(strategy.score(candles)[-1])
+def _conviction(strategy: Strategy, candles: Candles) -> float | None:
+    """Return the strategy's score at the last bar, 0 where it is unknown; None from one that has no score."""
+    score = getattr(strategy, "score", None)
+    if score is None:
+        return None
+    try:
+        value = float(score(candles)[-1])
+    except CryptaiError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"The strategy {strategy.name} failed: {what_failed(error)}.", field="strategy"
+        ) from error
     return value if math.isfinite(value) else 0.0
