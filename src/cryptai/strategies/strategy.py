@@ -28,7 +28,8 @@ class Strategy(Protocol):
 
     `signals` gives the decisions and `score` the conviction, -1 (short) to 1 (long), NaN where unknown: each
     one row a bar, and row t from rows up to t only. A user's own may leave `score` out. Tests replay every
-    registered strategy at every cut. `stop` and `target`, where a class states them, replace the default bracket; NaN is none.
+    registered strategy at every cut. `stop` and `target`, where a class states them, replace the default
+    bracket; NaN is none.
     """
 
     name: ClassVar[str]
