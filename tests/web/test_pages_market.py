@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from conftest import HOUR, START
 from django.test import Client
 
+from conftest import HOUR, START
 from cryptai.features.trend import ema
 from cryptai.web import live
 from cryptai.web.pages import stored
@@ -27,9 +27,8 @@ def here(on_loopback: dict[str, str], home: Workspace) -> Client:
 
 
 def data_of(response: Any) -> dict[str, Any]:
-    found = re.search(
-        r'<script id="market-data" type="application/json">(.*?)</script>', response.content.decode(), re.S
-    )
+    page = response.content.decode()
+    found = re.search(r'<script id="market-data" type="application/json">(.*?)</script>', page, re.DOTALL)
     assert found
     data: dict[str, Any] = json.loads(found[1])
     return data
@@ -68,8 +67,15 @@ def test_older_bars_come_by_page_and_join_without_hole_or_overlap(here: Client) 
 
 @pytest.mark.parametrize(
     "query",
-    ["timeframe=2h", "timeframe=1h&before=x", "timeframe=1h&before=-1", "timeframe=1h&limit=0", "timeframe=1h&limit=1001", ""],
-)  # fmt: skip
+    [
+        "timeframe=2h",
+        "timeframe=1h&before=x",
+        "timeframe=1h&before=-1",
+        "timeframe=1h&limit=0",
+        "timeframe=1h&limit=1001",
+        "",
+    ],
+)
 def test_a_request_for_bars_that_cannot_be_is_a_problem_document(here: Client, query: str) -> None:
     response = here.get(f"/markets/BTC-USDT/candles.json?exchange=binance&{query}")
     assert response.status_code == 400

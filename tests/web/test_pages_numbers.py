@@ -93,17 +93,31 @@ def test_the_precision_is_the_fewest_decimals_that_write_all_prices(
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(923.44, "923.44"), (1710, f"1{THIN}710"), (12_070, f"12.07{THIN}K"), (1e9, f"1.00{THIN}B"), (-2.5e12, f"{MINUS}2.50{THIN}T")],
-)  # fmt: skip
+    [
+        (923.44, "923.44"),
+        (1710, f"1{THIN}710"),
+        (12_070, f"12.07{THIN}K"),
+        (1e9, f"1.00{THIN}B"),
+        (-2.5e12, f"{MINUS}2.50{THIN}T"),
+    ],
+)
 def test_a_large_amount_is_short(value: float, text: str) -> None:
     assert numbers.amount_text(value) == text
 
 
 @pytest.mark.parametrize(
     ("ms", "text"),
-    [(0, "0 s"), (-5000, "0 s"), (59_999, "59 s"), (60_000, "1 min"), (7_199_000, "119 min"), (7_200_000, "2 h"),
-     (172_800_000, "2 d"), (91_152_000_000, f"1{THIN}055 d")],
-)  # fmt: skip
+    [
+        (0, "0 s"),
+        (-5000, "0 s"),
+        (59_999, "59 s"),
+        (60_000, "1 min"),
+        (7_199_000, "119 min"),
+        (7_200_000, "2 h"),
+        (172_800_000, "2 d"),
+        (91_152_000_000, f"1{THIN}055 d"),
+    ],
+)
 def test_an_age_tells_its_one_unit(ms: int, text: str) -> None:
     assert numbers.age_text(ms) == text
 

@@ -1,4 +1,4 @@
-"""The pictures the server draws: right to scale, whole with absurd data, and thinned without losing an extreme."""
+"""The pictures the server draws: to scale, whole with absurd data, thinned without losing an extreme."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_candle_picture_of_absurd_bars_lies_inside_its_box(close: list[float])
     for bar in picture.bars:
         assert 0 <= bar.wick_top <= bar.top <= 100
         assert bar.wick_bottom <= 100
-        assert 0 <= bar.left
+        assert bar.left >= 0
         assert bar.left + bar.width <= 100.001
     assert all(0 <= tick.at <= 100 for tick in [*picture.prices, *picture.times, picture.last])
 

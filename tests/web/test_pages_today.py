@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import HOUR, START, made_candles
 from django.test import Client
 
+from conftest import HOUR, START, made_candles
 from cryptai.errors import WorkspaceError
 from cryptai.market.feed import FeedStatus
 from cryptai.market.store import CandleStore
@@ -36,12 +36,26 @@ def status(**changes: Any) -> FeedStatus:
 
 def signal(**changes: Any) -> Signal:
     known: dict[str, Any] = {
-        "exchange": "binance", "symbol": "BTC/USDT", "timeframe": "1h", "side": "long", "strategy": "ema_trend",
-        "entry": 100.0, "stop": 92.0, "target": 115.0, "price": 103.0, "reward_risk": 1.88, "score": 0.73,
+        "exchange": "binance",
+        "symbol": "BTC/USDT",
+        "timeframe": "1h",
+        "side": "long",
+        "strategy": "ema_trend",
+        "entry": 100.0,
+        "stop": 92.0,
+        "target": 115.0,
+        "price": 103.0,
+        "reward_risk": 1.88,
+        "score": 0.73,
         "reward_risk_now": 1.09,
-        "factors": {"strategy": 0.8, "reward_risk": 0.6}, "reason": "EMA 12 crossed above EMA 26",
-        "decided_at_ms": START, "age_bars": 1, "stale": False, "practice": False, "data_digest": "0" * 64,
-    }  # fmt: skip
+        "factors": {"strategy": 0.8, "reward_risk": 0.6},
+        "reason": "EMA 12 crossed above EMA 26",
+        "decided_at_ms": START,
+        "age_bars": 1,
+        "stale": False,
+        "practice": False,
+        "data_digest": "0" * 64,
+    }
     return Signal(**{**known, **changes})
 
 

@@ -36,7 +36,7 @@ export class CandleChart {
     this.look();
     this.draw();
     this.chart.timeScale().setVisibleLogicalRange({ from: data.bars.length - this.fitting(box), to: data.bars.length + 6 });
-    this.chart.timeScale().subscribeVisibleLogicalRangeChange((/** @type {any} */ range) => { if (range && range.from < 40) this.older(); });
+    this.chart.timeScale().subscribeVisibleLogicalRangeChange((/** @type {any} */ range) => { if (range && range.from < 60) this.older(); });
     document.addEventListener("cryptai:look", () => this.look());
   }
 

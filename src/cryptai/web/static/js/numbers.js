@@ -56,7 +56,7 @@ export function amount(value) {
 /** @param {number} ms @returns {string} */
 export function age(ms) {
   const s = Math.max(0, Math.floor(ms / 1000));
-  if (s >= 172800) return Math.floor(s / 86400) + " d";
+  if (s >= 172800) return fixed(Math.floor(s / 86400), 0) + " d";
   if (s >= 7200) return Math.floor(s / 3600) + " h";
   if (s >= 60) return Math.floor(s / 60) + " min";
   return s + " s";
