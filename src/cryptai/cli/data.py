@@ -48,7 +48,7 @@ def _import(
     A file has the columns ts (milliseconds UTC, the bar's open), open, high, low, close, volume. Its name may
     give symbol and timeframe, as in BTCUSDT_1h.parquet. Importing the same bars again changes nothing.
     """
-    from cryptai.market.store import check_exchange
+    from cryptai.market.exchange import check_exchange
 
     check_exchange(exchange)
     with _progress(len(files), show=not as_json) as step:

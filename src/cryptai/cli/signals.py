@@ -32,9 +32,9 @@ def signals(
     The score is 0..1: the strategy's conviction, reward:risk from the last close, and agreement of the
     symbol's timeframes.
     """
+    from cryptai.market.exchange import PRACTICE
     from cryptai.market.store import CandleStore
     from cryptai.signals import top as best
-    from cryptai.trading.result import PRACTICE
     from cryptai.trading.scan import scan
     from cryptai.workspace import open_workspace
 

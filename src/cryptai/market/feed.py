@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from cryptai import seams
 from cryptai.errors import SourceError
+from cryptai.market.exchange import PRACTICE
 from cryptai.market.following import Following
 from cryptai.market.source import LARGE_PAIRS, Backoff, open_source
-from cryptai.market.store import PRACTICE_EXCHANGE
 from cryptai.market.symbol import parse_symbol
 from cryptai.market.sync import fill
 from cryptai.market.timeframe import Timeframe
@@ -115,7 +115,7 @@ class Feed:
         total = len(self._symbols) * len(self._timeframes)
         self._status = FeedStatus(
             exchange=exchange,
-            practice=exchange == PRACTICE_EXCHANGE,
+            practice=exchange == PRACTICE,
             state="connecting",
             message=f"Connecting to {exchange}.",
             done=0,
@@ -174,7 +174,7 @@ class Feed:
                 await source.aclose()
                 self._notice = f"{str(error).rstrip('.')}; "
                 log.warning("%s", error)
-                source = await asyncio.to_thread(self._find, PRACTICE_EXCHANGE)
+                source = await asyncio.to_thread(self._find, PRACTICE)
                 self._enter(source)
                 await self._follow(source)
         finally:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from cryptai.errors import DataError, InputError, WorkspaceError
+from cryptai.errors import DataError, WorkspaceError
 from cryptai.market.catalog import Catalog, Market, Segment
+from cryptai.market.exchange import PRACTICE, check_exchange
 from cryptai.market.merge import Merge, Written, join
 from cryptai.market.segments import SegmentFiles, digest_of, partitions
 from cryptai.market.symbol import parse_symbol
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cryptai.market.candles import Candles
-
-PRACTICE_EXCHANGE: Final = "practice"
-_EXCHANGE: Final = re.compile(r"[a-z0-9_-]{1,32}")
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class Stored:
     @property
     def practice(self) -> bool:
         """Whether the bars are synthetic."""
-        return self.exchange == PRACTICE_EXCHANGE
+        return self.exchange == PRACTICE
 
 
 class CandleStore:
@@ -166,15 +163,6 @@ class CandleStore:
         digest = digest_of(digests.values())
         self._digests[market] = (body, len(tail), digest)
         return digest
-
-
-def check_exchange(name: str) -> None:
-    """Refuse what cannot name a venue; it is a folder's name too."""
-    if not _EXCHANGE.fullmatch(name):
-        raise InputError(
-            f"{name[:60]!r} cannot name an exchange; use up to 32 lowercase letters, digits, - and _.",
-            field="exchange",
-        )
 
 
 def _market(exchange: str, symbol: str, timeframe: str) -> Market:

@@ -13,6 +13,7 @@ import numpy as np
 
 from cryptai.analytics.excursions import excursions
 from cryptai.ledger.book import EXIT_REASONS, LONG, TRADE
+from cryptai.market.exchange import PRACTICE
 from cryptai.market.times import iso
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 # Part of a run's identity: raised when the same inputs give other fills.
 ENGINE_VERSION: Final = 1
-PRACTICE: Final = "practice"
 
 TRADES: Final = np.dtype(
     [

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from cryptai import seams
 from cryptai.errors import CryptaiError, InputError
 from cryptai.ledger.book import LONG, SHORT
+from cryptai.market.exchange import PRACTICE
 from cryptai.signals import EXIT_LONG, EXIT_SHORT, Signal
 from cryptai.strategies.strategy import build
 from cryptai.strategies.user import find_strategy, strategy_names, what_failed
 from cryptai.trading.backtest import backtest, default_rules
-from cryptai.trading.result import PRACTICE
 
 if TYPE_CHECKING:
     from pathlib import Path

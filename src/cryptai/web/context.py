@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cryptai.market.exchange import PRACTICE
 from cryptai.seams import now_ms
 from cryptai.web import live
 
@@ -20,7 +21,7 @@ def shown(request: HttpRequest) -> dict[str, Any]:
         exchange = feed.exchange
     return {
         "exchange": exchange,
-        "practice": exchange == "practice",
+        "practice": exchange == PRACTICE,
         "exchanges": exchanges,
         "feed": feed,
         "now_ms": now_ms(),

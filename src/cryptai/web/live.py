@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from cryptai.errors import CryptaiError
+from cryptai.market.exchange import PRACTICE
 from cryptai.seams import new_id
 
 if TYPE_CHECKING:
@@ -140,12 +141,11 @@ def feed_status() -> FeedStatus:
     if _feed is not None:
         return _feed.status
     from cryptai.market.feed import FeedStatus  # noqa: PLC0415 (heavy: not at start)
-    from cryptai.market.store import PRACTICE_EXCHANGE  # noqa: PLC0415
 
     stored = exchanges()
     exchange = "binance" if "binance" in stored or not stored else stored[0]
     return FeedStatus(
-        exchange=exchange, practice=exchange == PRACTICE_EXCHANGE,
+        exchange=exchange, practice=exchange == PRACTICE,
         state="stopped", message="No feed is running.", done=0, total=0, since_ms=0,
     )  # fmt: skip
 

@@ -15,6 +15,7 @@ import numpy as np
 from cryptai import seams
 from cryptai.errors import SourceError, UnknownName
 from cryptai.market.candles import Candles
+from cryptai.market.exchange import PRACTICE
 from cryptai.market.source import Bar, Price, sources
 from cryptai.market.symbol import parse_symbol
 from cryptai.market.synthetic import COINS, GENESIS_MS, hours
@@ -36,7 +37,7 @@ _TICK_S: Final = 1.0
 class Practice:
     """The practice market; another seed is another market, of which only tests have need."""
 
-    name = "practice"
+    name = PRACTICE
     title = "the practice market"
     practice = True
 
