@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import pkgutil
 from importlib.metadata import entry_points
+from threading import RLock
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from cryptai.errors import UnknownName
@@ -29,6 +30,8 @@ class Registry(Generic[T]):
         self.package = package
         self._found: dict[str, T] = {}
         self._loaded = False
+        # Loading imports the files, which register themselves by `add`, on this same thread.
+        self._loading = RLock()
 
     def add(self, name: str, thing: T) -> T:
         """Register a thing under its name; a second one of the same name is a programming error."""
@@ -70,12 +73,14 @@ class Registry(Generic[T]):
             importlib.import_module(f"{self.package}.{name}")
 
     def _load(self) -> None:
-        if self._loaded:
-            return
-        self._loaded = True
-        package = importlib.import_module(self.package)
-        for module in pkgutil.iter_modules(package.__path__):
-            if not module.name.startswith("_"):
-                importlib.import_module(f"{self.package}.{module.name}")
-        for point in entry_points(group=f"cryptai.{self.kind}"):
-            point.load()
+        with self._loading:
+            if self._loaded:
+                return
+            package = importlib.import_module(self.package)
+            for module in pkgutil.iter_modules(package.__path__):
+                if not module.name.startswith("_"):
+                    importlib.import_module(f"{self.package}.{module.name}")
+            for point in entry_points(group=f"cryptai.{self.kind}"):
+                point.load()
+            # Said last: another thread that asks meanwhile waits for the whole.
+            self._loaded = True
