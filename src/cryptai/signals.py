@@ -95,8 +95,8 @@ class Signal:
     `entry` is where it filled, or the last close while the order waits for the next open; `price` is
     the last close. `reward_risk` is the distance to the target over that to the stop from `entry`,
     `reward_risk_now` from `price`. `score` is 0..1, made of `factors` (each 0..1). `decided_at_ms` is the
-    close of the bar that decided; `age_bars` how many bars closed since; `stale` says that newer bars should
-    be here and are not.
+    close of the bar that decided; `age_bars` how many bars closed since; `stale` says that three bars
+    or more should be here since and are not.
     """
 
     exchange: str

@@ -79,7 +79,9 @@ def _cut(store, then):
 
 
 def test_old_candles_make_stale_signals(store, now):
-    assert all(s.stale for s in scan(store, as_of_ms=now + 1000 * HOUR))
+    for late, stale in ((1, False), (2, False), (3, True), (1000, True)):
+        found = [s for s in scan(store, as_of_ms=now + late * HOUR) if s.timeframe == "1h"]
+        assert {s.stale for s in found} == {stale}
 
 
 def test_practice_signals_say_so(tmp_path):
@@ -87,7 +89,7 @@ def test_practice_signals_say_so(tmp_path):
     candles = random_candles(np.random.default_rng(1), 900, volatility=0.008, holes=0)
     store.write("practice", candles)
     found = scan(store, "practice", as_of_ms=int(candles.close_ts[-1]))
-    assert all(s.practice for s in found)
+    assert {s.practice for s in found} == {True}
 
 
 def test_the_yardstick_offers_no_setup(store, now):

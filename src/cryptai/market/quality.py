@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 import numpy as np
 
@@ -116,6 +116,15 @@ def holes(ts: NDArray[np.int64], timeframe: Timeframe) -> NDArray[np.int64]:
     """Return the holes inside a series as rows of (first missing open time, number of missing bars)."""
     gaps = np.flatnonzero(np.diff(ts) > timeframe.ms)
     return np.stack([ts[gaps] + timeframe.ms, (ts[gaps + 1] - ts[gaps]) // timeframe.ms - 1], axis=1)
+
+
+def freshness(last_ts: int, timeframe: Timeframe, now_ms: int) -> Literal["fresh", "late", "stale"]:
+    """Return one word for how new the newest bar (it opens at `last_ts`) is.
+
+    `fresh`: no closed bar is missing after it; `late`: one or two are; `stale`: more are.
+    """
+    missing = (timeframe.last_closed(now_ms) - last_ts) // timeframe.ms
+    return "fresh" if missing <= 0 else "late" if missing <= 2 else "stale"
 
 
 def _check_times(ts: NDArray[np.int64], timeframe: Timeframe) -> None:

@@ -11,6 +11,7 @@ from cryptai import seams
 from cryptai.errors import CryptaiError, InputError
 from cryptai.ledger.book import LONG, SHORT
 from cryptai.market.exchange import PRACTICE
+from cryptai.market.quality import freshness
 from cryptai.signals import EXIT_LONG, EXIT_SHORT, Signal
 from cryptai.strategies.strategy import build
 from cryptai.strategies.user import find_strategy, strategy_names, what_failed
@@ -146,7 +147,7 @@ def _signal(
         reason=result.reasons[0 if setup.side == LONG else 1],
         decided_at_ms=int(candles.close_ts[setup.bar]),
         age_bars=len(candles) - 1 - setup.bar,
-        stale=bool(now - int(candles.close_ts[-1]) >= 2 * candles.timeframe.ms),
+        stale=freshness(int(candles.ts[-1]), candles.timeframe, now) == "stale",
         practice=result.exchange == PRACTICE,
         data_digest=result.data_digest,
     )
