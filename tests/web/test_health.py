@@ -8,9 +8,12 @@ import pytest
 from django.test import Client
 
 from cryptai.market.feed import FeedStatus
+from cryptai.market.store import CandleStore
 from cryptai.web import live
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cryptai.workspace import Workspace
 
 pytestmark = pytest.mark.django_db
@@ -45,13 +48,11 @@ def test_ready_follows_the_feed(feed: Any, on_loopback: dict[str, str], state: s
 
 
 def test_without_a_store_it_is_not_ready(
-    feed: Any, on_loopback: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    feed: Any, on_loopback: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone() -> list[str]:
-        raise OSError("disk")
-
+    (tmp_path / "catalog.sqlite3").write_bytes(b"no database " * 100)
+    monkeypatch.setattr(live, "_store", CandleStore(tmp_path))
     feed("live")
-    monkeypatch.setattr(live, "exchanges", gone)
     answer = Client().get("/readyz", **on_loopback)
     assert answer.status_code == 503
     assert answer.json()["checks"]["store"] == "does not answer"

@@ -40,7 +40,7 @@ def _database() -> str:
 
 def _store() -> str:
     try:
-        live.exchanges()
+        live.store().exchanges()
     except (CryptaiError, OSError):
         return "does not answer"
     return "ok"
