@@ -168,13 +168,13 @@ class Run(models.Model):
         )  # fmt: skip
 
     def _run(self, request: BacktestRequest) -> dict[str, Any]:
-        from cryptai.market.durable import sync_file, sync_folder  # noqa: PLC0415 (heavy: not at start)
+        from cryptai.market.durable import make_folder, sync_file, sync_folder  # noqa: PLC0415 (heavy: not at start)
         from cryptai.strategies.user import user_files  # noqa: PLC0415
         from cryptai.trading.isolated import run_isolated, save  # noqa: PLC0415
         from cryptai.trading.run import run_request  # noqa: PLC0415
 
         workspace = settings.WORKSPACE
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         if request.strategy in user_files(workspace.strategies):
             # A user's code never runs in this process.
             found = run_isolated(request.as_options(), workspace.root, self.folder)
