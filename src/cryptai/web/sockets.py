@@ -52,6 +52,7 @@ BURST: Final = 20
 GRANT_S: Final = 0.2
 # A session that has ended closes its sockets within this time.
 RECHECK_S: Final = 0.8
+_WISHES: Final = ("exchange", "subscribe", "candles", "epoch", "seen")
 
 _POLICY, _TOO_BIG, _TRY_LATER = 1008, 1009, 1013
 _open = 0
@@ -123,7 +124,8 @@ async def _listen(subscriber: live.Subscriber, receive: Receive) -> int | None:
             said = json.loads(text)
             if not isinstance(said, dict):
                 return _POLICY
-            wishes |= said
+            # What it says beside these is not kept: a socket may say new names for ever.
+            wishes |= {name: said[name] for name in _WISHES if name in said}
             live.hub.follow(subscriber, _topics(wishes), _seen(wishes))
         # InputError is a ValueError
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
