@@ -129,8 +129,10 @@ def violations(page: Page, axe: str) -> list[str]:
     ]
 
 
-def test_no_page_is_wider_than_its_window(browser: Browser, server: Server) -> None:
-    wide = []
+def test_no_page_is_wider_than_its_window_and_no_card_too_narrow_to_read(
+    browser: Browser, server: Server
+) -> None:
+    wide, narrow = [], []
     with opened(browser, server) as (page, _ears):
         sign_in(page, server)
         for name, address in PAGES.items():
@@ -140,7 +142,10 @@ def test_no_page_is_wider_than_its_window(browser: Browser, server: Server) -> N
                 page.wait_for_timeout(60)
                 if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
                     wide.append(f"{name} at {width}")
+                cards = page.evaluate("[...document.querySelectorAll('.card')].map((c) => c.offsetWidth)")
+                narrow += [f"{name} at {width}: a card of {card}" for card in cards if card < 200]
     assert wide == []
+    assert narrow == []
 
 
 @pytest.mark.parametrize("address", ["/", "/markets/BTC-USDT/?exchange=practice"])

@@ -214,6 +214,9 @@ function step(by) {
   row.scrollIntoView({ block: "nearest" });
 }
 
+// What is still being made is looked for again; without script the page says so and has a button.
+if (document.querySelector("[data-awaited]")) setTimeout(() => location.reload(), 2500);
+
 showChoices();
 tick();
 sortable();
