@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -126,13 +125,15 @@ def _imported(file: Path, candles: Candles, written: Written) -> dict[str, Any]:
 
 
 def _listed(stored: Stored) -> dict[str, Any]:
+    from cryptai.market.times import iso
+
     return {
         "exchange": stored.exchange,
         "symbol": stored.symbol,
         "timeframe": str(stored.timeframe),
         "bars": stored.bars,
-        "from": _iso(stored.first_ts),
-        "to": _iso(stored.last_ts),
+        "from": iso(stored.first_ts),
+        "to": iso(stored.last_ts),
         "holes": stored.holes,
         "digest": stored.digest,
         "practice": stored.practice,
@@ -144,10 +145,6 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
     exchange = row["exchange"].upper() if row["practice"] else row["exchange"]
     shown = {key: row[key] for key in ("symbol", "timeframe", "bars", "from", "to", "holes")}
     return {"exchange": exchange} | shown | {key: row[key][:16].replace("T", " ") for key in ("from", "to")}
-
-
-def _iso(ts: int) -> str:
-    return datetime.fromtimestamp(ts / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @contextmanager

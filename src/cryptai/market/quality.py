@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 import numpy as np
 
 from cryptai.errors import DataError
-from cryptai.market.timeframe import MINUTE_MS, TIMEFRAMES, Timeframe
+from cryptai.market.timeframe import LATEST_MS, MINUTE_MS, TIMEFRAMES, Timeframe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PRICES: Final = ("open", "high", "low", "close")
-# A bar before 1970 or after 2200 is a mistake in the unit of time, not a bar.
-_LATEST_MS: Final = 7_258_118_400_000
 # Rows checked at a time: their columns and what is computed from them fit in the processor's cache.
 _BLOCK: Final = 8_192
 
@@ -131,7 +129,7 @@ def _check_times(ts: NDArray[np.int64], timeframe: Timeframe) -> None:
     if not len(ts):
         return
     earliest, latest = ts.min(), ts.max()
-    if earliest < 0 or latest >= _LATEST_MS:
+    if earliest < 0 or latest >= LATEST_MS:
         row = int(ts.argmin() if earliest < 0 else ts.argmax())
         raise DataError(
             f"Row {row}: the time {ts[row]} is not milliseconds UTC between 1970 and 2200.",

@@ -10,6 +10,8 @@ MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 60 * MINUTE_MS
 DAY_MS: Final = 24 * HOUR_MS
 WEEK_MS: Final = 7 * DAY_MS
+# A time before 1970 or from 2200 on is a mistake in its unit, or a slip of the pen.
+LATEST_MS: Final = 7_258_118_400_000
 # 1970-01-01 was a Thursday; weekly bars open on Monday (Binance, ISO 8601).
 _FIRST_MONDAY_MS: Final = 4 * DAY_MS
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from cryptai.errors import InputError
+from cryptai.market.timeframe import LATEST_MS
 
-_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})")
-_YEARS = (1970, 2200)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MS: Final = timedelta(milliseconds=1)
 
 
 def iso(ms: int) -> str:
@@ -25,7 +26,7 @@ def iso(ms: int) -> str:
 def parse_time(text: str, *, field: str = "time") -> int:
     """Return the instant a person wrote, in ms UTC: `2021-01-01`, `20210101`, `2021-01-01T12:00[Z|+02:00]`.
 
-    Without an offset it is UTC.
+    Without an offset it is UTC. What lies between two milliseconds is cut off.
 
     Raises
     ------
@@ -33,12 +34,13 @@ def parse_time(text: str, *, field: str = "time") -> int:
         If it is no such time, or outside the years 1970 to 2200.
     """
     try:
-        moment = datetime.fromisoformat(_COMPACT.sub(r"\1-\2-\3", text.strip(), count=1))
+        moment = datetime.fromisoformat(text.strip())
     except ValueError as error:
         raise InputError(
             f"{text[:60]!r} is not a time; write it like 2021-01-01 or 2021-01-01T12:00.", field=field
         ) from error
-    if not _YEARS[0] <= moment.year < _YEARS[1]:
-        raise InputError(f"{text[:60]!r} lies outside the years {_YEARS[0]} to {_YEARS[1]}.", field=field)
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return int(moment.timestamp() * 1000)
+    # In whole numbers: a float of seconds loses milliseconds.
+    ms = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MS
+    if not 0 <= ms < LATEST_MS:
+        raise InputError(f"{text[:60]!r} lies outside the years 1970 to 2200.", field=field)
+    return ms
