@@ -158,7 +158,7 @@ def test_an_empty_venue_says_what_will_be_here_and_the_one_action(
     page = text(here.get("/"))
     assert said in page
     assert "A word." in page
-    assert ("3 of 36 markets" in page) == (state == "backfilling")
+    assert ("3 of 36 series" in page) == (state == "backfilling")
 
 
 @pytest.mark.parametrize("address", ["/", "/markets/", "/markets/BTC-USDT/", "/markets.json"])
