@@ -14,7 +14,6 @@ import typer
 
 from cryptai.cli import main as front
 from cryptai.cli.main import application, main
-from cryptai.cli.options import FiniteFloat, finite
 from cryptai.errors import InputError, SourceError
 
 if TYPE_CHECKING:
@@ -177,27 +176,3 @@ def test_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-
-
-@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e999", "ten", ""])
-def test_a_number_must_be_a_finite_number(
-    text: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app = typer.Typer()
-
-    @app.command()
-    def run(fee: FiniteFloat = 0.001) -> None:
-        typer.echo(fee)
-
-    monkeypatch.setattr(front, "application", lambda: app)
-    assert main(["--fee", text]) == 2
-    err = capsys.readouterr().err
-    assert "--fee" in err
-    assert err.count("\n") == 1
-    assert main(["--fee", "0.25"]) == 0
-    assert main([]) == 0
-    assert capsys.readouterr().out == "0.25\n0.001\n"
-
-
-def test_finite_returns_the_number() -> None:
-    assert finite("1e-3") == 0.001
