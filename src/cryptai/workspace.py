@@ -69,18 +69,19 @@ def workspace_root() -> Path:
 def open_workspace(root: Path | None = None, *, create: bool = True) -> Workspace:
     """Return the workspace, creating what is missing; refuse one of a newer version.
 
-    With `create=False` nothing is written; a missing folder is then simply empty.
+    What is made is its owner's alone: strategies and runs are nobody else's. With `create=False` nothing is
+    written; a missing folder is then simply empty.
     """
     root = root or workspace_root()
     marker = root / "version"
     try:
-        if marker.exists():
-            _refuse_newer(marker)
+        marked = _version_known(marker)
         if create:
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
             for name in FOLDERS:
-                (root / name).mkdir(parents=True, exist_ok=True)
+                (root / name).mkdir(exist_ok=True)
             (root / "secrets").chmod(0o700)
-            if not marker.exists():
+            if not marked:
                 marker.write_text(f"{LAYOUT_VERSION}\n")
     except OSError as error:
         raise WorkspaceError(
@@ -89,15 +90,20 @@ def open_workspace(root: Path | None = None, *, create: bool = True) -> Workspac
     return Workspace(root)
 
 
-def _refuse_newer(marker: Path) -> None:
-    text = marker.read_text().strip()
-    if not text.isdigit():
+def _version_known(marker: Path) -> bool:
+    """Return whether the marker says a version we understand; refuse one that says anything else."""
+    text = marker.read_text(errors="replace").strip() if marker.exists() else ""
+    # Empty is what a power cut leaves of a file just begun: it is written again.
+    if not text:
+        return False
+    if not (text.isascii() and text.isdigit()):
         raise WorkspaceError(f"{marker} should hold the workspace's version, but says {text[:40]!r}.")
     if int(text) > LAYOUT_VERSION:
         raise WorkspaceError(
             f"The workspace {marker.parent} is of version {text}, newer than this CryptAI understands "
             f"({LAYOUT_VERSION}); update CryptAI, or name another folder with CRYPTAI_HOME."
         )
+    return True
 
 
 def lock_workspace(workspace: Workspace) -> IO[str]:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cryptai.errors import WorkspaceError
-from cryptai.seams import new_secret
+from cryptai.seams import new_id, new_secret
 
 if TYPE_CHECKING:
     from cryptai.workspace import Workspace
@@ -42,7 +42,7 @@ def keep_secret_key(workspace: Workspace) -> None:
     path = workspace.secrets / _NAME
     if path.exists():
         return
-    draft = path.with_name(f"{_NAME}.{os.getpid()}")
+    draft = path.with_name(f"{_NAME}.{new_id()}.tmp")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:
         file.write(_fresh() + "\n")
