@@ -73,6 +73,19 @@ def every_command() -> list[tuple[str, ...]]:
     return walk(typer.main.get_command(application()), ())
 
 
+def test_every_verb_speaks_json() -> None:
+    def verbs(command: object) -> list[object]:
+        below = getattr(command, "commands", None)
+        return [command] if below is None else [leaf for sub in below.values() for leaf in verbs(sub)]
+
+    dumb = [
+        verb.name  # type: ignore[attr-defined]
+        for verb in verbs(typer.main.get_command(application()))
+        if not any("--json" in one.opts for one in verb.params)  # type: ignore[attr-defined]
+    ]
+    assert dumb == []
+
+
 @pytest.mark.parametrize("path", every_command(), ids=" ".join)
 def test_every_command_has_a_help_with_a_sentence(
     path: tuple[str, ...], capsys: pytest.CaptureFixture[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -198,9 +199,11 @@ def test_a_new_password_beside_the_running_server_ends_the_old_sessions_and_toke
 
     old = signed_in(server.word("Password"))
     assert old.get("/analytics/backtesting/", follow_redirects=False).status_code == 200
-    done = cryptai(server.home, "owner", "reset-password")
+    done = cryptai(server.home, "owner", "reset-password", "--json")
     assert done.returncode == 0, done.stderr
-    password = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("Password"))
+    found = json.loads(done.stdout)
+    assert set(found) == {"username", "password", "token"}
+    password = found["password"]
     assert old.get("/analytics/backtesting/", follow_redirects=False).status_code == 302
     program = {"Authorization": f"Bearer {server.word('Token')}"}
     assert httpx.post(f"{server.url}/signals/api/backtests/", json={}, headers=program).status_code == 401
@@ -219,8 +222,8 @@ def test_without_a_server_before_there_is_no_owner_to_help(tmp_path: Path) -> No
 def test_ctrl_c_ends_it_and_the_next_start_prints_no_secret(server: Server) -> None:
     assert server.end(signal.SIGINT) == 0
     assert "Traceback" not in "".join(server.said)
-    again = start(server.home)
+    again = start(server.home, "--json")
     again.wait()
     assert again.end(signal.SIGINT) == 0
-    assert "Password" not in "".join(again.said)
-    assert "Address" in "".join(again.said)
+    told = json.loads(next(line for line in again.said if line.startswith("{")))
+    assert told == {"workspace": str(server.home), "address": f"{again.url}/", "owner": None}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import asdict
 
 import typer
 
+from cryptai.cli.options import Json
 from cryptai.errors import WorkspaceError
 
 
@@ -22,7 +25,7 @@ def _owner() -> None:
     """Let an owner who cannot sign in back in."""
 
 
-def reset_password() -> None:
+def reset_password(json_: Json = False) -> None:
     """Print a new password and token for the owner; every session and token before them ends.
 
     Works beside a running server.
@@ -50,6 +53,9 @@ def reset_password() -> None:
         found = owner.start_over()
     except DatabaseError as error:
         raise WorkspaceError(f"The database {workspace.database} cannot be used ({error}).") from error
+    if json_:
+        print(json.dumps(asdict(found)))
+        return
     print(f"Username   {found.username}")
     print(f"Password   {found.password}")
     print(f"Token      {found.token}")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
 from contextlib import suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryptai.cli.options import Exchange
+from cryptai.cli.options import Exchange, Json
 from cryptai.errors import InputError, WorkspaceError
 
 if TYPE_CHECKING:
@@ -29,8 +31,13 @@ def up(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8000,
     exchange: Exchange = "binance",
+    json_: Json = False,
 ) -> None:
-    """Start the platform: pages, live prices, signals. Ctrl-C ends it."""
+    """Start the platform: pages, live prices, signals. Ctrl-C ends it.
+
+    With --json the one object is printed when the address is open: `workspace`, `address`, and `owner` with
+    username, password and token at the first start, null later.
+    """
     from cryptai.workspace import lock_workspace, open_workspace
 
     workspace = open_workspace()
@@ -39,7 +46,9 @@ def up(
         listener = _listen(host, port)
         os.environ.update(CRYPTAI_HOME=str(workspace.root), CRYPTAI_BIND=host, CRYPTAI_EXCHANGE=exchange)
         credentials = _prepare(workspace)
-        _greet(workspace, host, port, credentials)
+        greet = _tell if json_ else _greet
+        greet(workspace, host, _address(host, port), credentials)
+        sys.stdout.flush()
         started = _serve(listener)
         sys.stdout.flush()
         sys.stderr.flush()
@@ -99,10 +108,18 @@ def _prepare(workspace: Workspace) -> Credentials | None:
         ) from error
 
 
-def _greet(workspace: Workspace, host: str, port: int, credentials: Credentials | None) -> None:
-    shown = f"[{host}]" if ":" in host else host
+def _address(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+def _tell(workspace: Workspace, _host: str, address: str, credentials: Credentials | None) -> None:
+    owner = asdict(credentials) if credentials else None
+    print(json.dumps({"workspace": str(workspace.root), "address": address, "owner": owner}))
+
+
+def _greet(workspace: Workspace, host: str, address: str, credentials: Credentials | None) -> None:
     print(f"Workspace  {workspace.root}")
-    print(f"Address    http://{shown}:{port}/")
+    print(f"Address    {address}")
     if host not in _LOOPBACK:
         print("           Others can reach this address: every page needs sign-in. Put TLS in front of it.")
         print("           Names it is reached by, besides its own, are listed in CRYPTAI_HOSTS.")
@@ -112,7 +129,6 @@ def _greet(workspace: Workspace, host: str, port: int, credentials: Credentials 
         print(f"Password   {credentials.password}")
         print(f"Token      {credentials.token}")
         print("A new password: cryptai owner reset-password\n")
-    sys.stdout.flush()
 
 
 def _serve(listener: socket.socket) -> bool:
