@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cryptai.market.feed import FeedStatus
 from cryptai.strategies.strategy import parameters, strategies
+from cryptai.web import live
 from cryptai.web.pages import forms, outcome
 from cryptai.web.research.models import Run
 
@@ -33,6 +35,14 @@ ASKED = {
 @pytest.fixture
 def hers(alice: User, signed_in: Callable[[User], Client], home: Workspace) -> Client:
     return signed_in(alice)
+
+
+def test_a_run_page_is_marked_by_the_venue_it_ran_on(hers: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = hers.post(PAGE, ASKED)["location"]
+    feed = FeedStatus("practice", practice=True, state="live", message="", done=0, total=0, since_ms=0)
+    monkeypatch.setattr(live, "feed_status", lambda: feed)
+    assert "<b>PRACTICE</b>" in hers.get(PAGE).content.decode()
+    assert "<b>PRACTICE</b>" not in hers.get(address).content.decode()
 
 
 @pytest.mark.parametrize("name", strategies.names())

@@ -146,6 +146,15 @@ def test_the_practice_market_is_marked_on_every_page(
         assert "<b>PRACTICE</b>" in text(here.get(address))
 
 
+def test_a_venue_that_is_only_stored_is_not_called_live(
+    here: Client, home: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "feed_status", lambda: status(exchange="practice", practice=True))
+    page = text(here.get("/?exchange=binance"))
+    assert 'data-state-chip="stored"' in page
+    assert "<b>PRACTICE</b>" not in page
+
+
 @pytest.mark.parametrize(
     ("state", "said"),
     [("backfilling", "The first candles are on their way"), ("stopped", "No candles of practice yet")],

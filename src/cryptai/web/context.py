@@ -13,17 +13,23 @@ if TYPE_CHECKING:
 
 
 def shown(request: HttpRequest) -> dict[str, Any]:
-    """Return `exchange practice exchanges feed now_ms loopback`; `user` comes from Django's own."""
-    feed = live.feed_status()
+    """Return `exchange venue_state practice exchanges feed now_ms loopback`; `user` is Django's own."""
     exchanges = live.exchanges()
     exchange = request.GET.get("exchange", "")
-    if exchange not in exchanges:
-        exchange = feed.exchange
     return {
-        "exchange": exchange,
-        "practice": exchange == PRACTICE,
+        **of_venue(exchange if exchange in exchanges else live.feed_status().exchange),
         "exchanges": exchanges,
-        "feed": feed,
+        "feed": live.feed_status(),
         "now_ms": now_ms(),
         "loopback": getattr(request, "loopback", False),
+    }
+
+
+def of_venue(exchange: str) -> dict[str, Any]:
+    """Return what follows from the venue shown; `venue_state` is "stored" for one that is not followed."""
+    feed = live.feed_status()
+    return {
+        "exchange": exchange,
+        "venue_state": feed.state if exchange == feed.exchange else "stored",
+        "practice": exchange == PRACTICE,
     }

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from cryptai.errors import CryptaiError, InputError, LimitExceeded, UnknownName
 from cryptai.market.timeframe import TIMEFRAMES, Timeframe
 from cryptai.web import live
-from cryptai.web.context import shown
+from cryptai.web.context import of_venue, shown
 from cryptai.web.pages import chart, curve, forms, outcome, stored
 from cryptai.web.pages.market import trade_marks
 from cryptai.web.research.models import Run
@@ -57,7 +57,7 @@ def backtesting(request: HttpRequest) -> HttpResponse:
 def run(request: HttpRequest, pk: str) -> HttpResponse:
     """Show one run of the user: its progress, its failure, or its result."""
     row = _row(request, pk)
-    page: dict[str, Any] = {"section": "backtest", "run": row, "again": _again(row)}
+    page: dict[str, Any] = {**of_venue(row.exchange), "section": "backtest", "run": row, "again": _again(row)}
     if row.status != Run.Status.COMPLETED:
         return render(request, "pages/run.html", page)
     try:

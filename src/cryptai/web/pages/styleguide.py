@@ -56,7 +56,7 @@ def styleguide(request: HttpRequest) -> HttpResponse:
         "roles": _ROLES,
         "icons": sorted(ICONS),
         "values": _NUMBERS,
-        "states": ("connecting", "backfilling", "live", "stale", "stopped"),
+        "states": ("connecting", "backfilling", "live", "stale", "stopped", "stored"),
         "row_states": [
             _row(state, holes, now_ms)
             for state, holes in (("fresh", 0), ("late", 0), ("stale", 0), ("fresh", 12))

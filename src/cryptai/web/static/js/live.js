@@ -111,7 +111,8 @@ function fade(cell, way) {
 /** @param {string} state @param {string} message */
 function showState(state, message) {
   const chip = /** @type {HTMLElement | null} */ (document.querySelector("[data-state-chip]"));
-  if (!chip) return;
+  // What is only stored is not followed: what the feed does elsewhere says nothing of it.
+  if (!chip || chip.dataset.stateChip === "stored") return;
   const shape = state === "live" ? "fresh" : state;
   if (!chip.classList.contains(shape)) {
     chip.className = `chip ${shape}`;
@@ -132,7 +133,7 @@ function showState(state, message) {
 function watch() {
   const silent = Date.now() - heard;
   if (!heard || silent < SILENT_AFTER) return;
-  const word = document.querySelector("[data-state-chip] .word");
+  const word = document.querySelector('[data-state-chip]:not([data-state-chip="stored"]) .word');
   showState("stale", "Nothing was heard from the server; prices are as old as stated.");
   if (word) word.textContent = `stale, ${age(silent)}`;
   for (const cell of document.querySelectorAll("[data-price]")) cell.classList.add("is-stale");
