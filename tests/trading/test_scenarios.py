@@ -15,6 +15,7 @@ import pytest
 from cryptai.errors import DataError, InputError
 from cryptai.market.candles import Candles
 from cryptai.portfolio.rules import Rules
+from cryptai.signals import Signals
 from cryptai.trading.backtest import backtest
 from cryptai.trading.costs import Costs
 
@@ -218,7 +219,31 @@ def test_a_strategy_of_the_wrong_length_or_that_raises_is_a_sentence():
         def signals(self, candles):
             return 1 / 0
 
-    with pytest.raises(InputError, match="2 rows for 3 bars"):
+    with pytest.raises(InputError, match=r"shape \(2,\) for 3 bars"):
         backtest(candles, Short(*(((False,) * 2,) * 4)))
     with pytest.raises(InputError, match="ZeroDivisionError"):
         backtest(candles, Raising(*(((False,) * 3,) * 4)))
+
+
+@pytest.mark.parametrize(
+    ("entry", "exits", "words"),
+    [
+        (np.array([1, 0, 0]), np.zeros(3, np.int8), "'entry' of int64, where int8"),
+        (np.array([1.0, 0.5, 0.25]), np.zeros(3, np.int8), "'entry' of float64"),
+        ([1, 0, 0], np.zeros(3, np.int8), "'entry' of list"),
+        (np.array([3, 0, 0], np.int8), np.zeros(3, np.int8), "'entry' with values outside -1 to 1"),
+        (np.zeros(3, np.int8), np.array([0, -1, 0], np.int8), "'exits' with values outside 0 to 3"),
+        (np.zeros((3, 1), np.int8), np.zeros(3, np.int8), "'entry' of shape"),
+    ],
+)
+def test_columns_that_the_kernel_would_misread_are_refused(entry, exits, words):
+    candles = Candles(
+        START + np.arange(3) * HOUR, *np.array((FLAT,) * 3, float).T, np.ones(3), "BTC/USDT", "1h"
+    )
+
+    class Raw(Scripted):
+        def signals(self, candles):
+            return Signals(entry, exits)
+
+    with pytest.raises(InputError, match=words):
+        backtest(candles, Raw(*(((False,) * 3,) * 4)))

@@ -13,6 +13,7 @@ from cryptai.jit import NativeKernel
 from cryptai.ledger.book import TRADE, Book, Order
 from cryptai.market.timeframe import DAY_MS
 from cryptai.portfolio.rules import MIN_REWARD_RISK, STOP, TARGET, Rules, check_rules
+from cryptai.signals import EXIT_LONG, EXIT_SHORT
 from cryptai.strategies.strategy import values_of
 from cryptai.strategies.user import what_failed
 from cryptai.trading.costs import Costs, check_costs
@@ -115,19 +116,32 @@ def decided(strategy: Strategy, candles: Candles) -> Signals:
     """Return the strategy's columns for these candles; a user's mistake becomes a sentence."""
     try:
         signals = strategy.signals(candles)
-        rows = (len(signals.entry), len(signals.exits))
+        columns = (("entry", signals.entry, -1, 1), ("exits", signals.exits, 0, EXIT_LONG | EXIT_SHORT))
     except CryptaiError:
         raise
     except Exception as error:
         raise InputError(
             f"The strategy {strategy.name} failed: {what_failed(error)}.", field="strategy"
         ) from error
-    if rows != (len(candles), len(candles)):
-        raise InputError(
-            f"The strategy {strategy.name} gave {rows[0]} rows for {len(candles)} bars; one a bar is needed.",
-            field="strategy",
-        )
+    for name, values, low, high in columns:
+        wrong = _unfit(values, len(candles), low, high)
+        if wrong:
+            raise InputError(
+                f"The strategy {strategy.name} gave a column {name!r} {wrong}; see Signals.entries.",
+                field="strategy",
+            )
     return signals
+
+
+def _unfit(values: object, n: int, low: int, high: int) -> str | None:
+    # The kernel is handed an address, and would read whatever lies there.
+    if not isinstance(values, np.ndarray) or values.dtype != np.int8:
+        return f"of {getattr(values, 'dtype', type(values).__name__)}, where int8 is needed"
+    if values.shape != (n,):
+        return f"of shape {values.shape} for {n} bars, where one row a bar is needed"
+    if n and not (low <= values.min() and values.max() <= high):
+        return f"with values outside {low} to {high}"
+    return None
 
 
 def _no_bars(candles: Candles, start_ms: int | None, end_ms: int | None) -> str:
