@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from cryptai.analytics.metrics import measure
-from cryptai.ledger.book import END, NO_EXIT, TRADE, Order, empty_book, first_mark
-from cryptai.ledger.fold import record
+from cryptai.ledger.book import END, NO_EXIT, TRADE, Order
+from cryptai.ledger.fold import empty_book, first_mark, record
 from cryptai.portfolio.rules import Rules
 from cryptai.trading import kernel
 from cryptai.trading.backtest import backtest
@@ -202,13 +202,12 @@ def _interpreted(source):
 def _looped(functions, candles, script, setup):
     """Run a kernel's `simulate` from Python; return a result to compare."""
     result, signals = _kernel(candles, script, setup), script.signals(candles)
-    n = len(candles)
+    n, capital = len(candles), float(setup.capital)
     trades, daily, equity = np.empty(n + 1, TRADE), np.empty(n), np.empty(n)
     with np.errstate(all="ignore"):
         book, value, _ = functions["simulate"](
             candles.ts, candles.open, candles.high, candles.low, candles.close, signals.entry, signals.exits,
-            result.rules, result.costs, empty_book(setup.capital), first_mark(setup.capital), equity, daily,
-            trades, True,
+            result.rules, result.costs, empty_book(capital), first_mark(capital), equity, daily, trades, True,
         )  # fmt: skip
     metrics = measure(
         setup.capital, equity[-1], value.max_drawdown, n, daily[: value.days], trades[: book.trades]
@@ -220,7 +219,8 @@ def _bar_by_bar(candles, script, setup, rules, costs):
     """Call the compiled functions as a session does: one closed bar at a time."""
     signals = script.signals(candles)
     trades = np.empty(len(candles) + 1, TRADE)
-    book, value, order, before = empty_book(setup.capital), first_mark(setup.capital), Order(0, 0), 0
+    capital = float(setup.capital)
+    book, value, order, before = empty_book(capital), first_mark(capital), Order(0, 0), 0
     equity = []
     for t in range(len(candles)):
         open_, high, low = float(candles.open[t]), float(candles.high[t]), float(candles.low[t])

@@ -71,13 +71,3 @@ TRADE: Final = np.dtype(
         ("exit_reason", "i8"),
     ]
 )  # fmt: skip
-
-
-def empty_book(capital: float) -> Book:
-    """Return a book that holds the capital and no position."""
-    return Book(float(capital), 0.0, 0.0, np.nan, np.nan, 0.0, -1, 0)
-
-
-def first_mark(capital: float) -> Mark:
-    """Return the value of that book before the first bar."""
-    return Mark(float(capital), float(capital), float(capital), 0.0, -(2**62), 0)

@@ -7,7 +7,19 @@ from typing import Any
 import numpy as np
 
 from cryptai.jit import njit
-from cryptai.ledger.book import LONG, SHORT, Book, Exit
+from cryptai.ledger.book import LONG, SHORT, Book, Exit, Mark
+
+
+@njit(inline=True)
+def empty_book(capital: float) -> Book:
+    """Return a book that holds the capital and no position."""
+    return Book(capital, 0.0, 0.0, np.nan, np.nan, 0.0, -1, 0)
+
+
+@njit(inline=True)
+def first_mark(capital: float) -> Mark:
+    """Return the value of that book before the first bar."""
+    return Mark(capital, capital, capital, 0.0, -(1 << 62), 0)
 
 
 @njit(inline=True)

@@ -45,7 +45,7 @@ from cryptai.ledger.book import (
     Mark,
     Order,
 )
-from cryptai.ledger.fold import close_position, open_position, record
+from cryptai.ledger.fold import close_position, empty_book, first_mark, open_position, record
 from cryptai.portfolio.rules import Rules
 from cryptai.portfolio.sizing import quantity
 from cryptai.signals import EXIT_LONG, EXIT_SHORT
@@ -162,8 +162,7 @@ def simulate_entry(
     `settings` holds capital, the four rules and the two costs; `end` receives the final book, mark and order.
     """
     s = carray(settings, 7, np.float64)
-    book = Book(s[0], 0.0, 0.0, np.nan, np.nan, 0.0, -1, 0)
-    value = Mark(s[0], s[0], s[0], 0.0, -(1 << 62), 0)
+    book, value = empty_book(s[0]), first_mark(s[0])
     book, value, order = simulate(
         carray(ts, n, np.int64), carray(open_, n, np.float64), carray(high, n, np.float64),
         carray(low, n, np.float64), carray(close, n, np.float64), carray(entry, n, np.int8),
