@@ -97,3 +97,9 @@ def test_a_scan_with_the_users_strategies_runs_in_a_child(home):
     found = scan_isolated(home.root, "binance", as_of_ms=int(last.close_ts[-1]))
     assert {s.strategy for s in found} <= {"my_own", "ema_trend", "breakout", "rsi_reversal"}
     assert all(0 <= s.score <= 1 for s in found)
+
+
+def test_a_broken_file_is_told_by_the_one_who_asked(home, caplog):
+    (home.strategies / "broken.py").write_text("import nothing_of_that_name")
+    scan_isolated(home.root, "binance")
+    assert "broken.py cannot be imported" in caplog.text

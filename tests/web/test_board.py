@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cryptai.errors import InputError
+from cryptai.errors import InputError, LimitExceeded
 from cryptai.trading.scan import scan
 from cryptai.web import board, live
 
@@ -58,6 +58,24 @@ def test_a_failed_scan_leaves_the_signals_before_it_and_says_why(monkeypatch: py
     board.scan("binance")
     assert "inside" not in board.state("binance").message
     assert board.signals("binance") == before
+
+
+def test_a_strategy_that_never_ends_takes_no_other_signal_away(
+    home: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless(*_args: object) -> list[Any]:
+        raise LimitExceeded("The strategy took more than 60 seconds and was stopped.")
+
+    monkeypatch.setattr("cryptai.trading.isolated.scan_isolated", endless)
+    file = home.strategies / "mine.py"
+    file.touch()
+    try:
+        board.scan("binance")
+    finally:
+        file.unlink()
+    assert board.signals("binance") == scan(live.store(), "binance")
+    assert board.state("binance").state == "ready"
+    assert "more than 60 seconds" in board.state("binance").left_out
 
 
 def test_strategies_of_the_user_are_scanned_in_another_process(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import resource
 import signal
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from cryptai.trading.result import Result
 
+_log = logging.getLogger(__name__)
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "XDG_CACHE_HOME", "HOME", "CRYPTAI_NATIVE")
 _FILE_MB = 256
 
@@ -98,6 +100,8 @@ def _understood(code: int, answer: bytes, seconds: int, megabytes: int) -> Any:
         raise InputError(
             f"The strategy ended its process (status {code}) without a result.", field="strategy"
         ) from error
+    for sentence in told.get("warned", ()):
+        _log.warning("%s", sentence)
     if "answer" in told:
         return told["answer"]
     if told["kind"] == "MemoryError":
@@ -115,8 +119,10 @@ def _child() -> int:
     resource.setrlimit(resource.RLIMIT_CPU, (task["seconds"], task["seconds"] + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_MB << 20, _FILE_MB << 20))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    warned = _Warned()
+    logging.getLogger("cryptai").addHandler(warned)
     try:
-        told: dict[str, Any] = {"answer": _work(task)}
+        told: dict[str, Any] = {"answer": _work(task), "warned": warned.sentences}
     except MemoryError:
         told = {"kind": "MemoryError", "message": "", "field": None}
     except CryptaiError as error:
@@ -125,6 +131,17 @@ def _child() -> int:
     json.dump(told, answers)
     answers.flush()
     return 0
+
+
+class _Warned(logging.Handler):
+    """What the engine warns of in the child, for the log of the one who asked."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.sentences: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.sentences.append(record.getMessage())
 
 
 def _work(task: dict[str, Any]) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from django.conf import settings
 
-from cryptai.errors import CryptaiError
+from cryptai.errors import CryptaiError, InputError, LimitExceeded
 from cryptai.seams import now_ms
 from cryptai.web import live
 
@@ -29,12 +29,14 @@ class BoardState:
     """Where the signals of one venue stand.
 
     `state` is `waiting` (not scanned yet), `scanning` (for the first time), `ready` or `failed`; `message` is
-    one sentence for people; `scanned_ms` is when the signals at hand were decided, 0 for never.
+    one sentence for people; `scanned_ms` is when the signals at hand were decided, 0 for never. `left_out`
+    says why the user's own strategies are not among the signals, where they should be.
     """
 
     state: Literal["waiting", "scanning", "ready", "failed"]
     message: str
     scanned_ms: int
+    left_out: str = ""
 
 
 _WAITING = BoardState("waiting", "The markets have not been scanned yet.", 0)
@@ -83,7 +85,7 @@ def scan(exchange: str) -> None:
         _states[exchange] = BoardState("scanning", "The markets are being scanned.", 0)
     began = now_ms()
     try:
-        _signals[exchange] = _scan(exchange)
+        _signals[exchange], left_out = _scan(exchange)
     except CryptaiError as error:
         _states[exchange] = BoardState("failed", str(error), before.scanned_ms)
     except Exception:  # noqa: BLE001 (a strategy may raise anything; the board goes on)
@@ -91,7 +93,7 @@ def scan(exchange: str) -> None:
         _states[exchange] = BoardState("failed", _FAILED, before.scanned_ms)
     else:
         count = len(_signals[exchange])
-        _states[exchange] = BoardState("ready", f"{count} signals.", began)
+        _states[exchange] = BoardState("ready", f"{count} signals.", began, left_out)
 
 
 # The venue of the feed comes first; while it is being filled it is left alone after the first look.
@@ -111,13 +113,20 @@ def _changed() -> list[str]:
     return changed
 
 
-def _scan(exchange: str) -> list[Signal]:
+# The signals, and why the user's own strategies have no part in them.
+def _scan(exchange: str) -> tuple[list[Signal], str]:
     from cryptai.strategies.user import user_files  # noqa: PLC0415 (heavy: not at start)
     from cryptai.trading.isolated import scan_isolated  # noqa: PLC0415
     from cryptai.trading.scan import scan as scan_here  # noqa: PLC0415
 
     workspace = settings.WORKSPACE
+    left_out = ""
     if user_files(workspace.strategies):
         # A user's code never runs in this process.
-        return scan_isolated(workspace.root, exchange)
-    return scan_here(live.store(), exchange)
+        try:
+            return scan_isolated(workspace.root, exchange), ""
+        except (InputError, LimitExceeded) as error:
+            # One file that never ends does not take the signals of all others away.
+            _log.warning("The user's strategies could not be scanned: %s", error)
+            left_out = f"Your own strategies are left out: {error}"
+    return scan_here(live.store(), exchange), left_out
