@@ -95,8 +95,8 @@ def test_strategies_of_the_user_are_scanned_in_another_process(
     assert asked == [(home.root, "binance")]
 
 
-async def test_it_scans_at_the_start_and_again_only_when_candles_have_changed(
-    monkeypatch: pytest.MonkeyPatch,
+async def test_it_scans_at_the_start_and_again_only_when_candles_or_strategies_have_changed(
+    home: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scanned: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
@@ -113,6 +113,13 @@ async def test_it_scans_at_the_start_and_again_only_when_candles_have_changed(
     contents["practice"] = ("x", "y")
     board.notice({"type": "candle", "closed": True})
     assert await asyncio.wait_for(scanned.get(), 5) == "practice"
+    file = home.strategies / "mine.py"
+    file.touch()
+    try:
+        board._news.set()
+        assert [await asyncio.wait_for(scanned.get(), 5) for _ in range(2)] == ["binance", "practice"]
+    finally:
+        file.unlink()
     keeper.cancel()
     await asyncio.gather(keeper, return_exceptions=True)
     assert scanned.empty()

@@ -1,4 +1,4 @@
-"""The board: today's signals of every stored venue, scanned anew when candles have closed."""
+"""The board: today's signals of every stored venue, scanned anew when candles or strategies have changed."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def notice(event: dict[str, Any]) -> None:
 
 
 async def keep() -> None:
-    """Keep the board fresh for ever: scan each venue whose stored candles have changed."""
+    """Keep the board fresh for ever: scan each venue whose candles have changed, all when strategies have."""
     loop = asyncio.get_running_loop()
     while True:
         for exchange in await loop.run_in_executor(_thread, _changed):
@@ -98,18 +98,23 @@ def scan(exchange: str) -> None:
 
 # The venue of the feed comes first; while it is being filled it is left alone after the first look.
 def _changed() -> list[str]:
+    from cryptai.strategies.user import user_files  # noqa: PLC0415 (heavy: not at start)
+
     status = live.feed_status()
     changed = []
     try:
+        files = user_files(settings.WORKSPACE.strategies).values()
+        edited = tuple((file.name, file.stat().st_mtime_ns) for file in files)
         for exchange in sorted(live.exchanges(), key=lambda name: name != status.exchange):
             if exchange == status.exchange and status.state == "backfilling" and exchange in _scanned:
                 continue
-            content = tuple(live.store().markets(exchange))
-            if content and _scanned.get(exchange) != content:
+            markets = live.store().markets(exchange)
+            content = (*edited, *markets)
+            if markets and _scanned.get(exchange) != content:
                 _scanned[exchange] = content
                 changed.append(exchange)
     except (CryptaiError, OSError):
-        _log.exception("The candle store could not be looked at.")
+        _log.exception("The candle store or the strategies could not be looked at.")
     return changed
 
 
