@@ -57,6 +57,6 @@ def donchian(
 
     >>> import numpy as np
     >>> donchian(np.array([2.0, 3.0, 2.5]), np.array([1.0, 2.0, 1.5]), 2)
-    (array([nan, 3., 3.]), array([nan, 1. , 1.5]))
+    (array([nan,  3.,  3.]), array([nan, 1. , 1.5]))
     """
     return talib.MAX(high, period), talib.MIN(low, period)
