@@ -7,7 +7,8 @@ something here).
 second, the machine code itself needs none of it. A kernel is compiled once with Numba, its object
 code is kept in a cache folder under a name that digests every source it was made from, Numba's version and
 the processor, and later processes load it through LLVM alone. Object code that does not load in
-a fresh process is never kept; then, and with `CRYPTAI_NATIVE=0`, Numba serves the same function.
+a fresh process is never kept, and damaged object code (a power cut, a full disk) is never loaded, since
+LLVM would end the process on it; then, and with `CRYPTAI_NATIVE=0`, Numba serves the same function.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
@@ -132,17 +134,27 @@ class NativeKernel:
         if os.environ.get("CRYPTAI_NATIVE") == "0":
             return self._ctype()(self._compile().address)
         path = self.object_file()
-        if path.exists():
+        # None is kept yet, or it is damaged: compiled (again) and kept.
+        with suppress(OSError, ValueError):
             return self.load(path)
         compiled = self._compile()
         self._store(path, compiled)
         return self._ctype()(compiled.address)
 
     def load(self, path: Path) -> Callable[..., int]:
-        """Return the function of an object file, linked into this process by LLVM."""
+        """Return the function of an object file, linked into this process by LLVM.
+
+        Raises
+        ------
+        OSError, ValueError
+            If the file cannot be read, or is not what was written.
+        """
         import llvmlite.binding as llvm  # noqa: PLC0415
 
-        symbol, _, code = path.read_bytes().partition(b"\n")
+        digest, _, named = path.read_bytes().partition(b"\n")
+        if hashlib.sha256(named).hexdigest().encode() != digest:
+            raise ValueError(f"{path} is damaged.")
+        symbol, _, code = named.partition(b"\n")
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
@@ -185,16 +197,19 @@ class NativeKernel:
 
     def _store(self, path: Path, compiled: Any) -> None:
         # LLVM ends the process on a symbol it cannot resolve, so a child tries the object code first.
-        blob = compiled._wrapper_name.encode() + b"\n" + compiled._library._get_compiled_object()  # noqa: SLF001
+        named = compiled._wrapper_name.encode() + b"\n" + compiled._library._get_compiled_object()  # noqa: SLF001
+        blob = hashlib.sha256(named).hexdigest().encode() + b"\n" + named
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             _forget_older(path.parent)
             with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
                 file.write(blob)
-            if _runs([sys.executable, "-c", _TRIAL, self.signature, file.name]):
-                Path(file.name).replace(path)
-            else:
-                Path(file.name).unlink()
+            tried = Path(file.name)
+            try:
+                if _runs([sys.executable, "-c", _TRIAL, self.signature, file.name]):
+                    tried.replace(path)
+            finally:
+                tried.unlink(missing_ok=True)
         except OSError:
             return  # a cache that cannot be written costs time, nothing else
 

@@ -1,0 +1,63 @@
+"""Compiled kernels: damaged object code is compiled anew, never loaded."""
+
+from __future__ import annotations
+
+import pytest
+
+from cryptai import jit
+from cryptai.jit import NativeKernel
+
+
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path / "kernels")
+    monkeypatch.delenv("NUMBA_DISABLE_JIT", raising=False)
+    monkeypatch.delenv("CRYPTAI_NATIVE", raising=False)
+    assert _kernel()(2, 3) == 5
+    return _kernel().object_file()
+
+
+def _kernel() -> NativeKernel:
+    return NativeKernel(__name__, "add", "ii")
+
+
+def _is_loaded(monkeypatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(NativeKernel, "_compile", lambda _: pytest.fail("compiled again"))
+        assert _kernel()(2, 3) == 5
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_later_process_loads_what_the_first_one_kept(monkeypatch):
+    _is_loaded(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: b"",
+        lambda whole: whole[: len(whole) // 2],
+        lambda whole: whole[:-1],
+        lambda whole: whole[:-9] + bytes([whole[-9] ^ 0xFF]) + whole[-8:],
+        lambda whole: whole.partition(b"\n")[2],
+        lambda whole: bytes(len(whole)),
+    ],
+    ids=["empty", "half", "a byte short", "a byte changed", "without its digest", "zeros"],
+)
+def test_a_damaged_object_file_is_compiled_anew_and_mended(kept, damage, monkeypatch):
+    kept.write_bytes(damage(kept.read_bytes()))
+    with pytest.raises(ValueError, match="damaged"):
+        _kernel().load(kept)
+    assert _kernel()(2, 3) == 5
+    _is_loaded(monkeypatch)
+
+
+def test_an_object_file_that_cannot_be_read_costs_time_and_nothing_else(kept):
+    kept.unlink()
+    kept.mkdir()
+    assert _kernel()(2, 3) == 5
+    assert list(kept.parent.iterdir()) == [kept]
