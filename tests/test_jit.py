@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba
 import pytest
 
 from cryptai import jit
@@ -61,3 +62,22 @@ def test_an_object_file_that_cannot_be_read_costs_time_and_nothing_else(kept):
     kept.mkdir()
     assert _kernel()(2, 3) == 5
     assert list(kept.parent.iterdir()) == [kept]
+
+
+def test_where_numbas_own_cache_is_damaged_it_is_made_anew(kept, monkeypatch):
+    real, index = numba.cfunc, kept.parent / "damaged.nbc"
+    kept.unlink()
+    index.touch()
+
+    def cfunc(*arguments, **options):
+        def compile_(function):
+            if index.exists():
+                raise EOFError("Ran out of input")
+            return real(*arguments, **options)(function)
+
+        return compile_
+
+    monkeypatch.setattr(numba, "cfunc", cfunc)
+    assert _kernel()(2, 3) == 5
+    assert not index.exists()
+    _is_loaded(monkeypatch)

@@ -191,7 +191,15 @@ class NativeKernel:
 
         kinds = {"p": types.voidptr, "i": types.int64, "d": types.float64}
         signature = types.int64(*(kinds[letter] for letter in self.signature))
-        compiled = numba.cfunc(signature, error_model="numpy")(self._python())
+        compile_ = numba.cfunc(signature, error_model="numpy")
+        try:
+            compiled = compile_(self._python())
+        except Exception:
+            if not cache_folder().exists():
+                raise
+            # Numba trusts its own cache; where a power cut has damaged that, it is made anew.
+            shutil.rmtree(cache_folder(), ignore_errors=True)
+            compiled = compile_(self._python())
         self._keep.append(compiled)
         return compiled
 
