@@ -1,0 +1,55 @@
+"""`cryptai data export`: stored candles into a file that other tools open."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cryptai.cli.options import Exchange, Json
+
+
+def export(
+    symbol: Annotated[str, typer.Option(metavar="SYMBOL", help="The market, such as BTC/USDT.")],
+    timeframe: Annotated[str, typer.Option(metavar="TIMEFRAME", help="1m 5m 15m 30m 1h 4h 1d or 1w.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="A new file, .parquet or .csv.")],
+    exchange: Exchange = "binance",
+    since: Annotated[str | None, typer.Option("--from", metavar="TIME", help="First bar open, UTC.")] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Bars open before this, UTC.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Export stored candles, exact to the bit; `data import` reads them back.
+
+    Columns: ts (milliseconds UTC, the bar's open), open, high, low, close, volume. Parquet or CSV by the
+    file's ending.
+    """
+    from cryptai.errors import DataError
+    from cryptai.market.store import CandleStore
+    from cryptai.market.times import iso, parse_time
+    from cryptai.market.writing import check_target, write_candles
+    from cryptai.workspace import open_workspace
+
+    check_target(out, force=force)
+    start_ms = None if since is None else parse_time(since, field="from")
+    end_ms = None if until is None else parse_time(until, field="to")
+    store = CandleStore(open_workspace(create=False).candles)
+    candles = store.read(exchange, symbol, timeframe, start_ms=start_ms, end_ms=end_ms)
+    if not len(candles):
+        raise DataError(
+            f"No bars of {symbol} {timeframe} of {exchange} lie in that time; nothing was written."
+        )
+    write_candles(out, candles, force=force)
+    first, last = iso(int(candles.ts[0])), iso(int(candles.ts[-1]))
+    if as_json:
+        told = {
+            "exchange": exchange, "symbol": candles.symbol, "timeframe": str(candles.timeframe),
+            "file": str(out), "bars": len(candles), "from": first, "to": last, "digest": candles.digest,
+        }  # fmt: skip
+        print(json.dumps(told, indent=2))
+    else:
+        print(f"{len(candles):,} bars of {candles.symbol} {candles.timeframe}, {first} to {last}: {out}")
