@@ -21,7 +21,7 @@ _pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="job")
 
 
 def submit(job: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-    """Run the job on a thread when one is free; what it raises lies in the future, and a defect in the log."""
+    """Run the job on a thread when one is free; what it raises lies in the future, defects in the log."""
 
     def run() -> R:
         try:
