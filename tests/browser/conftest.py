@@ -90,6 +90,10 @@ def _seed(home: Path) -> None:
         _candles(LONG_NAME, np.r_[np.full(200, 100.0), 1e-8, 1e-8]),
         _candles("ONE/USDT", np.array([5.0])),
     )
+    holed = _candles("HOLES/USDT", walk[:600])
+    # One bar missing, then forty, and it ended long ago.
+    for part in (slice(0, 90), slice(91, 140), slice(180, 300)):
+        store.write("binance", holed[part])
 
 
 def _candles(symbol: str, close: np.ndarray) -> Candles:

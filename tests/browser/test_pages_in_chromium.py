@@ -31,6 +31,9 @@ PAGES = {
     "a price of 1e9": "/markets/HUGE-USDT/?exchange=binance",
     "-100 % and a name of 41 letters": f"/markets/{LONG}/?exchange=binance",
     "one bar": "/markets/ONE-USDT/?exchange=binance",
+    "data": "/data/dashboard/?exchange=practice",
+    "data with holes, stale": "/data/dashboard/?exchange=binance",
+    "data with nothing found": "/data/dashboard/?exchange=binance&market=nothing",
     "not found": "/markets/BTC-USDX/",
     "sign-in": "/accounts/login/",
     "styleguide": "/styleguide/",
@@ -250,6 +253,9 @@ def test_the_keys_reach_every_page_and_the_rows(browser: Browser, server: Server
         page.wait_for_selector('#palette-options [aria-selected=true]:has-text("SOL/USDT")')
         page.keyboard.press("Enter")
         page.wait_for_url("**/markets/SOL-USDT/**")
+        page.keyboard.press("g")
+        page.keyboard.press("d")
+        page.wait_for_url("**/data/dashboard/")
         page.keyboard.press("?")
         assert page.locator("#help").is_visible()
         page.keyboard.press("Escape")
@@ -291,6 +297,29 @@ def test_the_chart_loads_older_bars_trades_and_another_pane(browser: Browser, se
         page.click("#legend [data-series=rsi]")
         assert page.get_attribute("#legend [data-series=rsi]", "aria-pressed") == "false"
         assert "EMA" in (page.text_content("#readout") or "")
+        assert ears.heard == []
+
+
+def test_the_data_page_renews_itself_when_the_feed_changes_its_state(
+    browser: Browser, server: Server
+) -> None:
+    from playwright.sync_api import expect
+
+    sockets: list[WebSocketRoute] = []
+    state = {"type": "state", "exchange": "practice", "practice": True, "since_ms": 1}
+
+    def answer(route: WebSocketRoute) -> None:
+        sockets.append(route)
+        route.send(json.dumps({**state, "state": "backfilling", "message": "", "done": 3, "total": 36}))
+
+    with opened(browser, server) as (page, ears):
+        page.route_web_socket(re.compile("/ws/prices/"), answer)
+        page.goto("/data/dashboard/?exchange=practice")
+        page.evaluate("document.querySelector('.verdict').textContent = 'old'")
+        expect(page.locator("[data-state-chip] .word")).to_have_text("backfilling")
+        with page.expect_response(re.compile(r"/data/dashboard/")):
+            sockets[0].send(json.dumps({**state, "state": "live", "message": "", "done": 36, "total": 36}))
+        expect(page.locator(".verdict")).not_to_have_text("old")
         assert ears.heard == []
 
 

@@ -52,13 +52,14 @@ _ADMIN_MODELS: Final = {
 
 # HEAD and OPTIONS go with GET; a method that is not named is answered 405 to those who may use another.
 PERMISSIONS: Final[Mapping[str, Mapping[str, Who]]] = {
-    # Pages: Today and Market are for whoever sits at this machine; what a user has run is that user's.
+    # Pages: Today, Market and Data are for whoever sits at this machine; what a user has run is that user's.
     "today": {"GET": HERE},
     "market-list": {"GET": HERE},
     "market-search": {"GET": HERE},
     "market": {"GET": HERE},
     "market-candles": {"GET": HERE},
     "market-trades": {"GET": HERE},
+    "data": {"GET": HERE},
     "backtesting": {"GET": USER, "POST": USER},
     "run": {"GET": USER},
     "run-equity": {"GET": USER},

@@ -12,6 +12,8 @@ ICONS: Final = {
     '<rect x="5" y="6" width="4" height="9"/>'
     '<rect x="10" y="7" width="4" height="7"/><rect x="15" y="9" width="4" height="8"/>',
     "backtest": '<path d="M4 4v16h16"/><path d="M7.5 15l3.5-4.5 3 2.5L19.5 6"/><path d="M16 6h3.5v3.5"/>',
+    "data": '<ellipse cx="12" cy="6" rx="7.5" ry="3"/>'
+    '<path d="M4.5 6v12c0 1.7 3.4 3 7.5 3s7.5-1.3 7.5-3V6M4.5 12c0 1.7 3.4 3 7.5 3s7.5-1.3 7.5-3"/>',
     "admin": '<path d="M4 7h9M17 7h3M4 17h3M11 17h9"/><circle cx="15" cy="7" r="2"/>'
     '<circle cx="9" cy="17" r="2"/>',
     "search": '<circle cx="11" cy="11" r="6.5"/><path d="M16 16l4.5 4.5"/>',

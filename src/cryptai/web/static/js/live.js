@@ -73,6 +73,8 @@ function take(event) {
     showState(event.state, event.message);
     const words = document.querySelector("[data-feed-message]");
     if (words) words.textContent = event.message;
+    showProgress(event.done, event.total);
+    document.dispatchEvent(new CustomEvent("cryptai:state", { detail: event }));
     // The venue changed under the page (the practice market took over, or the real one came back).
     if (document.body.dataset.feed && event.exchange !== document.body.dataset.feed) location.reload();
   }
@@ -128,6 +130,16 @@ function showState(state, message) {
   const word = chip.querySelector(".word");
   if (word) word.textContent = state;
   chip.title = message;
+}
+
+/** How far the back-fill is, wherever the page says so. @param {number} done @param {number} total */
+function showProgress(done, total) {
+  for (const box of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-feed-progress]"))) {
+    const bar = box.querySelector("progress");
+    const words = box.querySelector("[data-unit]");
+    if (bar) { bar.max = total || 1; bar.value = done; }
+    if (words) words.textContent = `${done} of ${total} ${words.getAttribute("data-unit")}`;
+  }
 }
 
 function watch() {
