@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+import tempfile
 from contextlib import asynccontextmanager
 from email.utils import formatdate
 from urllib.parse import parse_qs, urlsplit
@@ -41,6 +43,7 @@ class Exchange:
         self.streams = []
         self.connected = asyncio.Event()
         self.refuse_streams = None
+        self.info = {}
 
     def answer(self, status, body, **headers):
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -61,8 +64,10 @@ class Exchange:
         self.asked.append((address.path, query))
         if self.faults:
             return self.faults.pop(0)
-        if address.path == "/api/v3/time":
+        if address.path in ("/api/v3/time", "/fapi/v1/time"):
             return self.answer(200, {"serverTime": self.now_ms})
+        if address.path.endswith("/exchangeInfo"):
+            return self.answer(200, self.info[address.path])
         if query["symbol"].startswith("NONE"):
             return self.answer(400, {"code": -1121, "msg": "Invalid symbol."})
         return self.answer(200, self.klines(query))
@@ -105,10 +110,13 @@ class Exchange:
 
 @asynccontextmanager
 async def standing_in(monkeypatch, now_ms):
-    """Run a stand-in and point the Binance source at it."""
+    """Run a stand-in and point the Binance source at it; its requests have a budget of their own."""
     exchange = Exchange(now_ms)
+    home = tempfile.mkdtemp(prefix="cryptai-standin-")
+    monkeypatch.setenv("CRYPTAI_HOME", home)
     async with serve(exchange.stream, "127.0.0.1", 0, process_request=exchange.request) as server:
         port = server.sockets[0].getsockname()[1]
         monkeypatch.setenv("CRYPTAI_BINANCE_REST", f"http://127.0.0.1:{port}")
         monkeypatch.setenv("CRYPTAI_BINANCE_WS", f"ws://127.0.0.1:{port}")
         yield exchange
+    shutil.rmtree(home)

@@ -35,6 +35,9 @@ class Scripted:
         self.said = asyncio.Queue()
         self.heard = asyncio.Event()
 
+    def now_ms(self):
+        return seams.now_ms()
+
     async def ping(self):
         if self.pinged:
             raise self.pinged

@@ -142,9 +142,9 @@ def test_what_is_not_strict_json_is_refused(text):
         parse_json(text, "an answer")
 
 
-def kline(**changes):
+def kline(said_ms=NOON + HOUR_MS, **changes):
     k = {"t": NOON, "i": "1h", "o": "10", "h": "12", "l": "9", "c": "11", "v": "5", "x": True} | changes
-    return json.dumps({"stream": "x", "data": {"e": "kline", "E": NOON, "s": "BTCUSDT", "k": k}})
+    return json.dumps({"stream": "x", "data": {"e": "kline", "E": NOON + HOUR_MS, "s": "BTCUSDT", "k": k}})
 
 
 def test_a_kline_is_closed_when_the_venue_says_so_and_only_then():
@@ -153,6 +153,12 @@ def test_a_kline_is_closed_when_the_venue_says_so_and_only_then():
     for said in (1, "true", None):
         with pytest.raises(SourceError, match="neither closed nor open"):
             parse_message(kline(x=said), NAMES)
+
+
+def test_a_kline_called_closed_before_its_end_is_not():
+    assert parse_message(kline(said_ms=NOON + HOUR_MS - 1), NAMES).closed is False
+    with pytest.raises(SourceError, match="lacks 'E'|the time None"):
+        parse_message(kline(said_ms=None), NAMES)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +216,8 @@ async def test_long_histories_come_in_pages_without_seam_or_overlap(binance, exc
     candles = await binance.history("BTC/USDT", "1h", bars=2_345)
     assert len(candles) == 2_345
     assert set((candles.ts[1:] - candles.ts[:-1]).tolist()) == {HOUR_MS}
-    assert [query["limit"] for _, query in exchange.asked] == ["1000", "1000", "345"]
+    # The first page has the unfinished bar with it: that the venue began it proves the one before it closed.
+    assert [query["limit"] for _, query in exchange.asked[1:]] == ["1000", "1000", "346"]
 
 
 async def test_a_hole_of_the_venue_stays_a_hole(binance, exchange):
@@ -231,7 +238,7 @@ async def test_bars_end_before_the_time_asked_for(binance):
 
 
 async def test_other_bars_than_asked_for_are_refused(binance, exchange):
-    exchange.klines = lambda query: [[NOON, *map(str, true_row("1h", NOON)[1:])]]
+    exchange.klines = lambda query: [[NOON + HOUR_MS, *map(str, true_row("1h", NOON + HOUR_MS)[1:])]]
     with pytest.raises(SourceError, match="other BTC/USDT 1h klines than were asked for"):
         await binance.history("BTC/USDT", "1h", end_ms=NOON, bars=3)
 

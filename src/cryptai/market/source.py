@@ -64,6 +64,9 @@ class CandleSource(Protocol):
     practice: bool
     """Whether its prices are synthetic."""
 
+    def now_ms(self) -> int:
+        """Return the venue's time, ms UTC: whether a bar is closed is asked of its clock, not of ours."""
+
     async def ping(self) -> None:
         """Return if the venue can be reached from here; one try, within four seconds."""
 

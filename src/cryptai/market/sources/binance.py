@@ -1,52 +1,50 @@
-"""Binance spot: public candles and prices over REST and one combined WebSocket stream, without a key.
+"""Binance spot and USDT-M perpetuals: public candles, prices and symbols, without a key.
 
 Follows the venue's pages "Market Data endpoints" (klines: up to 1,000 a request, the last one unfinished)
-and "WebSocket Streams" (combined streams, `<symbol>@kline_<interval>`, `<symbol>@miniTicker`). Another
-address, such as a stand-in on this machine, is named by CRYPTAI_BINANCE_REST and CRYPTAI_BINANCE_WS.
+and "WebSocket Streams" (combined streams, `<symbol>@kline_<interval>`, `<symbol>@miniTicker`) of both
+interfaces, `/api/v3` and `/fapi/v1`. Another address, such as a stand-in on this machine, is named by
+CRYPTAI_BINANCE_REST and CRYPTAI_BINANCE_WS: scheme and host, for both.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import httpx
 import numpy as np
-from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus, WebSocketException
 
 from cryptai import seams
-from cryptai.errors import InputError, SourceError
+from cryptai.errors import SourceError
 from cryptai.market.candles import COLUMNS, Candles
-from cryptai.market.source import Backoff, sources
-from cryptai.market.sources._binance_messages import parse_date, parse_json, parse_klines, parse_message
-from cryptai.market.symbol import parse_symbol
-from cryptai.market.timeframe import Timeframe
+from cryptai.market.source import sources
+from cryptai.market.sources._binance_messages import parse_json, parse_klines
+from cryptai.market.sources._binance_rest import PERPS, SPOT, TRIES, Rest
+from cryptai.market.sources._binance_streams import merged
+from cryptai.market.sources._binance_symbols import parse_exchange_info
+from cryptai.market.symbol import is_perpetual, parse_symbol, venue_symbol
+from cryptai.market.timeframe import MINUTE_MS, Timeframe
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from cryptai.market.source import Event
+    from cryptai.market.sources._binance_rest import Answer
+    from cryptai.market.symbols import SymbolInfo
 
-REST: Final = "https://api.binance.com"
-STREAM: Final = "wss://stream.binance.com:9443"
 _PAGE: Final = 1000
-_TRIES: Final = 4
-_PING_S: Final = 4.0
-_ANSWER_S: Final = 10.0
-# Told to pause longer than this we say so instead of waiting; nothing is asked before the pause is over.
-_LONGEST_PAUSE_S: Final = 60.0
-_LONGEST_BAN_S: Final = 3 * 86_400.0
-_UNKNOWN_SYMBOL: Final = -1121
+# A bar younger than this is closed only if the venue has begun the next: its clock alone is not enough.
+_PROOF_MS: Final = 15 * MINUTE_MS
+_LARGEST_INFO_BYTES: Final = 64 << 20
 
 
 class Binance:
-    """Binance spot's public market data.
+    """Binance's public market data: `BTC/USDT` is spot, `BTC/USDT:USDT` the perpetual.
 
-    Closed is what the venue calls closed, or what ended before the time its answer is dated with: a wrong
-    clock of this machine makes no bar closed. Requests are tried again after failures that pass, with
-    growing pauses; a pause the venue asks for (429, 418 with Retry-After) is kept by all requests.
+    Closed is what the venue calls closed, or what ended before the time its answer is dated with and before
+    the time its clock can have reached, and has a successor if it is young: a wrong clock of this machine
+    makes no bar closed, and one of the venue's that jumps makes none either. Requests are tried again after
+    failures that pass, with growing pauses; weights and the pauses the venue asks for (429, 418 with
+    Retry-After) are kept by all processes together (`cryptai.market.budget`).
     """
 
     name = "binance"
@@ -54,25 +52,56 @@ class Binance:
     practice = False
 
     def __init__(self, *, rest: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
-        self._rest = rest
-        self._client: httpx.AsyncClient | None = None
-        self._connecting = asyncio.Lock()
-        self._backoff = Backoff(first=0.5, most=8.0)
-        self._pause_until = 0.0  # on the monotonic clock
-        self._ahead_ms = 0  # the venue's clock less ours
+        self._spot = Rest(SPOT, rest=rest)
+        self._perps = Rest(PERPS, rest=rest)
 
     async def ping(self) -> None:
         """Ask for the venue's time once."""
-        await self._get("/api/v3/time", {}, tries=1, timeout_s=_PING_S)
+        await self._spot.ask_time()
 
     async def aclose(self) -> None:
         """Close the connections."""
-        if self._client:
-            await self._client.aclose()
-            self._client = None
+        await self._spot.aclose()
+        await self._perps.aclose()
+
+    def now_ms(self) -> int:
+        """Return the exchange's time; this machine's until the venue was heard."""
+        return (self._spot if self._spot.clock.heard else self._perps).clock.now_ms()
+
+    async def symbols(self) -> list[SymbolInfo]:
+        """Return all spot markets and USDT-M perpetuals with rules and status; learn the limits of requests.
+
+        Raises
+        ------
+        SourceError
+            As the port says; also for a list that is not what was agreed.
+        """
+        found: list[SymbolInfo] = []
+        for rest in (self._spot, self._perps):
+            answer = await rest.get(
+                "/exchangeInfo", {}, weight=rest.part.info_weight, timeout_s=60.0, largest=_LARGEST_INFO_BYTES
+            )
+            # In a thread: the list has some 15 MB.
+            info = await asyncio.to_thread(
+                parse_exchange_info, answer.content, perpetuals=rest is self._perps
+            )
+            if info.limit:
+                await asyncio.to_thread(rest.budget.learn, info.limit)
+            found += info.symbols
+        return found
+
+    async def listed_ms(self, symbol: str) -> int | None:
+        """Return when the venue's first daily bar of a market opened; None if it has none."""
+        name, rest = self._where(symbol)
+        query = {"symbol": venue_symbol(name), "interval": "1d", "startTime": 0, "limit": 1}
+        answer = await rest.get("/klines", query, weight=_weight(rest, 1))
+        page = parse_klines(parse_json(answer.content, f"an answer about {name}"), name, Timeframe("1d"))
+        return int(page.ts[0]) if len(page) else None
 
     async def history(self, symbol: str, timeframe: str, *, end_ms: int | None = None, bars: int) -> Candles:
         """Return the last `bars` closed bars before `end_ms`, by pages of 1,000 from the newest back.
+
+        A short page is not taken for the beginning of the market: it is asked on until nothing comes.
 
         Raises
         ------
@@ -81,20 +110,24 @@ class Binance:
         SourceError
             As the port says; also for an answer that is not what was asked for.
         """
-        name, frame = parse_symbol(symbol), Timeframe(timeframe)
-        end = frame.floor(seams.now_ms() + self._ahead_ms)
-        end = end if end_ms is None else min(end, end_ms)
+        (name, rest), frame = self._where(symbol), Timeframe(timeframe)
+        if not rest.clock.heard:
+            await rest.ask_time(tries=TRIES)
+        if end_ms is None:
+            # After a sleep of this machine its clock lags until it is heard; too late an end does no harm.
+            end = frame.floor(max(rest.clock.now_ms(), seams.now_ms()))
+        else:
+            end = frame.floor(end_ms - 1) + frame.ms
         pages: list[Candles] = []
         wanted = bars
         while wanted > 0:
-            limit = min(_PAGE, wanted)
-            page = await self._page(name, frame, end, limit)
+            rows, page = await self._page(rest, name, frame, end, wanted)
             if len(page):
                 pages.insert(0, page)
-                end = int(page.ts[0])
-            wanted -= len(page)
-            if len(page) < limit:
+            if not len(rows) or rows.ts[0] >= end:
                 break
+            end = int(rows.ts[0])
+            wanted -= len(page)
         if len(pages) == 1:
             return pages[0]
         columns = {
@@ -103,122 +136,57 @@ class Binance:
         }
         return Candles(**columns, symbol=name, timeframe=frame)
 
-    async def _page(self, symbol: str, frame: Timeframe, end: int, limit: int) -> Candles:
-        """Return up to `limit` closed bars that open before `end`."""
-        query = {"symbol": _raw(symbol), "interval": frame, "endTime": end - 1, "limit": limit}
-        answer = await self._get("/api/v3/klines", query)
-        rows = parse_json(answer.content, f"an answer about {symbol}")
-        page = parse_klines(rows, symbol, frame)
-        if len(page) > limit or (len(page) and page.ts[-1] >= end):
+    async def _page(
+        self, rest: Rest, symbol: str, frame: Timeframe, end: int, wanted: int
+    ) -> tuple[Candles, Candles]:
+        """Return the rows of one page, and those of them that are closed bars opening before `end`."""
+        young = end > min(rest.clock.now_ms(), seams.now_ms()) - _PROOF_MS
+        # The bar after the last wanted one comes with it, if there is one.
+        beyond = end + frame.ms if young else end
+        limit = min(_PAGE, wanted + young)
+        query = {"symbol": venue_symbol(symbol), "interval": frame, "endTime": beyond - 1, "limit": limit}
+        answer = await rest.get("/klines", query, weight=_weight(rest, limit))
+        rows = parse_klines(parse_json(answer.content, f"an answer about {symbol}"), symbol, frame)
+        if len(rows) > limit or (len(rows) and rows.ts[-1] >= beyond):
             raise SourceError(f"Binance sent other {symbol} {frame} klines than were asked for.")
-        now = parse_date(answer.headers.get("Date"))
-        return page.between(None, frame.last_closed(seams.now_ms() if now is None else now) + 1)
+        if not len(rows):
+            return rows, rows
+        now = _answered_at(rest, answer)
+        closed = frame.last_closed(now) + 1
+        if rows.ts[-1] + frame.ms > now - _PROOF_MS:
+            closed = min(closed, int(rows.ts[-1]))
+        return rows, rows.between(None, min(closed, end))[-wanted:]
 
     async def stream(self, symbols: Sequence[str], timeframes: Sequence[str]) -> AsyncIterator[Event]:
-        """Yield prices and bars of one combined connection until it fails, which raises `SourceError`."""
-        names = {_raw(symbol): parse_symbol(symbol) for symbol in symbols}
-        kinds = [*(f"kline_{Timeframe(name)}" for name in timeframes), "miniTicker"]
-        streams = "/".join(f"{name.lower()}@{kind}" for name in names for kind in kinds)
-        address = os.environ.get("CRYPTAI_BINANCE_WS", STREAM).rstrip("/")
-        await self._keep_pause()
+        """Yield prices and bars of all markets until a connection fails, which raises `SourceError`."""
+        names = [parse_symbol(symbol) for symbol in symbols]
+        parts = [
+            (rest, mine)
+            for rest in (self._spot, self._perps)
+            if (mine := [name for name in names if is_perpetual(name) == (rest is self._perps)])
+        ]
+        events = merged(parts, [Timeframe(name) for name in timeframes])
         try:
-            async with connect(
-                f"{address}/stream?streams={streams}", open_timeout=_ANSWER_S, close_timeout=1
-            ) as socket:
-                while True:
-                    event = parse_message(await socket.recv(), names)
-                    if event is not None:
-                        yield event
-        except InvalidStatus as error:
-            response = error.response
-            raise self._refusal(response.status_code, response.headers, "the stream") from error
-        except WebSocketException as error:
-            raise SourceError(f"Binance's stream broke off ({error}).") from error
-        except OSError as error:
-            raise SourceError(f"Binance's stream can't be reached ({_reason(error)}).") from error
+            async for event in events:
+                yield event
+        finally:
+            await events.aclose()
 
-    async def _get(
-        self, path: str, query: dict[str, Any], *, tries: int = _TRIES, timeout_s: float = _ANSWER_S
-    ) -> httpx.Response:
-        client = await self._connected()
-        for attempt in range(tries):
-            await self._keep_pause()
-            try:
-                # The client's own limits are for each read; this one is for the answer as a whole.
-                async with asyncio.timeout(timeout_s):
-                    answer = await client.get(path, params=query, timeout=timeout_s)
-            except (httpx.TransportError, TimeoutError) as error:
-                failure = SourceError(f"Binance can't be reached from here ({_reason(error)}).")
-                failure.__cause__ = error
-            else:
-                date = parse_date(answer.headers.get("Date"))
-                if date is not None:
-                    self._ahead_ms = date - seams.now_ms()
-                if answer.status_code == 200:
-                    return answer
-                _refuse_symbol(answer, query)
-                failure = self._refusal(answer.status_code, answer.headers, path)
-            if failure.permanent or attempt + 1 == tries:
-                break
-            await self._rest(self._backoff.seconds(attempt))
-        raise failure
-
-    async def _connected(self) -> httpx.AsyncClient:
-        async with self._connecting:
-            if self._client is None:
-                # In a thread: reading the certificates of the authorities takes a while.
-                self._client = await asyncio.to_thread(_client)
-            return self._client
-
-    def _refusal(self, status: int, headers: Mapping[str, str], what: str) -> SourceError:
-        """Return what an HTTP status other than success means; note the pause it asks for."""
-        if status in (403, 451):
-            return SourceError(f"Binance does not serve this address (HTTP {status}).", permanent=True)
-        if status in (418, 429):
-            told = headers.get("Retry-After", "")
-            pause = min(float(told), _LONGEST_BAN_S) if told.isascii() and told.isdigit() else 60.0
-            self._pause_until = max(self._pause_until, seams.monotonic() + pause)
-            return SourceError(f"Binance asks for a pause of {pause:.0f} s (HTTP {status}).")
-        if status >= 500:
-            return SourceError(f"Binance has trouble of its own (HTTP {status}).")
-        return SourceError(f"Binance refused {what} (HTTP {status}).", permanent=True)
-
-    async def _keep_pause(self) -> None:
-        pause = self._pause_until - seams.monotonic()
-        if pause > _LONGEST_PAUSE_S:
-            raise SourceError(f"Binance asked for a pause, of which {pause:.0f} s are left.")
-        if pause > 0:
-            await self._rest(pause)
+    def _where(self, symbol: str) -> tuple[str, Rest]:
+        name = parse_symbol(symbol)
+        return name, self._perps if is_perpetual(name) else self._spot
 
 
 sources.add(Binance.name, Binance)
 
 
-def _client() -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=os.environ.get("CRYPTAI_BINANCE_REST", REST))
+def _weight(rest: Rest, limit: int) -> int:
+    return next(weight for bars, weight in rest.part.klines_weight if limit <= bars)
 
 
-def _raw(symbol: str) -> str:
-    return parse_symbol(symbol).replace("/", "")
-
-
-def _refuse_symbol(answer: httpx.Response, query: Mapping[str, Any]) -> None:
-    if answer.status_code != 400:
-        return
-    body = parse_json(answer.content, "a refusal")
-    if isinstance(body, dict) and body.get("code") == _UNKNOWN_SYMBOL:
-        raise InputError(f"Binance has no market {query.get('symbol')}.", field="symbol")
-
-
-def _reason(error: BaseException) -> str:
-    """Return why a connection failed, in the operating system's words where it has some."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, BaseExceptionGroup):
-            seen = seen.exceptions[0]
-        if isinstance(seen, TimeoutError | httpx.TimeoutException):
-            return "no answer in time"
-        if isinstance(seen, OSError) and seen.errno:
-            return (os.strerror(seen.errno) if seen.errno > 0 else str(seen.strerror)).lower()
-        seen = seen.__cause__ or seen.__context__
-    return str(error) or type(error).__name__
+def _answered_at(rest: Rest, answer: Answer) -> int:
+    """Return a time at which the answer was written, or before: what ended by then is closed in it."""
+    if answer.date_ms is None:
+        # It is not dated: the time there when we asked is what is sure.
+        return rest.clock.earliest_ms(answer.sent)
+    return min(answer.date_ms, rest.clock.latest_ms(answer.received))
