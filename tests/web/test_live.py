@@ -14,6 +14,7 @@ from cryptai.web.live import PriceHub, Subscriber
 def price(symbol: str = "BTC/USDT", value: float = 1.0, exchange: str = "binance") -> dict[str, Any]:
     return {
         "type": "price", "exchange": exchange, "symbol": symbol, "price": value, "ts": 1, "change_24h": 0.0,
+        "practice": exchange == "practice",
     }  # fmt: skip
 
 
@@ -39,6 +40,20 @@ async def test_a_follower_gets_the_newest_at_once_and_every_change() -> None:
     assert await taken(subscriber) == [{**price(value=1.0), "seq": 1}]
     hub.publish(price(value=2.0))
     assert await taken(subscriber) == [{**price(value=2.0), "seq": 2}]
+
+
+@pytest.mark.parametrize(("exchange", "practice"), [("practice", True), ("binance", False)])
+@pytest.mark.parametrize("kind", ["price", "candle", "state"])
+async def test_every_event_says_whether_its_venue_is_the_practice_market(
+    exchange: str, practice: bool, kind: str
+) -> None:
+    hub, subscriber = PriceHub(), Subscriber()
+    bare = {**(price() if kind == "price" else candle(0, closed=False)), "type": kind, "exchange": exchange}
+    bare.pop("practice", None)
+    topics = [("price", exchange, "BTC/USDT"), ("bar", exchange, "BTC/USDT", "1h"), ("state",)]
+    hub.follow(subscriber, topics, {})
+    hub.publish(bare)
+    assert [(f["type"], f["practice"]) for f in await taken(subscriber)] == [(kind, practice)]
 
 
 async def test_a_slow_follower_holds_one_frame_a_topic_however_much_comes() -> None:

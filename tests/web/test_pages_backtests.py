@@ -76,6 +76,8 @@ def test_the_points_of_the_equity_begin_and_end_as_the_run_does(hers: Client) ->
     assert points[0][:2] == [int(ts[0]), equity[0]]
     assert points[-1][:2] == [int(ts[-1]), equity[-1]]
     trades = hers.get(f"{address}trades.json").json()
+    for answer in (hers.get(f"{address}equity.json").json(), trades):
+        assert (answer["exchange"], answer["practice"]) == ("binance", False)
     assert len(trades["trades"]) == trades["all"] == run.result()["metrics"]["trades"]
 
 
@@ -131,7 +133,19 @@ def test_the_history_is_filtered_and_an_empty_filter_says_so(hers: Client) -> No
     assert "<b>buy_and_hold</b> ETH/USDT" in page
     assert "<b>ema_trend</b>" not in page
     assert "No run fits this filter" in hers.get(PAGE, {"market": "XRP"}).content.decode()
-    assert "<b>ema_trend</b> BTC/USDT" in hers.get(PAGE, {"market": "btc-usdt"}).content.decode()
+
+
+@pytest.mark.parametrize(
+    "text", ["BTCUSDT", "btc-usdt", "BTC/USDT", "btc_usdt", "btc", "BTC/", "c-us", " BTC "]
+)
+def test_the_history_knows_a_market_by_any_spelling_and_by_a_part_of_its_name(
+    hers: Client, text: str
+) -> None:
+    hers.post(PAGE, ASKED)
+    hers.post(PAGE, {"strategy": "buy_and_hold", "symbol": "ETH/USDT", "timeframe": "1h"})
+    page = hers.get(PAGE, {"market": text}).content.decode()
+    assert "<b>ema_trend</b> BTC/USDT" in page
+    assert "<b>buy_and_hold</b> ETH/USDT" not in page
 
 
 def test_a_run_whose_files_are_gone_says_so(hers: Client) -> None:

@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 from django.test import Client
 
-from conftest import HOUR, START
+from conftest import HOUR, START, made_candles
 from cryptai.features.trend import ema
+from cryptai.market.store import CandleStore
 from cryptai.web import live
-from cryptai.web.pages import stored
+from cryptai.web.pages import market, stored
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cryptai.workspace import Workspace
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +118,35 @@ def test_the_trades_of_a_strategy_come_as_marks_inside_the_bars(here: Client) ->
         assert bought > 0
         assert sold > 0
         assert reason in ("signal", "stop", "target", "end")
+
+
+@pytest.mark.parametrize("venue", ["binance", "practice"])
+def test_every_json_answer_says_which_venue_it_is_of_and_whether_it_is_practice(
+    here: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, venue: str
+) -> None:
+    store = CandleStore(tmp_path)
+    store.write(venue, made_candles())
+    monkeypatch.setattr(live, "store", lambda: store)
+    for address in (
+        "/markets.json?",
+        "/markets/BTC-USDT/candles.json?timeframe=1h&limit=2",
+        "/markets/BTC-USDT/trades.json?timeframe=1h&strategy=ema_trend",
+    ):
+        answer = here.get(f"{address}&exchange={venue}").json()
+        assert (answer["exchange"], answer["practice"]) == (venue, venue == "practice")
+    drawn = data_of(here.get(f"/markets/BTC-USDT/?exchange={venue}"))
+    assert (drawn["exchange"], drawn["practice"]) == (venue, venue == "practice")
+
+
+def test_the_chart_gets_the_newest_trades_and_their_number(
+    here: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = "/markets/BTC-USDT/trades.json?exchange=binance&timeframe=1h&strategy=ema_trend"
+    whole = here.get(address).json()
+    monkeypatch.setattr(market, "_MOST_TRADES", 2)
+    few = here.get(address).json()
+    assert few["trades"] == whole["trades"][-2:]
+    assert few["all"] == whole["all"] == len(whole["trades"])
 
 
 def test_only_a_built_in_strategy_is_run_for_the_chart(here: Client, home: Workspace) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 HERE = {"host": "localhost:8000", "client": "127.0.0.1"}
 PRICE = {
     "type": "price", "exchange": "binance", "symbol": "BTC/USDT", "price": 7.0, "ts": 1, "change_24h": 0.01,
+    "practice": False,
 }  # fmt: skip
 
 
@@ -112,7 +113,7 @@ async def test_what_was_seen_is_not_sent_again_within_one_epoch(
 async def test_the_last_candle_of_one_series_comes_live(hub: live.PriceHub) -> None:
     bar = {
         "type": "candle", "exchange": "binance", "symbol": "BTC/USDT", "timeframe": "1h",
-        "bar": [0, 1.0, 2.0, 0.5, 1.5, 9.0], "closed": False,
+        "bar": [0, 1.0, 2.0, 0.5, 1.5, 9.0], "closed": False, "practice": False,
     }  # fmt: skip
     async with Socket(**HERE) as socket:
         await socket.opened()

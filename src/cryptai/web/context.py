@@ -33,3 +33,8 @@ def of_venue(exchange: str) -> dict[str, Any]:
         "venue_state": feed.state if exchange == feed.exchange else "stored",
         "practice": exchange == PRACTICE,
     }
+
+
+def marked(exchange: str) -> dict[str, Any]:
+    """Return `exchange practice`: what every JSON answer about a venue carries."""
+    return {"exchange": exchange, "practice": exchange == PRACTICE}

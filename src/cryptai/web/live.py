@@ -65,10 +65,10 @@ class PriceHub:
         self._followers: dict[Topic, set[Subscriber]] = {}
 
     def publish(self, event: dict[str, Any]) -> None:
-        """Keep an event of the feed as the newest of its topic and offer it to those who follow."""
+        """Keep a feed's event, marked `practice` or not, as its topic's newest, and offer it to followers."""
         topic = _topic(event)
         seq = self._newest[topic]["seq"] + 1 if topic in self._newest else 1
-        newest = {**event, "seq": seq}
+        newest = {**event, "practice": event["exchange"] == PRACTICE, "seq": seq}
         self._newest[topic] = newest
         frame = json.dumps(newest, separators=(",", ":"), allow_nan=False)
         self._frames[topic] = frame

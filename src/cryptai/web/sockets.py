@@ -8,7 +8,7 @@ A browser says what it wants, as often as it likes within reason::
 
 Each name replaces what it said before under it; `exchange` is the feed's where it is not given. It first gets
 `{"type": "hello", "epoch": …}`, then the newest of all it follows and every change, as the feed's events
-with a `seq`, and the feed's state. After a break it sends
+with a `seq` and `practice`, and the feed's state. After a break it sends
 back `epoch` and the last `seq` seen of each symbol.
 """
 

@@ -8,17 +8,18 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.paginator import Paginator
+from django.db.models import Q
 from django.http import Http404, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from cryptai.errors import CryptaiError, InputError, LimitExceeded, UnknownName
+from cryptai.market.symbol import parse_symbol
 from cryptai.market.timeframe import TIMEFRAMES, Timeframe
 from cryptai.web import live
-from cryptai.web.context import of_venue, shown
+from cryptai.web.context import marked, of_venue, shown
 from cryptai.web.pages import chart, curve, forms, outcome, stored
-from cryptai.web.pages.market import trade_marks
 from cryptai.web.research.models import Run
 
 if TYPE_CHECKING:
@@ -79,14 +80,17 @@ def run_equity(request: HttpRequest, pk: str) -> HttpResponse:
     """Answer `[time, equity, drawdown]` points, 2,000 at most, extremes kept."""
     row = _completed(request, pk)
     ts, equity = row.equity()
-    return JsonResponse({"points": curve.points(ts, equity, float(row.result()["capital"]))})
+    points = curve.points(ts, equity, float(row.result()["capital"]))
+    return JsonResponse({**marked(row.exchange), "points": points})
 
 
 @require_safe
 def run_trades(request: HttpRequest, pk: str) -> HttpResponse:
     """Answer the run's trades as the chart draws them, the newest 20,000."""
-    trades = _completed(request, pk).result()["trades"]
-    return JsonResponse({"trades": trade_marks(trades[-_MOST_MARKS:]), "all": len(trades)})
+    row = _completed(request, pk)
+    trades = row.result()["trades"]
+    newest = chart.marks_of_rows(trades[-_MOST_MARKS:])
+    return JsonResponse({**marked(row.exchange), "trades": newest, "all": len(trades)})
 
 
 def _form(
@@ -112,7 +116,7 @@ def _form(
     if wanted["of"]:
         runs = runs.filter(strategy=wanted["of"])
     if wanted["market"]:
-        runs = runs.filter(symbol__icontains=wanted["market"].replace("-", "/"))
+        runs = runs.filter(_of_market(wanted["market"]))
     if wanted["status"] in Run.Status.values:
         runs = runs.filter(status=wanted["status"])
     history = Paginator(runs, _HISTORY).get_page(request.GET.get("page"))
@@ -131,6 +135,15 @@ def _form(
     return render(request, "pages/backtesting.html", page, status=status)
 
 
+def _of_market(text: str) -> Q:
+    # A part of a name, or a whole one in any of its spellings; BTC/USDT finds its perpetual too.
+    part = Q(symbol__icontains=text.replace("-", "/").replace("_", "/"))
+    try:
+        return part | Q(symbol__startswith=parse_symbol(text))
+    except InputError:
+        return part
+
+
 def _chart(row: Run, found: dict[str, Any]) -> dict[str, Any] | None:
     # The candles under the newest trade; None where they are not stored any more.
     from cryptai.market.times import parse_time  # noqa: PLC0415
@@ -143,7 +156,7 @@ def _chart(row: Run, found: dict[str, Any]) -> dict[str, Any] | None:
         )
     except CryptaiError:
         return None
-    return {**chart.as_json(bars, {}, older=older), "exchange": row.exchange} if len(bars) else None
+    return {**marked(row.exchange), **chart.as_json(bars, {}, older=older)} if len(bars) else None
 
 
 def _row(request: HttpRequest, pk: str) -> Run:

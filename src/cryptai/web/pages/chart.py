@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptai.web.pages.numbers import decimals_of, number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -79,6 +79,31 @@ def as_json(shown: Candles, columns: Mapping[str, NDArray[np.float64]], *, older
         "indicators": {name: [_short(v) for v in values.tolist()] for name, values in columns.items()},
         "older": older,
     }
+
+
+def marks(trades: NDArray[Any]) -> list[tuple[Any, ...]]:
+    """Return trades (`Result.trades`) as the chart draws them: side, entry, exit, pnl, exit reason.
+
+    Entry and exit are two columns each, the bar's open time (ms UTC) and the price of the fill.
+    """
+    columns = (
+        trades["side"], trades["entry_time"].astype("i8"), trades["entry_price"],
+        trades["exit_time"].astype("i8"), trades["exit_price"], trades["pnl"], trades["exit_reason"],
+    )  # fmt: skip
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def marks_of_rows(trades: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+    """Return the same of trades as `backtest --json` writes them."""
+    from cryptai.market.times import parse_time  # noqa: PLC0415
+
+    return [
+        (
+            t["side"], parse_time(t["entry_time"], field="entry_time"), t["entry_price"],
+            parse_time(t["exit_time"], field="exit_time"), t["exit_price"], t["pnl"], t["exit_reason"],
+        )
+        for t in trades
+    ]  # fmt: skip
 
 
 def _short(value: float) -> float | None:

@@ -11,9 +11,9 @@ from django.views.decorators.http import require_safe
 
 from cryptai.errors import DataError, InputError
 from cryptai.market.symbol import parse_symbol, url_symbol
-from cryptai.market.timeframe import DAY_MS, Timeframe
+from cryptai.market.timeframe import DAY_MS, LATEST_MS, Timeframe
 from cryptai.web import board, live
-from cryptai.web.context import shown
+from cryptai.web.context import marked, shown
 from cryptai.web.errors import problem
 from cryptai.web.pages import chart, drawing, stored, watch
 from cryptai.web.pages.numbers import decimals_of, number
@@ -59,9 +59,8 @@ def markets_json(request: HttpRequest) -> HttpResponse:
     """Answer the names of all markets of the venue, for the search field and the palette."""
     exchange = shown(request)["exchange"]
     names = stored.symbols(live.store().markets(exchange))
-    return JsonResponse(
-        {"markets": [{"symbol": n, "exchange": exchange, "url": _address(n, exchange)} for n in names]}
-    )
+    rows = [{"symbol": name, "exchange": exchange, "url": _address(name, exchange)} for name in names]
+    return JsonResponse({**marked(exchange), "markets": rows})
 
 
 @require_safe
@@ -105,7 +104,7 @@ def market(request: HttpRequest, symbol: str) -> HttpResponse:
         "picture": _picture(bars, columns),
         "table": list(reversed(_rows(bars))),
         "data": {
-            **chart.as_json(bars, columns, older=older), "exchange": exchange,
+            **marked(exchange), **chart.as_json(bars, columns, older=older),
             "signals": [_band(s) for s in signals if s.timeframe == frame],
         },
         "strategies": _strategies(),
@@ -120,7 +119,7 @@ def candles_json(request: HttpRequest, symbol: str) -> HttpResponse:
     exchange = shown(request)["exchange"]
     try:
         frame = Timeframe(request.GET.get("timeframe", ""))
-        before = _whole(request, "before", None, 0, 7_258_118_400_000)
+        before = _whole(request, "before", None, 0, LATEST_MS)
         limit = _whole(request, "limit", chart.FIRST_BARS, 1, chart.MOST_BARS)
         bars, wide, older = chart.window(
             live.store(),
@@ -134,7 +133,8 @@ def candles_json(request: HttpRequest, symbol: str) -> HttpResponse:
         return problem(404, str(error))
     except InputError as error:
         return problem(400, str(error), field=error.field)
-    return JsonResponse(chart.as_json(bars, chart.indicators(wide, len(bars)), older=older))
+    columns = chart.indicators(wide, len(bars))
+    return JsonResponse({**marked(exchange), **chart.as_json(bars, columns, older=older)})
 
 
 @require_safe
@@ -162,22 +162,8 @@ def trades_json(request: HttpRequest, symbol: str) -> HttpResponse:
         return problem(404, str(error))
     except InputError as error:
         return problem(400, str(error), field=error.field)
-    return JsonResponse(
-        {"strategy": name, "trades": trade_marks(result.as_object()["trades"][-_MOST_TRADES:])}
-    )
-
-
-def trade_marks(trades: list[dict[str, Any]]) -> list[list[Any]]:
-    """Return trades as the chart draws them: side, entry ms and price, exit ms and price, pnl, reason."""
-    from cryptai.market.times import parse_time  # noqa: PLC0415
-
-    return [
-        [
-            t["side"], parse_time(t["entry_time"], field="entry_time"), t["entry_price"],
-            parse_time(t["exit_time"], field="exit_time"), t["exit_price"], t["pnl"], t["exit_reason"],
-        ]
-        for t in trades
-    ]  # fmt: skip
+    newest = chart.marks(result.trades[-_MOST_TRADES:])
+    return JsonResponse({**marked(exchange), "strategy": name, "trades": newest, "all": len(result.trades)})
 
 
 def _figures(
