@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from django.shortcuts import render
 
 from cryptai.errors import DataError, WorkspaceError
+from cryptai.market import quality
 from cryptai.market.timeframe import TIMEFRAMES
 from cryptai.web.errors import problem
 
@@ -56,5 +57,4 @@ def near(wanted: str, known: Iterable[str]) -> list[str]:
 
 def freshness(stored: Stored, now_ms: int) -> str:
     """Return one word for how new the newest bar is: fresh, late (up to two bars missing) or stale."""
-    missing = (stored.timeframe.last_closed(now_ms) - stored.last_ts) // stored.timeframe.ms
-    return "fresh" if missing <= 0 else "late" if missing <= 2 else "stale"
+    return quality.freshness(stored.last_ts, stored.timeframe, now_ms)
