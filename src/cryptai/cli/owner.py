@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 
 import typer
@@ -30,18 +29,9 @@ def reset_password(json_: Json = False) -> None:
 
     Works beside a running server.
     """
-    from cryptai.workspace import open_workspace
+    from cryptai.cli.platform import open_platform
 
-    workspace = open_workspace(create=False)
-    if not workspace.database.exists():
-        raise WorkspaceError(
-            f"The workspace {workspace.root} has no owner yet; `cryptai up` makes one, or name another "
-            "folder with CRYPTAI_HOME."
-        )
-    os.environ.update(CRYPTAI_HOME=str(workspace.root), DJANGO_SETTINGS_MODULE="cryptai.web.settings")
-    import django
-
-    django.setup()
+    workspace = open_platform()
     from django.db import DatabaseError
 
     from cryptai.web.accounts.models import User

@@ -7,8 +7,10 @@ import json
 import logging
 import os
 from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cryptai.web.settings")
@@ -80,6 +82,7 @@ async def _live(receive: Receive, send: Send) -> None:
             tasks = [
                 asyncio.create_task(_follow(), name="follow"),
                 asyncio.create_task(board.keep(), name="board"),
+                asyncio.create_task(import_module(settings.JOB_RUNNER).keep(), name="schedule"),
             ]
             await send({"type": "lifespan.startup.complete"})
         else:

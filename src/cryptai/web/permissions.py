@@ -65,6 +65,8 @@ PERMISSIONS: Final[Mapping[str, Mapping[str, Who]]] = {
     "run-equity": {"GET": USER},
     "run-trades": {"GET": USER},
     **({"styleguide": {"GET": HERE}} if settings.DEBUG else {}),
+    # What keeps the platform up is its owner's.
+    "jobs": {"GET": OWNER, "POST": OWNER},
     # The API.
     "api-backtests": {"POST": PROGRAM},
     # Sign-in.

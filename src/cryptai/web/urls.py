@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.urls import include, path
 
-from cryptai.web.ops import health
+from cryptai.web.ops import health, page
 
 # What is not used has no page: mail addresses are users' own, and there are no groups yet.
 admin.site.unregister([EmailAddress, Group])
@@ -18,6 +18,7 @@ admin.site.site_header = admin.site.site_title = "CryptAI"
 urlpatterns = [
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
+    path("ops/jobs/", page.jobs_page, name="jobs"),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
     path("signals/api/", include("cryptai.web.research.urls")),

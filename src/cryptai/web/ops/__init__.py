@@ -1,1 +1,1 @@
-"""Whether it runs: health, readiness."""
+"""Whether it runs: health, readiness, and the jobs that keep it up."""

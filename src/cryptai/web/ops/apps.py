@@ -1,4 +1,4 @@
-"""The app of health and readiness."""
+"""The app of health, readiness and jobs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class OpsConfig(AppConfig):
-    """Health and readiness."""
+    """Health, readiness and jobs."""
 
     name = "cryptai.web.ops"
     label = "ops"

@@ -1,0 +1,134 @@
+"""Market data kept whole beside the live feed: the newest bars, what was missed, and every hole.
+
+Each job serves every venue of which candles are stored and for which there is a source. What is stored
+already is not asked for again, so a job that finds nothing missing costs the venue nothing. The practice
+market needs none of this: it is derived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from cryptai.errors import SourceError
+from cryptai.market.exchange import PRACTICE
+from cryptai.market.source import LARGE_PAIRS
+from cryptai.seams import now_ms
+from cryptai.web import live
+from cryptai.web.jobs import job
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from cryptai.market.source import CandleSource
+    from cryptai.market.store import CandleStore, Stored
+
+    # What to do for one venue; it returns why which series failed.
+    FillVenue: TypeAlias = Callable[[CandleSource, CandleStore, list[Stored]], Awaitable[dict[str, str]]]
+
+_TIMEFRAMES: Final = ("1h", "4h", "1d")
+# The venue's newest page and a little: a job that runs every hour needs no more.
+_HOURLY_BARS: Final = 1_500
+_DAILY_BARS: Final = 10_000
+
+
+@job(every="1h")
+def update_historical_data_task() -> str:
+    """Fetch the newest bars of every stored series."""
+    return _fill_stored(lambda _stored: _HOURLY_BARS)
+
+
+@job(cron="30 2 * * *")
+def update_historical_data_daily_task() -> str:
+    """Fetch what the hourly runs missed in the last 10,000 bars of every stored series."""
+    return _fill_stored(lambda _stored: _DAILY_BARS)
+
+
+@job(cron="0 3 * * 0", heavy=True)
+def weekly_gap_check_and_fill_task() -> str:
+    """Look for holes from the first stored bar of every series on, and ask the venue for each once more."""
+    return _fill_stored(_whole, told=_holes_told)
+
+
+@job(cron="0 1 * * *")
+def sync_market_data_task() -> str:
+    """See to it that every followed market has its last 1,000 bars of 1h, 4h and 1d."""
+
+    async def fill_venue(source: CandleSource, store: CandleStore, stored: list[Stored]) -> dict[str, str]:
+        symbols = sorted({*LARGE_PAIRS, *(one.symbol for one in stored)})
+        return await _fill(source, store, {(frame, 1000): symbols for frame in _TIMEFRAMES})
+
+    return _each_venue(fill_venue)
+
+
+def _fill_stored(
+    bars_of: Callable[[Stored], int], told: Callable[[Iterable[Stored]], str] | None = None
+) -> str:
+    async def fill_venue(source: CandleSource, store: CandleStore, stored: list[Stored]) -> dict[str, str]:
+        groups: dict[tuple[str, int], list[str]] = defaultdict(list)
+        for one in stored:
+            groups[str(one.timeframe), bars_of(one)].append(one.symbol)
+        return await _fill(source, store, groups)
+
+    return _each_venue(fill_venue, told)
+
+
+def _whole(stored: Stored) -> int:
+    return (now_ms() - stored.first_ts) // stored.timeframe.ms + 1
+
+
+async def _fill(
+    source: CandleSource, store: CandleStore, groups: dict[tuple[str, int], list[str]]
+) -> dict[str, str]:
+    from cryptai.market.sync import fill  # noqa: PLC0415 (heavy: not at start)
+
+    failed: dict[str, str] = {}
+    for (timeframe, bars), symbols in groups.items():
+        filled = await fill(source, store, symbols, [timeframe], bars=bars)
+        failed |= {f"{symbol} {frame}": why for (symbol, frame), why in filled.failed.items()}
+    return failed
+
+
+def _each_venue(fill_venue: FillVenue, told: Callable[[Iterable[Stored]], str] | None = None) -> str:
+    """Let each real venue be filled and say what came of it; raise `SourceError` where something failed."""
+    from cryptai.market.source import sources  # noqa: PLC0415 (heavy: not at start)
+
+    store = live.store()
+    said, failures = [], []
+    for venue in store.exchanges():
+        if venue == PRACTICE or venue not in sources:
+            continue
+        before = store.markets(venue)
+        try:
+            failed = asyncio.run(_with_source(venue, store, before, fill_venue))
+        except SourceError as error:
+            failures.append(str(error))
+            continue
+        after = store.markets(venue)
+        added = sum(one.bars for one in after) - sum(one.bars for one in before)
+        said.append(f"{venue}: {added:,} bars added to {len(after)} series.{told(after) if told else ''}")
+        if failed:
+            first, why = next(iter(failed.items()))
+            failures.append(f"{venue}: {len(failed)} series failed, the first {first}: {why}")
+    if failures:
+        raise SourceError(" ".join([*failures, *said]))
+    return " ".join(said) or "No candles of a venue that can be asked are stored."
+
+
+async def _with_source(
+    venue: str, store: CandleStore, stored: list[Stored], fill_venue: FillVenue
+) -> dict[str, str]:
+    from cryptai.market.source import open_source  # noqa: PLC0415
+
+    source = await asyncio.to_thread(open_source, venue)  # imports its libraries
+    try:
+        await source.ping()
+        return await fill_venue(source, store, stored)
+    finally:
+        await source.aclose()
+
+
+def _holes_told(stored: Iterable[Stored]) -> str:
+    holes = sum(one.holes for one in stored)
+    return f" {holes:,} bars the venue does not have stay holes."

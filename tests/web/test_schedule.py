@@ -1,0 +1,131 @@
+"""The jobs of market data ask a venue for what is missing, and for nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from conftest import HOUR, START, made_candles
+from cryptai import seams
+from cryptai.errors import SourceError
+from cryptai.market import source as port
+from cryptai.market.candles import Candles
+from cryptai.market.store import CandleStore
+from cryptai.web import live
+from cryptai.web.jobs import jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BARS = 2_500
+WHOLE = made_candles(bars=BARS)
+# What the venue itself never had.
+NEVER = 700
+
+
+class Venue:
+    """A venue with one market; it remembers for what it was asked."""
+
+    name = "standin"
+    title = "Stand-in"
+    practice = False
+    asked: list[tuple[str, int]]
+    away = False
+
+    async def ping(self) -> None:
+        if self.away:
+            raise SourceError("Stand-in can't be reached from here.")
+
+    async def history(self, symbol: str, timeframe: str, *, end_ms: int | None = None, bars: int) -> Candles:
+        assert timeframe == "1h" or symbol != "BTC/USDT"
+        self.asked.append((symbol, bars))
+        if symbol != "BTC/USDT":
+            raise SourceError(f"Stand-in has trouble with {symbol}.")
+        end = end_ms or START + BARS * HOUR
+        return _of_venue().between(end - bars * HOUR, end)
+
+    def now_ms(self) -> int:
+        return seams.now_ms()
+
+    async def aclose(self) -> None:
+        pass
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CandleStore]:
+    """A store with 1,990 of the venue's first 2,000 bars; the clock stands at its newest close."""
+    made = CandleStore(tmp_path / "candles")
+    kept = np.ones(2_000, bool)
+    kept[[NEVER, *range(100, 104), *range(1_990, 1_995)]] = False
+    made.write("standin", _taken(made_candles(bars=BARS), kept))
+    made.write("practice", made_candles(bars=10))
+    made.write("elsewhere", made_candles(bars=10))
+    monkeypatch.setattr(live, "_store", made)
+    monkeypatch.setattr(Venue, "asked", [], raising=False)
+    monkeypatch.setattr(Venue, "away", False)
+    monkeypatch.setitem(port.sources._found, "standin", Venue)
+    with seams.replaced(now_ns=lambda: (START + BARS * HOUR) * 1_000_000):
+        yield made
+
+
+def test_the_hourly_job_brings_the_newest_bars(store: CandleStore) -> None:
+    said = jobs.get("update_historical_data_task")()
+    assert said == "standin: 505 bars added to 1 series."
+    assert store.read("standin", "BTC/USDT", "1h").ts[-1] == START + (BARS - 1) * HOUR
+    again = jobs.get("update_historical_data_task")()
+    assert again == "standin: 0 bars added to 1 series."
+    assert Venue.asked == [("BTC/USDT", 500), ("BTC/USDT", 5)], "nothing is asked for twice"
+
+
+def test_the_weekly_job_fills_every_hole_and_says_what_stays_one(store: CandleStore) -> None:
+    said = jobs.get("weekly_gap_check_and_fill_task")()
+    assert said == ("standin: 509 bars added to 1 series. 1 bars the venue does not have stay holes.")
+    read = store.read("standin", "BTC/USDT", "1h")
+    assert np.array_equal(read.ts, _of_venue().ts)
+    assert np.array_equal(read.close, _of_venue().close)
+
+
+def test_the_daily_job_reaches_back_farther_than_the_hourly(store: CandleStore) -> None:
+    del store
+    assert jobs.get("update_historical_data_daily_task")() == "standin: 509 bars added to 1 series."
+
+
+def test_a_venue_that_is_away_fails_the_job_with_its_words(
+    store: CandleStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Venue, "away", True)
+    digest = store.markets("standin")[0].digest
+    with pytest.raises(SourceError, match="Stand-in can't be reached"):
+        jobs.get("update_historical_data_task")()
+    assert store.markets("standin")[0].digest == digest
+
+
+def test_one_market_that_fails_is_named_and_the_others_are_kept(store: CandleStore) -> None:
+    store.write("standin", made_candles("ETH/USDT", bars=100))
+    with pytest.raises(SourceError, match=r"1 series failed, the first ETH/USDT 1h: .*505 bars added"):
+        jobs.get("update_historical_data_task")()
+
+
+def test_without_a_venue_there_is_nothing_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = CandleStore(tmp_path / "candles")
+    empty.write("practice", made_candles(bars=10))
+    monkeypatch.setattr(live, "_store", empty)
+    for name in ("update_historical_data_task", "sync_market_data_task"):
+        assert jobs.get(name)() == "No candles of a venue that can be asked are stored."
+
+
+def _of_venue() -> Candles:
+    kept = np.ones(BARS, bool)
+    kept[NEVER] = False
+    return _taken(WHOLE, kept)
+
+
+def _taken(candles: Candles, kept: np.ndarray) -> Candles:
+    kept = np.r_[kept, np.zeros(len(candles) - len(kept), bool)]
+    columns = {
+        name: getattr(candles, name)[kept] for name in ("ts", "open", "high", "low", "close", "volume")
+    }
+    return Candles(**columns, symbol=candles.symbol, timeframe=candles.timeframe)
