@@ -6,9 +6,11 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -183,6 +185,25 @@ def test_an_unknown_venue_or_a_newer_workspace_is_a_sentence(tmp_path: Path) -> 
     done = cryptai(tmp_path, "up")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert "newer" in done.stderr
+
+
+def test_a_database_with_migrations_of_a_newer_version_is_a_sentence_and_stays_as_it_was(
+    tmp_path: Path,
+) -> None:
+    database = open_workspace(tmp_path).database
+    with closing(sqlite3.connect(database)) as db:
+        db.execute(
+            "CREATE TABLE django_migrations (id integer PRIMARY KEY AUTOINCREMENT, app varchar(255) NOT NULL,"
+            " name varchar(255) NOT NULL, applied datetime NOT NULL)"
+        )
+        db.execute("INSERT INTO django_migrations VALUES (1, 'research', '9999_of_tomorrow', '2030-01-01')")
+        db.commit()
+    done = cryptai(tmp_path, "up", "--port", str(free_port()))
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert "newer CryptAI (research.9999_of_tomorrow)" in done.stderr
+    with closing(sqlite3.connect(database)) as db:
+        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    assert sorted(tables) == ["django_migrations", "sqlite_sequence"]
 
 
 def test_a_new_password_beside_the_running_server_ends_the_old_sessions_and_tokens(server: Server) -> None:

@@ -100,12 +100,31 @@ def _prepare(workspace: Workspace) -> Credentials | None:
     from cryptai.web.accounts.models import User
 
     try:
+        _check_not_newer(workspace)
         call_command("migrate", interactive=False, verbosity=0)
         return User.objects.first_start()
     except DatabaseError as error:
         raise WorkspaceError(
             f"The database {workspace.database} cannot be used ({error}); mend it, or restore a backup."
         ) from error
+
+
+def _check_not_newer(workspace: Workspace) -> None:
+    # An older program would run on tables it does not know. A package's own migrations are left to it: those
+    # it has folded together are missing from the disk too.
+    from django.apps import apps
+    from django.db import connection
+    from django.db.migrations.loader import MigrationLoader
+
+    loader = MigrationLoader(connection)
+    ours = {config.label for config in apps.get_app_configs() if config.name.startswith("cryptai.")}
+    unknown = {key for key in loader.applied_migrations if key[0] in ours} - set(loader.disk_migrations)
+    if unknown:
+        names = ", ".join(sorted(f"{app}.{name}" for app, name in unknown))
+        raise WorkspaceError(
+            f"The database {workspace.database} was made by a newer CryptAI ({names}); update CryptAI, or "
+            "name another folder with CRYPTAI_HOME."
+        )
 
 
 def _address(host: str, port: int) -> str:
