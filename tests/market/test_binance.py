@@ -144,7 +144,7 @@ def test_what_is_not_strict_json_is_refused(text):
 
 def kline(said_ms=NOON + HOUR_MS, **changes):
     k = {"t": NOON, "i": "1h", "o": "10", "h": "12", "l": "9", "c": "11", "v": "5", "x": True} | changes
-    return json.dumps({"stream": "x", "data": {"e": "kline", "E": NOON + HOUR_MS, "s": "BTCUSDT", "k": k}})
+    return json.dumps({"stream": "x", "data": {"e": "kline", "E": said_ms, "s": "BTCUSDT", "k": k}})
 
 
 def test_a_kline_is_closed_when_the_venue_says_so_and_only_then():

@@ -496,6 +496,7 @@ async def test_over_real_sockets_a_disconnect_loses_no_close(world, monkeypatch)
             exchange.now_ms = world.ms = NOON + 6 * HOUR_MS + 1_000
             await world.state("live", times=2)
             await exchange.connected.wait()
+            exchange.now_ms = world.ms = NOON + 7 * HOUR_MS
             await exchange.send_bar("BTC/USDT", "1h", NOON + 6 * HOUR_MS, closed=True)
             await world.until(lambda: NOON + 6 * HOUR_MS in world.closes(timeframe="1h"))
             assert not feed.status.practice

@@ -11,13 +11,14 @@ from cryptai import seams
 from cryptai.errors import SourceError
 from cryptai.market.exchange import PRACTICE
 from cryptai.market.following import Following
+from cryptai.market.reconcile import Reconciler
 from cryptai.market.source import LARGE_PAIRS, Backoff, open_source
 from cryptai.market.symbol import parse_symbol
 from cryptai.market.sync import fill
 from cryptai.market.timeframe import Timeframe
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from cryptai.market.source import CandleSource
     from cryptai.market.store import CandleStore
@@ -193,6 +194,7 @@ class Feed:
         following = Following(
             source, self._store, self._publish, self._symbols, self._timeframes, self._bars, self._silence_s
         )
+        reconciler = Reconciler(source, self._store, self._symbols, self._timeframes)
         while True:
             began = seams.monotonic()
             try:
@@ -201,7 +203,7 @@ class Feed:
                     following.check()
                     self._was_live = True
                     self._tell("live", self._notice or f"Following {source.title}.")
-                    await following.deliver()
+                    await _both(following.deliver(), reconciler.run())
             except SourceError as error:
                 if error.permanent and not self._was_live:
                     raise
@@ -233,3 +235,16 @@ class Feed:
             self._status = replace(self._status, since_ms=seams.now_ms())
         self._status = replace(self._status, state=state, message=message)
         self._publish(self._status.as_event())
+
+
+async def _both(*work: Coroutine[Any, Any, None]) -> None:
+    """Do several things for ever; the first that fails ends the others, and is raised."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

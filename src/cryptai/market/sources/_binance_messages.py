@@ -46,7 +46,7 @@ def parse_message(text: str | bytes, names: Mapping[str, str]) -> Event | None:
     """Return what a message of the combined stream says; None if it is about nothing we follow.
 
     `names` gives our symbol for the venue's: `{"BTCUSDT": "BTC/USDT"}`. A kline is closed when the venue
-    says so (`k.x`), and only then.
+    says so (`k.x`) at a time of its own (`E`) at which it can be, and only then.
     """
     message = parse_json(text, "a stream message")
     data = message.get("data") if isinstance(message, dict) else None
@@ -57,7 +57,7 @@ def parse_message(text: str | bytes, names: Mapping[str, str]) -> Event | None:
         return None
     try:
         if data.get("e") == "kline":
-            return _kline(data["k"], symbol)
+            return _kline(data["k"], symbol, data["E"])
         if data.get("e") == "24hrMiniTicker":
             return _mini_ticker(data, symbol)
     except (KeyError, TypeError) as error:
@@ -75,7 +75,7 @@ def parse_date(header: str | None) -> int | None:
         return None
 
 
-def _kline(k: Any, symbol: str) -> Bar | None:
+def _kline(k: Any, symbol: str, said_ms: Any) -> Bar | None:
     if k["i"] not in TIMEFRAMES:
         return None
     frame, what = Timeframe(k["i"]), f"a {k['i']} kline of {symbol}"
@@ -84,7 +84,8 @@ def _kline(k: Any, symbol: str) -> Bar | None:
     ts = _time(k["t"], what)
     opens, high, low, close, volume = (_number(k[key], what) for key in "ohlcv")
     _candles([[ts], [opens], [high], [low], [close], [volume]], symbol, frame, what)
-    return Bar(symbol, str(frame), (ts, opens, high, low, close, volume), closed=k["x"])
+    closed = k["x"] and _time(said_ms, what) >= ts + frame.ms
+    return Bar(symbol, str(frame), (ts, opens, high, low, close, volume), closed=closed)
 
 
 def _mini_ticker(data: dict[str, Any], symbol: str) -> Price:
