@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cryptai.errors import CryptaiError, InputError
-    from cryptai.front import backtest, scan, strategies
+    from cryptai.front import backtest, scan, strategy_names
     from cryptai.market.candles import Candles
     from cryptai.market.files import read_candles
     from cryptai.market.store import CandleStore
@@ -31,7 +31,7 @@ _HOMES = {
     "InputError": "cryptai.errors",
     "backtest": "cryptai.front",
     "scan": "cryptai.front",
-    "strategies": "cryptai.front",
+    "strategy_names": "cryptai.front",
     "Candles": "cryptai.market.candles",
     "read_candles": "cryptai.market.files",
     "CandleStore": "cryptai.market.store",

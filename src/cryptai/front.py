@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cryptai.market.store import CandleStore
-from cryptai.strategies.user import strategy_names
+from cryptai.strategies.user import strategy_names as names_in
 from cryptai.trading.request import BacktestRequest
 from cryptai.trading.run import run_on
 from cryptai.trading.scan import scan as scan_store
@@ -56,6 +56,6 @@ def scan(exchange: str = "binance", **options: Any) -> list[Signal]:
     )
 
 
-def strategies() -> list[str]:
+def strategy_names() -> list[str]:
     """Return the names of all strategies, built-in and the workspace's own."""
-    return strategy_names(open_workspace(create=False).strategies)
+    return names_in(open_workspace(create=False).strategies)
