@@ -119,6 +119,25 @@ def test_one_broken_file_does_not_hide_the_other_strategies(stored, capsys):
     assert len(listed) == 5
 
 
+def test_a_file_that_ends_the_process_does_not_hide_the_other_strategies(stored, capsys):
+    (stored.strategies / "leaver.py").write_text("import sys\nsys.exit(0)")
+    assert len(_json(capsys, ["strategies"])["strategies"]) == 5
+    assert main(["backtest", "leaver", "--symbol", "BTCUSDT", "--timeframe", "1h"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "SystemExit" in err
+
+
+def test_what_a_users_strategy_prints_is_not_the_answer(stored, capsys):
+    (stored.strategies / "talker.py").write_text(OWN.replace("average =", "print('hello'); average ="))
+    assert main(["backtest", "talker", "--symbol", "BTCUSDT", "--timeframe", "1h", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["strategy"] == "talker"
+    assert "hello" in err
+    assert main(["signals", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["exchange"] == "binance"
+
+
 def test_the_human_view_says_the_same_numbers(stored, capsys):
     told = _json(capsys, ASKED)
     assert main(ASKED) == 0
@@ -151,6 +170,10 @@ REFUSED = [
     (["signals", "--date", "2150-01-01"], "future"),
     (["signals", "--date", "today"], "not a time"),
     (["signals", "--top", "-1"], "top"),
+    (["signals", "--date", ""], "date is empty"),
+    ([*ASKED, "--from", ""], "from is empty"),
+    ([*ASKED, "--min-reward-risk", ""], "min_reward_risk is empty"),
+    ([*ASKED, "--capital", "1e308"], "range of numbers"),
 ]
 
 

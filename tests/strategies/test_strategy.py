@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from cryptai.errors import InputError, UnknownName
@@ -69,6 +70,15 @@ def test_a_wrong_parameter_is_a_sentence(given, field, words):
     assert refused.value.field == field
 
 
+def test_numbers_of_numpy_are_numbers():
+    given = {"fast": np.int64(5), "slow": np.float64(9.0), "allow_short": np.True_}
+    assert values_of(build(strategies.get("ema_trend"), given)) == {
+        "fast": 5,
+        "slow": 9,
+        "allow_short": True,
+    }
+
+
 def test_text_is_read():
     made = build(strategies.get("ema_trend"), {"fast": "5", "slow": "10", "allow_short": "true"})
     assert values_of(made) == {"fast": 5, "slow": 10, "allow_short": True}
@@ -92,6 +102,11 @@ def test_a_users_file_is_found_by_its_name_and_stays_out_of_the_registry(tmp_pat
         ("import nothing_of_that_name", "ModuleNotFoundError"),
         ("x = 1", "holds 0"),
         (OWN + OWN.replace("class Mine", "class Other"), "holds 2"),
+        ("import sys\nsys.exit(0)", "SystemExit: 0.*line 2"),
+        (OWN.replace('= param(20, low=2, high=100, meaning="period")', ""), "period has no default"),
+        (OWN.replace("period: int", "period: str"), "period must be an int, a float or a bool"),
+        (OWN.replace("period: int", "period: 'Nothing'"), "annotations cannot be read.*Nothing"),
+        (OWN.replace('"""Mine."""', 'stop = "none"'), "its stop must be a number"),
     ],
 )
 def test_a_users_file_that_is_no_strategy_is_a_sentence(tmp_path, text, words):

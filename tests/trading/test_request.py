@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from cryptai.errors import InputError
@@ -19,6 +20,12 @@ def test_text_and_numbers_say_the_same():
     )
     assert a == b
     assert a.capital == 5000.0
+
+
+def test_numbers_of_numpy_are_numbers():
+    request = BacktestRequest.parse({"strategy": "x", "capital": np.int64(5000), "fee": np.float32(0.5)})
+    assert (request.capital, request.fee) == (5000.0, 0.5)
+    assert {type(request.capital), type(request.fee)} == {float}
 
 
 def test_absent_and_empty_are_the_defaults():

@@ -225,6 +225,28 @@ def test_a_strategy_of_the_wrong_length_or_that_raises_is_a_sentence():
         backtest(candles, Raising(*(((False,) * 3,) * 4)))
 
 
+def test_a_strategy_that_ends_the_process_is_a_sentence():
+    candles = Candles(
+        START + np.arange(3) * HOUR, *np.array((FLAT,) * 3, float).T, np.ones(3), "BTC/USDT", "1h"
+    )
+
+    class Leaving(Scripted):
+        def signals(self, candles):
+            raise SystemExit(0)
+
+    with pytest.raises(InputError, match="SystemExit"):
+        backtest(candles, Leaving(*(((False,) * 3,) * 4)))
+
+
+def test_amounts_beyond_floating_point_are_refused():
+    tiny = np.array((FLAT,) * 3, float).T * 1e-312
+    candles = Candles(START + np.arange(3) * HOUR, *tiny, np.ones(3), "BTC/USDT", "1h")
+    entering = Scripted((True, False, False), *(((False,) * 3,) * 3))
+    with pytest.raises(InputError, match="range of numbers") as refused:
+        backtest(candles, entering)
+    assert refused.value.field == "capital"
+
+
 @pytest.mark.parametrize(
     ("entry", "exits", "words"),
     [

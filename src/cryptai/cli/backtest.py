@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cryptai.cli.options import Exchange, Json
+from cryptai.cli.options import Exchange, Json, answers_only, refuse_empty
 
 if TYPE_CHECKING:
     from cryptai.trading.result import Result
@@ -63,11 +63,13 @@ def backtest(
     from cryptai.trading.request import BacktestRequest
 
     options: dict[str, Any] = {
-        "strategy": strategy, "symbol": symbol, "timeframe": timeframe, "exchange": exchange, "from": from_,
+        "symbol": symbol, "timeframe": timeframe, "exchange": exchange, "from": from_,
         "to": to, "capital": capital, "fee": fee, "slippage": slippage, "stop": stop, "target": target,
         "size": size, "risk": risk, "min_reward_risk": min_reward_risk, "param": param or [],
     }  # fmt: skip
-    result = _run(BacktestRequest.parse(options), candles)
+    refuse_empty(options)
+    with answers_only():
+        result = _run(BacktestRequest.parse({**options, "strategy": strategy}), candles)
     if json_:
         print(json.dumps(result.as_object(), allow_nan=False))
     else:

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Exchange = Annotated[str, typer.Option("--exchange", metavar="NAME", help="The venue the candles are from.")]
+
+
+def refuse_empty(options: Mapping[str, Any]) -> None:
+    """Refuse an option given as nothing: `--from "$FROM"` of an unset variable is not the default."""
+    from cryptai.errors import InputError
+
+    for name, value in options.items():
+        if value == "":
+            raise InputError(f"{name} is empty; give a value, or leave it out.", field=name)
+
+
+def answers_only() -> AbstractContextManager[Any]:
+    """Keep what a user's strategy prints away from stdout, which belongs to the answer."""
+    return redirect_stdout(sys.stderr)

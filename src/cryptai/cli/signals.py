@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryptai.cli.options import Exchange, Json
+from cryptai.cli.options import Exchange, Json, answers_only, refuse_empty
 
 if TYPE_CHECKING:
     from cryptai.signals import Signal
@@ -38,17 +38,13 @@ def signals(
     from cryptai.trading.scan import scan
     from cryptai.workspace import open_workspace
 
+    refuse_empty({"date": date, "exchange": exchange})
     workspace = open_workspace(create=False)
-    as_of_ms = _end_of_day(date) if date else None
-    found = best(
-        scan(
-            CandleStore(workspace.candles),
-            exchange,
-            as_of_ms=as_of_ms,
-            strategies_folder=workspace.strategies,
-        ),
-        top,
-    )
+    as_of_ms = None if date is None else _end_of_day(date)
+    store = CandleStore(workspace.candles)
+    with answers_only():
+        standing = scan(store, exchange, as_of_ms=as_of_ms, strategies_folder=workspace.strategies)
+    found = best(standing, top)
     if json_:
         told = {"exchange": exchange, "practice": exchange == PRACTICE, "date": date}
         print(json.dumps({**told, "signals": [s.as_object() for s in found]}, allow_nan=False))

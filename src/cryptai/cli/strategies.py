@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from cryptai.cli.options import Json
+from cryptai.cli.options import Json, answers_only
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +21,8 @@ def strategies(json_: Json = False) -> None:
 
     A file of your own in the workspace's `strategies/` folder is listed under the file's name.
     """
-    found = _described()
+    with answers_only():
+        found = _described()
     if json_:
         print(json.dumps({"strategies": found}, allow_nan=False))
         return

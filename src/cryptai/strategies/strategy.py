@@ -6,6 +6,7 @@ import dataclasses
 import math
 import re
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast, get_type_hints
 
 from cryptai.errors import InputError, UnknownName
@@ -154,7 +155,7 @@ def _typed(declared: Parameter, value: object) -> float | bool:
             raise InputError(f"{declared.name} must be true or false, was {str(value)[:40]!r}.", field=field)
         return known[text]
     what = "a whole number" if declared.type is int else "a number"
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, Real | str):
         raise InputError(f"{declared.name} must be {what}, was {str(value)[:40]!r}.", field=field)
     try:
         number = float(value)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import traceback
+from numbers import Real
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from cryptai.errors import InputError, UnknownName
-from cryptai.strategies.strategy import USER_MODULES, Strategy, strategies
+from cryptai.strategies.strategy import USER_MODULES, Strategy, parameters, strategies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +39,8 @@ def find_strategy(name: str, folder: Path | None = None) -> type[Strategy]:
     UnknownName
         With the near names.
     InputError
-        If the file cannot be imported, holds no strategy or several, or bears a built-in's name.
+        If the file cannot be imported, holds no strategy or several, bears a built-in's name, or its class
+        declares what no form or command could fill in.
     """
     files = user_files(folder)
     if name in strategies:
@@ -59,7 +62,7 @@ def _import(name: str, file: Path) -> type[Strategy]:
     try:
         # Read afresh each time: Python's own cache would miss an edit within the same second.
         exec(compile(file.read_bytes(), str(file), "exec"), module.__dict__)  # noqa: S102 (what the file is for)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit() in a user's file must not end the command
         raise InputError(
             f"{file} cannot be imported: {what_failed(error, file)}.", field="strategy"
         ) from error
@@ -74,7 +77,28 @@ def _import(name: str, file: Path) -> type[Strategy]:
         )
     cls: type[Strategy] = found[0]
     cls.name = name
+    wrong = _unfit(cls)
+    if wrong:
+        raise InputError(f"{file} is no strategy yet: {wrong}.", field="strategy")
     return cls
+
+
+def _unfit(cls: type[Strategy]) -> str | None:
+    try:
+        declared = parameters(cls)
+    except Exception as error:  # noqa: BLE001 (annotations are the user's code too)
+        return f"its annotations cannot be read ({what_failed(error)})"
+    for p in declared:
+        if p.type not in (int, float, bool):
+            return f"its parameter {p.name} must be an int, a float or a bool"
+        default: object = p.default
+        if not isinstance(default, Real):
+            return f"its parameter {p.name} has no default; write {p.name}: {p.type.__name__} = param(…)"
+    for name in ("stop", "target"):
+        value: object = getattr(cls, name, math.nan)
+        if isinstance(value, bool) or not isinstance(value, Real):
+            return f"its {name} must be a number, such as 0.08, or math.nan for none"
+    return None
 
 
 def what_failed(error: BaseException, file: Path | None = None) -> str:

@@ -54,7 +54,8 @@ def backtest(
     Raises
     ------
     InputError
-        For rules, costs or capital that cannot be, a range without bars, or a strategy that fails.
+        For rules, costs or capital that cannot be, a range without bars, a strategy that fails, or amounts
+        beyond the range of floating point.
     """
     costs = check_costs(costs or Costs())
     shorts = bool(getattr(strategy, "allow_short", False))
@@ -87,6 +88,14 @@ def backtest(
         n, *address, days, trades.ctypes.data, len(trades), int(close_at_end), end.ctypes.data
     )  # fmt: skip
     records = trades[:count]
+    with np.errstate(over="ignore", invalid="ignore"):
+        sound = math.isfinite(equity.sum())
+    if not sound:
+        raise InputError(
+            f"A capital of {capital:g} at prices about {bars.close[0]:g} leaves the range of numbers; "
+            "choose a capital nearer to the prices.",
+            field="capital",
+        )
     return Result(
         strategy=strategy.name,
         params=values_of(strategy),
@@ -119,7 +128,7 @@ def decided(strategy: Strategy, candles: Candles) -> Signals:
         columns = (("entry", signals.entry, -1, 1), ("exits", signals.exits, 0, EXIT_LONG | EXIT_SHORT))
     except CryptaiError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a user's sys.exit() would end the command as if all were well
         raise InputError(
             f"The strategy {strategy.name} failed: {what_failed(error)}.", field="strategy"
         ) from error

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, Final
 
 from cryptai.errors import InputError, UnknownName
@@ -110,7 +111,7 @@ def _number(name: str, value: object) -> float:
     if name in ("stop", "target") and isinstance(value, str) and value.strip().lower() == "none":
         return math.nan
     number: float | None = None
-    if isinstance(value, int | float | str) and not isinstance(value, bool):
+    if not isinstance(value, bool) and isinstance(value, Real | str):
         with suppress(ValueError, OverflowError):
             number = float(value)
     if number is None:
