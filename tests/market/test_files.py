@@ -176,7 +176,7 @@ BAD_CSV = {
     "unsorted": ("\n".join([HEADER, ROWS[1], ROWS[0]]), "earlier than the bar before it; sort by time"),
     "duplicate": ("\n".join([HEADER, ROWS[0], ROWS[0]]), "its time is doubled"),
     "off the grid": (changed(1, "ts", T0 + HOUR + 1), "a 1h bar cannot open at"),
-    "seconds": (GOOD.replace("00000,10", "00,10"), "Are these seconds? Times are milliseconds"),
+    "seconds": (GOOD.replace("00000,10", "00,10"), "are these seconds (times are milliseconds)?"),
     "microseconds": (
         GOOD.replace("00000,10", "00000000,10"),
         "is not milliseconds UTC between 1970 and 2200",

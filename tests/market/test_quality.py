@@ -80,7 +80,7 @@ def test_a_wrong_time_is_named_with_its_row(row: int, time: int, sentence: str) 
 def test_seconds_are_recognised() -> None:
     columns = flat(10)
     columns["ts"] = columns["ts"] // 1000
-    with pytest.raises(DataError, match="Are these seconds"):
+    with pytest.raises(DataError, match="are these seconds"):
         check_columns(columns, Timeframe("1h"))
 
 

@@ -147,10 +147,10 @@ def _check_times(ts: NDArray[np.int64], timeframe: Timeframe) -> None:
     off = heads[(ts[heads] - timeframe.origin_ms) % timeframe.ms != 0]
     if len(off):
         row = int(off[0])
-        hint = " Are these seconds? Times are milliseconds." if ts[-1] < 10_000_000_000 else ""
-        _refuse(ts, row, f"a {timeframe} bar cannot open at {ts[row]}: off the timeframe's grid.{hint}")
+        hint = "; are these seconds (times are milliseconds)?" if ts[-1] < 10_000_000_000 else ""
+        _refuse(ts, row, f"a {timeframe} bar cannot open at {ts[row]}: off the timeframe's grid{hint}")
 
 
 def _refuse(ts: NDArray[np.int64], row: int, what: str, start: int = 0) -> NoReturn:
     when = np.datetime_as_string(np.datetime64(int(ts[row]), "ms"), unit="s")
-    raise DataError(f"Row {start + row} ({when}Z): {what.rstrip('.')}.")
+    raise DataError(f"Row {start + row} ({when}Z): {what}{'' if what.endswith('?') else '.'}")
