@@ -157,7 +157,7 @@ def test_a_kline_is_closed_when_the_venue_says_so_and_only_then():
 
 def test_a_kline_called_closed_before_its_end_is_not():
     assert parse_message(kline(said_ms=NOON + HOUR_MS - 1), NAMES).closed is False
-    with pytest.raises(SourceError, match="lacks 'E'|the time None"):
+    with pytest.raises(SourceError, match=r"lacks 'E'|the time None"):
         parse_message(kline(said_ms=None), NAMES)
 
 
