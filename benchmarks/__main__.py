@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks import one_run, whole_process
+from benchmarks import one_run, storage, whole_process
 
-ALL = {"one_run": one_run.measure, "whole_process": whole_process.measure}
+ALL = {"one_run": one_run.measure, "storage": storage.measure, "whole_process": whole_process.measure}
 
 
 def main() -> None:

@@ -14,7 +14,8 @@ from endless import bars
 from cryptai import seams
 from cryptai.errors import WorkspaceError
 from cryptai.market import catalog as module
-from cryptai.market.catalog import MIGRATIONS, Catalog, Market, Segment
+from cryptai.market.catalog import MIGRATIONS, Catalog
+from cryptai.market.rows import Market, Segment
 from cryptai.market.store import CandleStore
 from cryptai.market.timeframe import Timeframe
 
@@ -77,8 +78,8 @@ def test_a_superseded_segment_stays_with_the_time_of_both_events(catalog: Catalo
     old, new = Segment("2021", "aa", 3, 0, 2), Segment("2021", "bb", 4, 0, 3)
     for now, segment in ((1_000, old), (2_000, new), (3_000, old)):
         with seams.replaced(now_ns=lambda now=now: now * 1_000_000), catalog.change() as rows:
-            rows.put(BTC, segment)
-            rows.put(ETH, segment)
+            rows.fold(BTC, bars(0, 3), [segment])
+            rows.fold(ETH, bars(0, 3), [segment])
     with catalog.look() as rows:
         assert rows.segments(BTC) == [old]
     with closing(sqlite3.connect(catalog.path)) as db:
@@ -91,7 +92,7 @@ def test_a_superseded_segment_stays_with_the_time_of_both_events(catalog: Catalo
 
 def test_two_truths_for_one_partition_are_refused_by_the_database(catalog: Catalog) -> None:
     with catalog.change() as rows:
-        rows.put(BTC, Segment("2021", "aa", 3, 0, 2))
+        rows.fold(BTC, bars(0, 3), [Segment("2021", "aa", 3, 0, 2)])
     with closing(sqlite3.connect(catalog.path)) as db, pytest.raises(sqlite3.IntegrityError):
         db.execute(
             "INSERT INTO segment (exchange, symbol, timeframe, partition, digest, rows, first_ts, last_ts, "

@@ -73,7 +73,7 @@ def test_a_segment_is_on_the_disk_before_the_catalog_says_so(
     store = CandleStore(tmp_path / "candles")
     store.write("binance", bars(0, 3))
     events.clear()
-    store.write("binance", bars(3, 20_000))
+    CandleStore(store.folder).write("binance", bars(3, 20_000))
     commit = events.index(("sql", "COMMIT"))
     assert (
         events.index(("sql", "PRAGMA synchronous = FULL")) < events.index(("sql", "BEGIN IMMEDIATE")) < commit

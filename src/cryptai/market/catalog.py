@@ -1,139 +1,41 @@
-"""The candle store's catalog: which segments and tail rows are the truth, in one SQLite file."""
+"""The candle store's catalog: which bars are the truth and since when, in one SQLite file."""
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import weakref
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Final
 
 from cryptai.errors import WorkspaceError
-from cryptai.market.candles import COLUMNS, Candles
 from cryptai.market.durable import make_folder, sync_file, sync_folder
-from cryptai.market.timeframe import TIMEFRAMES, Timeframe
-from cryptai.seams import new_id, now_ms
+from cryptai.market.rows import Rows
+from cryptai.market.schema import MIGRATIONS
+from cryptai.seams import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Each entry brings the catalog from the version of its index to the next one; entries are only ever added.
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
-    (
-        """CREATE TABLE segment (
-            id INTEGER PRIMARY KEY,
-            exchange TEXT NOT NULL, symbol TEXT NOT NULL, timeframe TEXT NOT NULL, partition TEXT NOT NULL,
-            digest TEXT NOT NULL, rows INTEGER NOT NULL, first_ts INTEGER NOT NULL, last_ts INTEGER NOT NULL,
-            written_at_ms INTEGER NOT NULL, superseded_at_ms INTEGER
-        )""",
-        # One truth a partition; what it superseded stays beside it.
-        """CREATE UNIQUE INDEX segment_current ON segment (exchange, symbol, timeframe, partition)
-            WHERE superseded_at_ms IS NULL""",
-        """CREATE TABLE tail (
-            exchange TEXT NOT NULL, symbol TEXT NOT NULL, timeframe TEXT NOT NULL, ts INTEGER NOT NULL,
-            open REAL NOT NULL, high REAL NOT NULL, low REAL NOT NULL, close REAL NOT NULL,
-            volume REAL NOT NULL,
-            PRIMARY KEY (exchange, symbol, timeframe, ts)
-        ) WITHOUT ROWID""",
-    ),
-)
+    # The process and the file a connection was made for.
+    _Identity = tuple[int, int, int] | None
+
 _WAIT_SECONDS: Final = 60.0
-
-
-class Market(NamedTuple):
-    """What candles are kept by: venue, symbol and timeframe."""
-
-    exchange: str
-    symbol: str
-    timeframe: Timeframe
-
-    def __str__(self) -> str:
-        return f"{self.symbol} {self.timeframe} of {self.exchange}"
-
-
-class Segment(NamedTuple):
-    """One file of candles: its partition, the digest of its bars and their extent."""
-
-    partition: str
-    digest: str
-    rows: int
-    first_ts: int
-    last_ts: int
-
-
-class Rows:
-    """The catalog as one transaction sees it."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def markets(self, exchange: str | None = None) -> list[Market]:
-        """Return the markets with bars, by venue, symbol and length of bar."""
-        found = self._db.execute(
-            "SELECT exchange, symbol, timeframe FROM segment WHERE superseded_at_ms IS NULL "
-            "UNION SELECT exchange, symbol, timeframe FROM tail"
-        )
-        markets = [Market(e, s, Timeframe(t)) for e, s, t in found if exchange in (None, e)]
-        return sorted(markets, key=lambda m: (m.exchange, m.symbol, TIMEFRAMES.index(m.timeframe)))
-
-    def segments(self, market: Market) -> list[Segment]:
-        """Return the segments in force, oldest bars first."""
-        found = self._db.execute(
-            "SELECT partition, digest, rows, first_ts, last_ts FROM segment "
-            "WHERE exchange = ? AND symbol = ? AND timeframe = ? AND superseded_at_ms IS NULL "
-            "ORDER BY first_ts",
-            market,
-        )
-        return [Segment(*row) for row in found]
-
-    def tail(self, market: Market) -> Candles:
-        """Return the newest bars, those not in a segment yet; all are newer than every segment's."""
-        found = self._db.execute(
-            "SELECT ts, open, high, low, close, volume FROM tail "
-            "WHERE exchange = ? AND symbol = ? AND timeframe = ? ORDER BY ts",
-            market,
-        ).fetchall()
-        ts, *values = zip(*found, strict=True) if found else ((),) * len(COLUMNS)
-        arrays = (np.array(ts, np.int64), *(np.array(v, np.float64) for v in values))
-        columns: dict[str, Any] = dict(zip(COLUMNS, arrays, strict=True))
-        return Candles(**columns, symbol=market.symbol, timeframe=market.timeframe)
-
-    def append(self, market: Market, candles: Candles) -> None:
-        """Add bars to the tail."""
-        columns = (getattr(candles, name).tolist() for name in COLUMNS)
-        self._db.executemany(
-            "INSERT INTO tail VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(*market, *bar) for bar in zip(*columns, strict=True)],
-        )
-
-    def put(self, market: Market, segment: Segment) -> None:
-        """Make a segment the truth of its partition; the one before it stays as history."""
-        now = now_ms()
-        self._db.execute(
-            "UPDATE segment SET superseded_at_ms = ? WHERE exchange = ? AND symbol = ? AND timeframe = ? "
-            "AND partition = ? AND superseded_at_ms IS NULL",
-            (now, *market, segment.partition),
-        )
-        self._db.execute(
-            "INSERT INTO segment (exchange, symbol, timeframe, partition, digest, rows, first_ts, last_ts, "
-            "written_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*market, *segment, now),
-        )
-
-    def clear_tail(self, market: Market) -> None:
-        """Forget the tail; its bars are in a segment now."""
-        self._db.execute("DELETE FROM tail WHERE exchange = ? AND symbol = ? AND timeframe = ?", market)
+_abandoned: Final[list[sqlite3.Connection]] = []
 
 
 class Catalog:
-    """The SQLite file. Each look and each change is one transaction on a connection of its own.
+    """The SQLite file. Each look and each change is one transaction on a connection that no other uses.
 
-    So it may be used from any thread and after a fork, and many processes read while one writes.
+    So it may be used from any thread and after a fork, and many processes read while one writes. Connections
+    are kept for the next use: SQLite copies its log into the file, and syncs both, when the last one closes.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._idle: list[tuple[_Identity, sqlite3.Connection]] = []
+        weakref.finalize(self, _close_all, self._idle)
 
     @contextmanager
     def look(self) -> Iterator[Rows]:
@@ -162,10 +64,52 @@ class Catalog:
         try:
             if create and not self.path.exists():
                 _create(self.path)
-            with closing(_connect(self.path) if create or self.path.exists() else _empty()) as db:
+            identity = _identity(self.path)
+            if identity is None and not create:
+                with closing(_empty()) as db:
+                    yield db
+                return
+            db = self._take(identity)
+            try:
                 yield db
+            except BaseException:
+                db.close()
+                raise
+            self._idle.append((identity, db))
         except sqlite3.DatabaseError as error:
             raise WorkspaceError(_sentence(self.path, error)) from error
+
+    def _take(self, identity: _Identity) -> sqlite3.Connection:
+        while self._idle:
+            made_for, db = self._idle.pop()
+            if made_for == identity:
+                try:
+                    _bring_up(db, self.path)
+                except BaseException:
+                    db.close()
+                    raise
+                return db
+            if made_for and made_for[0] != os.getpid():
+                _abandoned.append(db)  # closing it here would take the locks of the process we came from
+            else:
+                db.close()  # of a file that was replaced since
+        return _connect(self.path)
+
+
+def _identity(path: Path) -> _Identity:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return os.getpid(), found.st_dev, found.st_ino
+
+
+def _close_all(idle: list[tuple[_Identity, sqlite3.Connection]]) -> None:
+    for made_for, db in idle:
+        if made_for and made_for[0] != os.getpid():
+            _abandoned.append(db)
+        else:
+            db.close()
 
 
 def _create(path: Path) -> None:
@@ -187,7 +131,11 @@ def _create(path: Path) -> None:
 
 def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_WAIT_SECONDS, isolation_level=None
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=_WAIT_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
     )
     try:
         db.execute("PRAGMA synchronous = FULL")
@@ -219,8 +167,11 @@ def _migrate(db: sqlite3.Connection) -> None:
     db.execute("BEGIN IMMEDIATE")
     try:
         for statements in MIGRATIONS[_version(db) :]:
-            for statement in statements:
-                db.execute(statement)
+            for step in statements:
+                if isinstance(step, str):
+                    db.execute(step)
+                else:
+                    step(db)
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
     except BaseException:
         db.execute("ROLLBACK")

@@ -1,23 +1,26 @@
-"""A write to one stored market: new bars laid over the stored ones, then made segments or tail."""
+"""A write to one stored market: new bars compared with the stored ones, then laid into tail or segments."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from zlib import crc32
 
 import numpy as np
 
 from cryptai.errors import ConflictError
+from cryptai.market.bits import chosen, lay_over
 from cryptai.market.candles import COLUMNS, Candles
 from cryptai.market.segments import SegmentFiles, partitions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cryptai.market.catalog import Market, Rows, Segment
+    from cryptai.market.rows import Market, Rows
 
-# Past this many bars a tail is folded into segments.
+# Past this many writes, or this many bars, a tail is folded into segments. A day of minutes is one row.
 TAIL_ROWS: Final = 512
+TAIL_BARS: Final = 16_384
 
 
 @dataclass(frozen=True)
@@ -31,93 +34,91 @@ class Written:
 
 
 class Merge:
-    """One market's part of a write: `add` series in memory, `write` them, and once that holds, `join`."""
+    """One market's part of a write: `add` series in memory, `write` them, and once that holds, `renew`."""
 
-    def __init__(self, market: Market, segments: list[Segment], tail: Candles, files: SegmentFiles) -> None:
-        self.market, self.segments, self.tail, self.files = market, segments, tail, files
-        self.body: Candles | None = None  # the segments' bars, read only if new ones reach back into them
-        self.now = tail
-        self.touched: list[NDArray[np.int64]] = []
-        self.replaced = 0
-        self.whole: Candles | None = None
+    def __init__(self, market: Market, rows: Rows, files: SegmentFiles) -> None:
+        self._market, self._rows, self._files = market, rows, files
+        self._state = rows.state(market)
+        self._tail: Candles | None = None
+        self._new: Candles | None = None  # what this write changes so far
+        self._corrected: list[NDArray[np.int64]] = []
+        self._folded = False
 
     def add(self, new: Candles, *, replace: bool) -> Written:
         """Lay new bars over what is there, or raise `ConflictError` for the first that differs."""
         if not len(new):
             return Written(0, 0, 0)
-        if self.body is None and self.segments and new.ts[0] <= self.segments[-1].last_ts:
-            self.body = self.files.read(self.market, self.segments)
-            self.now = join(self.body, self.now)
         new = _plain_zero(new)
-        at = np.searchsorted(self.now.ts, new.ts)
-        known = at < len(self.now)
-        known[known] = self.now.ts[at[known]] == new.ts[known]
+        if self._new is None and (self._state is None or int(new.ts[0]) > self._state.last_ts):
+            self._new = new  # newer than everything: there is nothing to compare
+            return Written(len(new), 0, 0)
+        stored = self._stored(int(new.ts[0]), int(new.ts[-1]) + 1)
+        at = np.searchsorted(stored.ts, new.ts)
+        known = at < len(stored)
+        known[known] = stored.ts[at[known]] == new.ts[known]
         differs = np.zeros(len(new), bool)
         for name in COLUMNS[1:]:
-            differs[known] |= getattr(self.now, name)[at[known]] != getattr(new, name)[known]
+            differs[known] |= getattr(stored, name)[at[known]] != getattr(new, name)[known]
         if differs.any() and not replace:
-            raise ConflictError(_contradiction(self.market, self.now, new, int(np.argmax(differs))))
-        added = ~known
-        columns = {}
-        for name in COLUMNS:
-            old, values = getattr(self.now, name), getattr(new, name)
-            if differs.any():
-                old = old.copy()
-                old[at[differs]] = values[differs]
-            columns[name] = np.insert(old, at[added], values[added]) if added.any() else old
-        self.now = Candles(**columns, symbol=self.market.symbol, timeframe=self.market.timeframe)
-        self.touched.append(new.ts[added | differs])
-        self.replaced += int(differs.sum())
-        return Written(int(added.sum()), int((known & ~differs).sum()), int(differs.sum()))
+            raise ConflictError(_contradiction(self._market, stored, new, int(np.argmax(differs))))
+        changed = differs | ~known
+        if changed.any():
+            part = new if changed.all() else chosen(new, changed)
+            self._new = part if self._new is None else lay_over(self._new, part)
+        if differs.any():
+            self._corrected.append(new.ts[differs])
+        return Written(int((~known).sum()), int((known & ~differs).sum()), int(differs.sum()))
 
-    def write(self, rows: Rows) -> None:
-        """Append to the tail what is new and little; rewrite the partitions touched otherwise."""
-        touched = np.concatenate(self.touched) if self.touched else self.tail.ts[:0]
-        if not len(touched):
+    def write(self, source: str | None, fetched_at_ms: int | None) -> None:
+        """Append to the tail what is little; rewrite the partitions touched otherwise."""
+        new, state = self._new, self._state
+        if new is None:
             return
-        if self.body is None and not self.replaced and len(self.now) <= TAIL_ROWS:
-            fresh = np.isin(self.now.ts, touched)
-            rows.append(self.market, _rows(self.now, fresh))
+        corrected = np.sort(np.concatenate(self._corrected)) if self._corrected else None
+        rows, bars = (state.tail_rows, state.tail_bars) if state else (0, 0)
+        if bars + len(new) <= TAIL_BARS and rows < _tail_rows(self._market):
+            self._rows.append(self._market, new, source, fetched_at_ms, corrected=corrected)
             return
-        body = self.files.read(self.market, self.segments) if self.body is None else self.body
-        if self.replaced and len(self.tail):
-            # What is corrected was acknowledged once: it becomes a segment before it is superseded.
-            self._put(rows, join(body, self.tail), self.tail.ts)
-        self.whole = self.now if self.body is not None else join(body, self.now)
-        self._put(rows, self.whole, np.concatenate([touched, self.tail.ts]))
-        rows.clear_tail(self.market)
-        self.segments = rows.segments(self.market)
+        over = lay_over(self._read_tail(), new)
+        stored = {segment.partition: segment for segment in self._rows.segments(self._market)}
+        parts = []
+        for name, part in partitions(over):
+            if name in stored:
+                below = self._files.read(
+                    self._market,
+                    [*stored.values()],
+                    stored[name].first_ts,
+                    stored[name].last_ts + 1,
+                    join=False,
+                )
+                parts.append((name, lay_over(below, part)))
+            else:
+                parts.append((name, part))
+        segments = self._files.write(self._market, parts)
+        self._rows.fold(self._market, new, segments, source, fetched_at_ms, corrected=corrected)
+        self._segments = self._rows.segments(self._market)
+        self._folded = True
 
-    def join(self) -> None:
+    def renew(self) -> None:
         """Renew the copy that reads fast, where segments changed."""
-        if self.whole is not None:
-            self.files.join(self.market, self.segments, self.whole)
+        if self._folded:
+            self._files.renew(self._market, self._segments)
 
-    def _put(self, rows: Rows, candles: Candles, touched: NDArray[np.int64]) -> None:
-        touched = np.sort(touched)
-        parts = [
-            (name, part)
-            for name, part in partitions(candles)
-            if np.searchsorted(touched, part.ts[0]) < np.searchsorted(touched, part.ts[-1], "right")
-        ]
-        for segment in self.files.write(self.market, parts):
-            rows.put(self.market, segment)
+    def _stored(self, start_ms: int, end_ms: int) -> Candles:
+        segments = self._rows.segments(self._market)
+        bars = self._files.read(self._market, segments, start_ms, end_ms, join=False)
+        bars = lay_over(bars, self._read_tail().between(start_ms, end_ms))
+        return bars if self._new is None else lay_over(bars, self._new.between(start_ms, end_ms))
 
-
-def join(first: Candles, second: Candles) -> Candles:
-    """Return the bars of both; the second's are all newer."""
-    if not len(second):
-        return first
-    if not len(first):
-        return second
-    columns = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in COLUMNS}
-    # Both are checked, and the catalog keeps the tail behind the segments.
-    return Candles._trusted(columns, first.symbol, first.timeframe)  # noqa: SLF001
+    def _read_tail(self) -> Candles:
+        if self._tail is None:
+            self._tail = self._rows.tail(self._market)
+        return self._tail
 
 
-def _rows(candles: Candles, chosen: NDArray[np.bool_]) -> Candles:
-    columns = {name: getattr(candles, name)[chosen] for name in COLUMNS}
-    return Candles._trusted(columns, candles.symbol, candles.timeframe)  # noqa: SLF001 (some of checked bars)
+def _tail_rows(market: Market) -> int:
+    # Markets that began together do not all fold in the same minute.
+    return TAIL_ROWS - crc32(repr(tuple(market)).encode()) % (TAIL_ROWS // 2)
 
 
 def _plain_zero(candles: Candles) -> Candles:

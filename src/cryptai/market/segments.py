@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
-from cryptai.errors import DataError, InputError
+from cryptai.errors import DataError
+from cryptai.market.arrow import map_columns
+from cryptai.market.bits import columns_of, from_columns
 from cryptai.market.candles import COLUMNS, Candles
-from cryptai.market.catalog import Market, Segment
 from cryptai.market.durable import make_folder, sync_folder, write_whole
+from cryptai.market.rows import Segment
 from cryptai.market.symbol import url_symbol
 from cryptai.market.timeframe import DAY_MS, HOUR_MS
 
@@ -19,7 +23,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from cryptai.market.rows import Market
+
+_Stamp = tuple[str, int, int, int]
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
 _JOINED: Final = "joined"
+# A writer lays the joined copy anew when the bars have grown by this much; before that the next reader does.
+_GROWTH: Final = 1.25
+# Maps kept open: of whole markets, and of single segments.
+_COPIES: Final = 256
+_SEGMENTS: Final = 64
+_BAR_BYTES: Final = 8 * len(COLUMNS)
 
 
 class SegmentFiles:
@@ -28,14 +44,16 @@ class SegmentFiles:
     A segment is one uncompressed Arrow IPC file that holds one partition of a market (minutes: a month,
     hours: a year, days and weeks: all) and is named by the digest of its bars (`Candles.digest`), so what was
     read is known to be what was written. Beside the segments lies one joined copy of them as raw columns,
-    which NumPy alone maps into memory; it is named by the digests it joins, checked against
-    them, and made again when it is missing or wrong.
+    which NumPy alone maps into memory. It is named by the digests it joins and made again when it is missing
+    or wrong. A copy that was on the disk before it got its name bears a time of change made from that name:
+    while it does, nothing was written to it since. Any other is first compared with the digests.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        # Joined copies checked against their digests, as (inode, size, time of change): once a process.
-        self._checked: dict[Market, tuple[str, int, int, int]] = {}
+        # What was mapped and proven in this process, with the (inode, size, time of change) it had then.
+        self._copies: dict[Market, tuple[_Stamp, Candles]] = {}
+        self._segments: dict[Path, tuple[_Stamp, Candles]] = {}
 
     def path(self, market: Market, segment: Segment) -> Path:
         """Return where a segment's file lies."""
@@ -66,65 +84,107 @@ class SegmentFiles:
         sync_folder(home)
         return segments
 
-    def read(self, market: Market, segments: Sequence[Segment]) -> Candles:
-        """Return all bars of these segments, in order of time, as read-only maps of the file.
+    def read(
+        self,
+        market: Market,
+        segments: Sequence[Segment],
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        *,
+        join: bool = True,
+    ) -> Candles:
+        """Return the bars of these segments that open in `[start_ms, end_ms)`, in order of time, read-only.
+
+        They are maps of the joined copy. Where there is none it is made, unless `join` says not to.
 
         Raises
         ------
         DataError
             If a segment's file is missing, or holds other bars than its name says.
         """
-        if not segments:
-            empty = np.empty((len(COLUMNS), 0), np.int64)
-            return _from_bits(empty, market)
-        joined = self._read_joined(market, segments)
-        if joined is None:
-            parts = [self._read_segment(market, segment) for segment in segments]
-            bits = np.concatenate([_bits(part) for part in parts], axis=1)
-            joined = _from_bits(bits, market)
-            self.join(market, segments, joined)
-        return joined
+        joined = self._read_joined(market, segments) if segments else None
+        if joined is not None:
+            return joined.between(start_ms, end_ms)
+        parts = [
+            columns_of(self._read_segment(market, segment))
+            for segment in segments
+            if join
+            or (
+                (end_ms is None or segment.first_ts < end_ms)
+                and (start_ms is None or segment.last_ts >= start_ms)
+            )
+        ]
+        empty = np.empty((len(COLUMNS), 0), np.int64)
+        candles = from_columns(np.concatenate([empty, *parts], axis=1), market.symbol, market.timeframe)
+        if join and segments:
+            self._join(market, segments, candles, sync=False)
+        return candles.between(start_ms, end_ms)
 
-    def join(self, market: Market, segments: Sequence[Segment], candles: Candles) -> None:
-        """Lay the joined copy of all segments in force beside them, in the place of an older one."""
+    def renew(self, market: Market, segments: Sequence[Segment]) -> None:
+        """Make the joined copy that reads fast, where that is worth its writing.
+
+        Bars that come in small portions do not rewrite all before them each time: the copy grows in steps.
+        """
+        bars = sum(segment.rows for segment in segments)
+        with suppress(OSError):
+            before = max((p.stat().st_size for p in self._home(market).glob(f"{_JOINED}.*.npy")), default=0)
+            if bars < before / _BAR_BYTES * _GROWTH or self._joined_path(market, segments).exists():
+                return
+            self._join(market, segments, self.read(market, segments, join=False), sync=True)
+
+    def _join(self, market: Market, segments: Sequence[Segment], candles: Candles, *, sync: bool) -> None:
         path = self._joined_path(market, segments)
-        # No sync: a copy that a power cut tears is found out by its digests and made again.
         try:
-            write_whole(path, lambda draft: _save(draft, _bits(candles)), sync=False)
+            write_whole(path, lambda draft: _save(draft, candles, _mark(path) if sync else None), sync=sync)
             for other in path.parent.glob(f"{_JOINED}.*.npy"):
                 if other != path:
-                    other.unlink(missing_ok=True)
+                    other.unlink(missing_ok=True)  # who has it mapped keeps it
         except OSError:
             return  # a full or read-only disk costs speed here, not candles
 
     def _read_joined(self, market: Market, segments: Sequence[Segment]) -> Candles | None:
         path = self._joined_path(market, segments)
         try:
+            stamp = _stamp(path)
+            known = self._copies.get(market)
+            if known and known[0] == stamp:
+                return known[1]
             bits = np.load(path, mmap_mode="r", allow_pickle=False)
-            state = path.stat()
         except (OSError, ValueError, EOFError):
             return None
         wanted = (len(COLUMNS), sum(segment.rows for segment in segments))
         if bits.shape != wanted or bits.dtype != np.int64 or not bits.flags.c_contiguous:
             return None
-        candles = _from_bits(bits, market)
-        stamp = (path.name, state.st_ino, state.st_size, state.st_mtime_ns)
-        if self._checked.get(market) != stamp:
-            start = 0
-            for segment in segments:
-                if candles[start : start + segment.rows].digest != segment.digest:
-                    return None
-                start += segment.rows
-            self._checked[market] = stamp
+        candles = from_columns(bits, market.symbol, market.timeframe)
+        if not self._proven(path, stamp, candles, segments):
+            return None
+        _keep(self._copies, market, (stamp, candles), _COPIES)
         return candles
+
+    def _proven(self, path: Path, stamp: _Stamp, candles: Candles, segments: Sequence[Segment]) -> bool:
+        if stamp[-1] == _mark(path):
+            return True
+        ends = np.cumsum([segment.rows for segment in segments]).tolist()
+        return all(
+            candles[end - segment.rows : end].digest == segment.digest
+            for segment, end in zip(segments, ends, strict=True)
+        )
 
     def _read_segment(self, market: Market, segment: Segment) -> Candles:
         path = self.path(market, segment)
+        try:
+            stamp = _stamp(path)
+        except OSError:
+            stamp = None
+        known = self._segments.get(path)
+        if stamp and known and known[0] == stamp:
+            return known[1]
         candles = _read(path, market, segment)
-        if candles is None:
+        if candles is None or stamp is None:
             raise DataError(
                 f"The segment {path} is missing or damaged; bring it back with: cryptai restore FILE."
             )
+        _keep(self._segments, path, (stamp, candles), _SEGMENTS)
         return candles
 
     def _joined_path(self, market: Market, segments: Sequence[Segment]) -> Path:
@@ -158,28 +218,33 @@ def digest_of(digests: Iterable[str]) -> str:
 
 
 def _read(path: Path, market: Market, segment: Segment) -> Candles | None:
-    import polars as pl  # noqa: PLC0415 (see SegmentFiles.write)
-
     try:
-        frame = pl.read_ipc(path)
-        columns: dict[str, Any] = {name: frame[name].to_numpy() for name in COLUMNS}
-        candles = Candles(**columns, symbol=market.symbol, timeframe=market.timeframe)
-    except (OSError, InputError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        candles = from_columns(map_columns(path, len(COLUMNS)), market.symbol, market.timeframe)
+    except (OSError, ValueError):
         return None
     return candles if candles.digest == segment.digest else None
 
 
-def _bits(candles: Candles) -> np.ndarray[Any, np.dtype[np.int64]]:
-    return np.stack([getattr(candles, name).view(np.int64) for name in COLUMNS])
+def _stamp(path: Path) -> _Stamp:
+    state = path.stat()
+    return path.name, state.st_ino, state.st_size, state.st_mtime_ns
 
 
-def _from_bits(bits: np.ndarray[Any, np.dtype[np.int64]], market: Market) -> Candles:
-    ts, *values = np.asarray(bits)
-    columns = dict(zip(COLUMNS, (ts, *(v.view(np.float64) for v in values)), strict=True))
-    # They were checked when they came in, and are known by their digest since.
-    return Candles._trusted(columns, market.symbol, market.timeframe)  # noqa: SLF001
+def _keep(known: dict[_Key, _Value], key: _Key, value: _Value, most: int) -> None:
+    known.pop(key, None)
+    for old in list(known)[: max(len(known) - most + 1, 0)]:  # the longest here go first
+        known.pop(old, None)
+    known[key] = value
 
 
-def _save(path: Path, bits: np.ndarray[Any, np.dtype[np.int64]]) -> None:
+def _mark(joined: Path) -> int:
+    # A time between 2001 and 2033, in nanoseconds, that follows from the digests in the file's name.
+    digest = joined.name.split(".")[1]
+    return 10**18 + int(digest[:16], 16) % 10**18
+
+
+def _save(path: Path, candles: Candles, mark: int | None) -> None:
     with path.open("wb") as handle:
-        np.save(handle, bits, allow_pickle=False)
+        np.save(handle, columns_of(candles), allow_pickle=False)
+    if mark is not None:
+        os.utime(path, ns=(mark, mark))

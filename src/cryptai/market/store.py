@@ -6,17 +6,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptai.errors import DataError, WorkspaceError
-from cryptai.market.catalog import Catalog, Market, Segment
+from cryptai.market.absences import Absences
+from cryptai.market.bits import lay_over
+from cryptai.market.catalog import Catalog
 from cryptai.market.exchange import PRACTICE, check_exchange
-from cryptai.market.merge import Merge, Written, join
+from cryptai.market.merge import Merge, Written
+from cryptai.market.rows import Market, Revision, Segment
 from cryptai.market.segments import SegmentFiles, digest_of, partitions
 from cryptai.market.symbol import parse_symbol
+from cryptai.market.synclog import SyncLog
 from cryptai.market.timeframe import Timeframe
+from cryptai.market.times import iso
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cryptai.market.candles import Candles
+    from cryptai.market.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -52,8 +58,10 @@ class CandleStore:
         self.folder = folder
         self._catalog = Catalog(folder / "catalog.sqlite3")
         self._files = SegmentFiles(folder)
-        # Digests of markets with a tail take a read to know: kept by what they were made from.
-        self._digests: dict[Market, tuple[str, int, str]] = {}
+        self.sync_log = SyncLog(self._catalog)
+        self.absences = Absences(self._catalog)
+        # The listing of a market with a tail takes a read to know: kept by what it was made from.
+        self._listed: dict[Market, tuple[tuple[str, str], Stored]] = {}
 
     def read(
         self,
@@ -64,33 +72,47 @@ class CandleStore:
         start_ms: int | None = None,
         end_ms: int | None = None,
         last: int | None = None,
+        as_of_ms: int | None = None,
     ) -> Candles:
         """Return stored bars, read-only: those that open in `[start_ms, end_ms)`, of these the `last`.
 
-        A range that holds no bar gives no bars.
+        A range that holds no bar gives no bars. `digest` of what is returned names exactly these bars.
+        With `as_of_ms` they are as this store knew them at that moment (ms UTC): with everything written
+        until then and nothing written or corrected after it.
 
         Raises
         ------
         DataError
-            If nothing at all is stored for the market, or its files are damaged.
+            If nothing at all is (or then was) stored for the market, or its files are damaged.
         """
         market = _market(exchange, symbol, timeframe)
         with self._catalog.look() as rows:
-            segments, tail = rows.segments(market), rows.tail(market)
+            segments, tail = rows.segments(market, as_of_ms), rows.tail(market, as_of_ms)
             if not segments and not len(tail):
-                raise DataError(_nothing(market, rows.markets()))
-        body = self._files.read(market, segments).between(start_ms, end_ms)
+                raise DataError(_nothing(market, rows, as_of_ms))
+        body = self._files.read(market, segments, start_ms, end_ms, join=as_of_ms is None)
         tail = tail.between(start_ms, end_ms)
         if last is not None:
-            tail = tail[max(len(tail) - last, 0) :]
-            body = body[max(len(body) + len(tail) - last, 0) :]
-        return join(body, tail)
+            body = body[max(len(body) - last, 0) :]
+        bars = lay_over(body, tail)
+        return bars if last is None else bars[max(len(bars) - last, 0) :]
 
-    def write(self, exchange: str, *candles: Candles, replace: bool = False) -> Written:
+    def write(
+        self,
+        exchange: str,
+        *candles: Candles,
+        replace: bool = False,
+        source: str | None = None,
+        fetched_at_ms: int | None = None,
+    ) -> Written:
         """Store bars of one venue, all of them or none; durable when it returns.
 
         Bars that are stored already are counted as `same` when they are equal. One bar each of many
         markets, as a live feed brings them, is one small transaction. A volume of -0.0 is stored as 0.0.
+
+        What a write changes is a revision of the market (see `revisions`), which keeps where the bars
+        came from (`source`, such as "binance rest") and when they were asked for; what it corrects stays
+        readable by `as_of_ms`.
 
         Raises
         ------
@@ -111,19 +133,19 @@ class CandleStore:
                 merges = []
                 # First everything that can be refused, then the writing: a refusal leaves no file behind.
                 for market, places in groups.items():
-                    merge = Merge(market, rows.segments(market), rows.tail(market), self._files)
+                    merge = Merge(market, rows, self._files)
                     for i in places:
                         each[i] = merge.add(candles[i], replace=replace)
                     merges.append(merge)
                 for merge in merges:
-                    merge.write(rows)
+                    merge.write(source, fetched_at_ms)
         except OSError as error:
             raise WorkspaceError(
                 f"The candle store {self.folder} cannot be written ({error.strerror}); nothing was changed. "
                 "Check the folder's permissions and free space."
             ) from error
         for merge in merges:
-            merge.join()
+            merge.renew()
         return Written(
             sum(w.added for w in each), sum(w.same for w in each), sum(w.replaced for w in each), tuple(each)
         )
@@ -141,28 +163,42 @@ class CandleStore:
         with self._catalog.look() as rows:
             return sorted({market.exchange for market in rows.markets()})
 
-    def _stored(self, market: Market, segments: list[Segment], tail: Candles) -> Stored:
-        bars = sum(segment.rows for segment in segments) + len(tail)
-        first = segments[0].first_ts if segments else int(tail.ts[0])
-        last = int(tail.ts[-1]) if len(tail) else segments[-1].last_ts
-        holes = (last - first) // market.timeframe.ms + 1 - bars
-        return Stored(*market, bars, first, last, holes, self._digest(market, segments, tail))
+    def revisions(
+        self, exchange: str, symbol: str, timeframe: str, *, ts: int | None = None
+    ) -> list[Revision]:
+        """Return every write that changed a market, the first one first: what, from where, and when.
 
-    def _digest(self, market: Market, segments: list[Segment], tail: Candles) -> str:
+        With `ts` only those that brought or corrected the bar that opens then. A market without bars has
+        none.
+        """
+        with self._catalog.look() as rows:
+            return rows.revisions(_market(exchange, symbol, timeframe), ts)
+
+    def _stored(self, market: Market, segments: list[Segment], tail: Candles) -> Stored:
         digests = {segment.partition: segment.digest for segment in segments}
-        if not len(tail):
-            return digest_of(digests.values())
-        body = digest_of(digests.values())
-        known = self._digests.get(market)
-        if known and known[:2] == (body, len(tail)):
-            return known[2]
-        # As if the tail were folded: the digest does not tell in which portions the bars came.
-        for partition, part in partitions(join(self._files.read(market, segments), tail)):
-            if part.ts[-1] >= tail.ts[0]:
+        bars = sum(segment.rows for segment in segments)
+        first, last = (segments[0].first_ts, segments[-1].last_ts) if segments else (0, 0)
+        known_by = digest_of(digests.values()), tail.digest
+        known = self._listed.get(market)
+        if known and known[0] == known_by:
+            return known[1]
+        if len(tail):
+            # As if the tail were folded: the listing does not tell in which portions the bars came.
+            rows = {segment.partition: segment.rows for segment in segments}
+            spans = {segment.partition: segment for segment in segments}
+            for partition, part in partitions(tail):
+                if partition in spans:
+                    start, end = spans[partition].first_ts, spans[partition].last_ts + 1
+                    part = lay_over(self._files.read(market, segments, start, end), part)  # noqa: PLW2901
+                bars += len(part) - rows.get(partition, 0)
                 digests[partition] = part.digest
-        digest = digest_of(digests.values())
-        self._digests[market] = (body, len(tail), digest)
-        return digest
+            first = min(first, int(tail.ts[0])) if segments else int(tail.ts[0])
+            last = max(last, int(tail.ts[-1]))
+        holes = (last - first) // market.timeframe.ms + 1 - bars
+        ordered = (digests[partition] for partition in sorted(digests))
+        stored = Stored(*market, bars, first, last, holes, digest_of(ordered))
+        self._listed[market] = known_by, stored
+        return stored
 
 
 def _market(exchange: str, symbol: str, timeframe: str) -> Market:
@@ -170,7 +206,11 @@ def _market(exchange: str, symbol: str, timeframe: str) -> Market:
     return Market(exchange, parse_symbol(symbol), Timeframe(timeframe))
 
 
-def _nothing(market: Market, stored: list[Market]) -> str:
+def _nothing(market: Market, rows: Rows, as_of_ms: int | None) -> str:
+    stored = rows.markets()
+    if market in stored and as_of_ms is not None:
+        since = min(revision.written_at_ms for revision in rows.revisions(market))
+        return f"No bars of {market} were stored by {iso(as_of_ms)}; the first were written at {iso(since)}."
     same = [m.timeframe for m in stored if m[:2] == market[:2]]
     symbols = sorted({m.symbol for m in stored if m.exchange == market.exchange})
     if same:
