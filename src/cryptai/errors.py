@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_LONGEST_NAME = 60
+
 
 class CryptaiError(Exception):
     """The root: catch this to catch everything the package raises on purpose."""
@@ -41,7 +43,8 @@ class UnknownName(InputError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, field: str | None = None) -> None:
         known = sorted(known)
-        near = get_close_matches(name, known, n=3, cutoff=0.5)
+        name = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+        near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
         if near:
             way_out = f"did you mean {' or '.join(near)}?"
         elif known:
