@@ -13,41 +13,25 @@ import threading
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cryptai import seams
 from cryptai.errors import SourceError, WorkspaceError
+from cryptai.market.accounts import GONE_S, Account, boot, open_accounts
 from cryptai.workspace import open_workspace, workspace_root
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from pathlib import Path
 
 CAREFUL_LIMIT: Final = 1200
 """The weight of a minute that is assumed until the venue has told its own."""
 LONGEST_PAUSE_S: Final = 3 * 86_400.0
 
 _FILE: Final = "budget.sqlite3"
-# Any minute of the venue's clock lies within the last 61 seconds of ours, so no clock need agree with it.
-_WINDOW_S: Final = 61.0
 # What other programs behind this address use must fit in the rest.
 _SHARE: Final = 0.9
-# A waiter looks again at least so often; who has not looked for longer than `_GONE_S` is dead.
-_LOOK_S: Final = 2.0
-_GONE_S: Final = 8.0
 _UNTOLD_S: Final = {429: 60.0, 418: 120.0}
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS spent (
-    venue TEXT, address TEXT, boot TEXT, at REAL, process INTEGER, weight INTEGER);
-CREATE INDEX IF NOT EXISTS spent_at ON spent (venue, address, at);
-CREATE TABLE IF NOT EXISTS waiting (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, venue TEXT, address TEXT, process INTEGER, weight INTEGER,
-    seen REAL);
-CREATE TABLE IF NOT EXISTS allowance (venue TEXT, address TEXT, weight INTEGER, PRIMARY KEY (venue, address));
-CREATE TABLE IF NOT EXISTS pause (
-    address TEXT PRIMARY KEY, boot TEXT, until REAL, until_wall_ms INTEGER, seconds REAL);
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +115,10 @@ class Budget:
         told = headers.get("X-MBX-USED-WEIGHT-1M", "")
         if not (told.isascii() and told.isdigit()):
             return
-        with self._change() as db:
-            used, limit = self._used(db), self._limit(db)
+        with self._change() as account:
+            used, limit = account.used(), account.limit()
             if min(int(told), limit) > used:
-                self._count(db, min(int(told), limit) - used, process=0)
+                account.count(min(int(told), limit) - used, process=0)
 
     def refused(self, status: int, headers: Mapping[str, str]) -> float:
         """Note the pause that a refusal asks for and return its seconds; 0 where it asks for none.
@@ -148,27 +132,27 @@ class Budget:
             return 0.0
         # Our clock may run a little faster than the venue's.
         kept = min(seconds, LONGEST_PAUSE_S) * 1.001 + 0.5
-        with self._change() as db:
-            if kept > self._paused(db):
+        with self._change() as account:
+            if kept > account.paused():
                 until, until_wall = seams.monotonic() + kept, seams.now_ms() + int(kept * 1000)
-                db.execute(
+                account.db.execute(
                     "INSERT OR REPLACE INTO pause VALUES (?, ?, ?, ?, ?)",
-                    (self.address, _boot(), until, until_wall, kept),
+                    (self.address, boot(), until, until_wall, kept),
                 )
         return min(seconds, LONGEST_PAUSE_S)
 
     def learn(self, limit: int) -> None:
         """Take the limit of a minute from the venue (exchangeInfo's REQUEST_WEIGHT)."""
-        with self._change() as db:
-            db.execute(
+        with self._change() as account:
+            account.db.execute(
                 "INSERT OR REPLACE INTO allowance VALUES (?, ?, ?)", (self.venue, self.address, max(1, limit))
             )
 
     def state(self) -> BudgetState:
         """Return where it stands now."""
-        with self._change() as db:
+        with self._change() as account:
             return BudgetState(
-                self.venue, self.address, self._used(db), self._limit(db), self._paused(db), self._queued(db)
+                self.venue, self.address, account.used(), account.limit(), account.paused(), account.queued()
             )
 
     def close(self) -> None:
@@ -180,119 +164,37 @@ class Budget:
 
     def _try(self, weight: int, ticket: int | None) -> tuple[float, float, int | None]:
         """Return seconds of pause left, seconds until there may be room, and the place in the queue."""
-        with self._change() as db:
-            pause = self._paused(db)
+        with self._change() as account:
+            pause = account.paused()
             if pause > 0.0:
-                self._drop(db, ticket)
+                account.drop(ticket)
                 return pause, 0.0, None
-            room = max(int(self._limit(db) * _SHARE), weight)
+            room = max(int(account.limit() * _SHARE), weight)
             now = seams.monotonic()
-            db.execute("DELETE FROM waiting WHERE seen < ? OR seen > ?", (now - _GONE_S, now + _GONE_S))
-            ahead = self._ahead(db, ticket)
-            used = self._used(db)
+            account.db.execute("DELETE FROM waiting WHERE seen < ? OR seen > ?", (now - GONE_S, now + GONE_S))
+            ahead = account.ahead(ticket)
+            used = account.used()
             if used + ahead + weight <= room:
-                self._count(db, weight, process=os.getpid())
-                self._drop(db, ticket)
+                account.count(weight, process=os.getpid())
+                account.drop(ticket)
                 return 0.0, 0.0, None
-            ticket = self._queue(db, weight, ticket)
-            return 0.0, self._until(db, used + ahead + weight - room), ticket
-
-    def _ahead(self, db: sqlite3.Connection, ticket: int | None) -> int:
-        """Return the weight of those in the queue who come before this one."""
-        given = dict(
-            db.execute(
-                "SELECT process, SUM(weight) FROM spent WHERE venue = ? AND address = ? GROUP BY process",
-                (self.venue, self.address),
-            ).fetchall()
-        )
-        mine = (given.get(os.getpid(), 0), ticket if ticket is not None else 1 << 62)
-        queue = db.execute(
-            "SELECT id, process, weight FROM waiting WHERE venue = ? AND address = ?",
-            (self.venue, self.address),
-        )
-        return sum(weight for id_, process, weight in queue if (given.get(process, 0), id_) < mine)
-
-    def _until(self, db: sqlite3.Connection, needed: int) -> float:
-        """Return the seconds until so much weight has left the window, at most those until the next look."""
-        freed = 0
-        for at, weight in db.execute(
-            "SELECT at, weight FROM spent WHERE venue = ? AND address = ? ORDER BY at",
-            (self.venue, self.address),
-        ):
-            freed += weight
-            if freed >= needed:
-                return float(min(max(at + _WINDOW_S - seams.monotonic(), 0.02), _LOOK_S))
-        return _LOOK_S
-
-    def _queue(self, db: sqlite3.Connection, weight: int, ticket: int | None) -> int:
-        now = seams.monotonic()
-        kept = "UPDATE waiting SET seen = ? WHERE id = ?"
-        if ticket is not None and db.execute(kept, (now, ticket)).rowcount:
-            return ticket
-        place = db.execute(
-            "INSERT INTO waiting (venue, address, process, weight, seen) VALUES (?, ?, ?, ?, ?)",
-            (self.venue, self.address, os.getpid(), weight, now),
-        )
-        return int(place.lastrowid or 0)
-
-    def _drop(self, db: sqlite3.Connection, ticket: int | None) -> None:
-        if ticket is not None:
-            db.execute("DELETE FROM waiting WHERE id = ?", (ticket,))
+            ticket = account.queue(weight, ticket)
+            return 0.0, account.until(used + ahead + weight - room), ticket
 
     def _leave(self, ticket: int) -> None:
-        with self._change() as db:
-            self._drop(db, ticket)
-
-    def _queued(self, db: sqlite3.Connection) -> int:
-        where = (self.venue, self.address)
-        found = db.execute("SELECT COUNT(*) FROM waiting WHERE venue = ? AND address = ?", where).fetchone()
-        return int(found[0])
-
-    def _count(self, db: sqlite3.Connection, weight: int, *, process: int) -> None:
-        db.execute(
-            "INSERT INTO spent VALUES (?, ?, ?, ?, ?, ?)",
-            (self.venue, self.address, _boot(), seams.monotonic(), process, weight),
-        )
-
-    def _used(self, db: sqlite3.Connection) -> int:
-        now = seams.monotonic()
-        # What another boot spent is older than any window; a time ahead of this clock is of another boot.
-        db.execute(
-            "DELETE FROM spent WHERE at <= ? OR at > ? OR boot != ?", (now - _WINDOW_S, now + 1.0, _boot())
-        )
-        found = db.execute(
-            "SELECT COALESCE(SUM(weight), 0) FROM spent WHERE venue = ? AND address = ?",
-            (self.venue, self.address),
-        ).fetchone()
-        return int(found[0])
-
-    def _limit(self, db: sqlite3.Connection) -> int:
-        found = db.execute(
-            "SELECT weight FROM allowance WHERE venue = ? AND address = ?", (self.venue, self.address)
-        ).fetchone()
-        return int(found[0]) if found else self._careful_limit
-
-    def _paused(self, db: sqlite3.Connection) -> float:
-        found = db.execute(
-            "SELECT boot, until, until_wall_ms, seconds FROM pause WHERE address = ?", (self.address,)
-        ).fetchone()
-        if not found:
-            return 0.0
-        boot, until, until_wall_ms, seconds = found
-        left = until - seams.monotonic() if boot == _boot() else (until_wall_ms - seams.now_ms()) / 1000
-        # Never longer than was told, whatever the clocks say since.
-        return float(min(max(left, 0.0), seconds))
+        with self._change() as account:
+            account.drop(ticket)
 
     @contextmanager
-    def _change(self) -> Iterator[sqlite3.Connection]:
+    def _change(self) -> Iterator[Account]:
         path = self._path()
         with self._lock:
             try:
                 if self._db is None:
-                    self._db = _open(path)
+                    self._db = open_accounts(path)
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
-                    yield self._db
+                    yield Account(self._db, self.venue, self.address, self._careful_limit)
                 except BaseException:
                     self._db.execute("ROLLBACK")
                     raise
@@ -314,7 +216,7 @@ def budget_states(file: Path | None = None) -> list[BudgetState]:
     path = file or workspace_root() / _FILE
     if not path.exists():
         return []
-    with closing(_open(path)) as db:
+    with closing(open_accounts(path)) as db:
         known = db.execute(
             "SELECT venue, address FROM spent UNION SELECT venue, address FROM allowance ORDER BY 1, 2"
         ).fetchall()
@@ -323,19 +225,6 @@ def budget_states(file: Path | None = None) -> list[BudgetState]:
         with closing(Budget(venue, address, file=path)) as budget:
             states.append(budget.state())
     return states
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    # One connection serves the threads of its budget, one at a time.
-    db = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
-    try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.executescript(_SCHEMA)
-    except BaseException:
-        db.close()
-        raise
-    return db
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
@@ -348,12 +237,3 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     except (ValueError, OverflowError):
         return None
     return max(0.0, until - said)
-
-
-@lru_cache(maxsize=1)
-def _boot() -> str:
-    # The monotonic clock counts from the machine's start: its values mean nothing after the next one.
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""

@@ -148,9 +148,7 @@ class Rest:
             async for chunk in answer.aiter_bytes():
                 content += chunk
                 if len(content) > largest:
-                    raise SourceError(
-                        f"Binance sent more than {largest >> 20} MB where little was asked for."
-                    )
+                    raise SourceError(f"Binance sent more than {largest >> 20} MB in one answer.")
         return answer.status_code, answer.headers, bytes(content)
 
     async def _connected(self) -> httpx.AsyncClient:

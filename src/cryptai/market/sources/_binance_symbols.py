@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cryptai.errors import InputError, SourceError
@@ -27,6 +28,8 @@ _STATUS: Final[dict[str, Status]] = {
 }
 # A perpetual's day of delivery, where it has none: 2100-12-25.
 _NEVER_MS: Final = 4_133_404_800_000
+# Decimal() would also take "1_0", "1e9", "nan" and "-0".
+_SIZE: Final = re.compile(r"[0-9]{1,30}(\.[0-9]{1,30})?")
 _CONTRACTS: Final = ("PERPETUAL", "TRADIFI_PERPETUAL")
 
 
@@ -119,15 +122,9 @@ def _limit(rows: Any) -> int:
 
 
 def _decimal(value: Any, what: str, field: str) -> Decimal:
-    try:
-        number = Decimal(value) if isinstance(value, str) else None
-    except InvalidOperation:
-        number = None
-    if number is None or not number.is_finite() or number < 0 or len(value) > 40:
-        raise SourceError(
-            f"Binance sent the symbol {what} with {field} {str(value)[:40]!r}, which is no size."
-        )
-    return number
+    if not isinstance(value, str) or not _SIZE.fullmatch(value):
+        raise SourceError(f"Binance sent {what} with {field} {str(value)[:40]!r}, which is no size.")
+    return Decimal(value)
 
 
 def _time(value: Any) -> int | None:

@@ -1,0 +1,154 @@
+"""What of a budget stands in its file: weights spent, who waits, the limits told, the pauses asked for."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from cryptai import seams
+
+# Any minute of the venue's clock lies within the last 61 seconds of ours, so no clock need agree with it.
+_WINDOW_S: Final = 61.0
+# A waiter looks again at least so often; who has not looked for longer than `GONE_S` is dead.
+_LOOK_S: Final = 2.0
+GONE_S: Final = 8.0
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS spent (
+    venue TEXT, address TEXT, boot TEXT, at REAL, process INTEGER, weight INTEGER);
+CREATE INDEX IF NOT EXISTS spent_at ON spent (venue, address, at);
+CREATE TABLE IF NOT EXISTS waiting (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, venue TEXT, address TEXT, process INTEGER, weight INTEGER,
+    seen REAL);
+CREATE TABLE IF NOT EXISTS allowance (venue TEXT, address TEXT, weight INTEGER, PRIMARY KEY (venue, address));
+CREATE TABLE IF NOT EXISTS pause (
+    address TEXT PRIMARY KEY, boot TEXT, until REAL, until_wall_ms INTEGER, seconds REAL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The rows of one venue and address, within one transaction of who made it."""
+
+    db: sqlite3.Connection
+    venue: str
+    address: str
+    careful_limit: int
+
+    def used(self) -> int:
+        """Return the weight spent in the last minute, and forget what is older."""
+        now = seams.monotonic()
+        # What another boot spent is older than any window; a time ahead of this clock is of another boot.
+        self.db.execute(
+            "DELETE FROM spent WHERE at <= ? OR at > ? OR boot != ?", (now - _WINDOW_S, now + 1.0, boot())
+        )
+        found = self.db.execute(
+            "SELECT COALESCE(SUM(weight), 0) FROM spent WHERE venue = ? AND address = ?",
+            (self.venue, self.address),
+        ).fetchone()
+        return int(found[0])
+
+    def limit(self) -> int:
+        """Return the venue's limit of a minute, or the careful one until it was told."""
+        found = self.db.execute(
+            "SELECT weight FROM allowance WHERE venue = ? AND address = ?", (self.venue, self.address)
+        ).fetchone()
+        return int(found[0]) if found else self.careful_limit
+
+    def count(self, weight: int, *, process: int) -> None:
+        """Note a weight as spent now; process 0 is somebody else behind this address."""
+        self.db.execute(
+            "INSERT INTO spent VALUES (?, ?, ?, ?, ?, ?)",
+            (self.venue, self.address, boot(), seams.monotonic(), process, weight),
+        )
+
+    def paused(self) -> float:
+        """Return the seconds of pause that are left."""
+        found = self.db.execute(
+            "SELECT boot, until, until_wall_ms, seconds FROM pause WHERE address = ?", (self.address,)
+        ).fetchone()
+        if not found:
+            return 0.0
+        then, until, until_wall_ms, seconds = found
+        left = until - seams.monotonic() if then == boot() else (until_wall_ms - seams.now_ms()) / 1000
+        # Never longer than was told, whatever the clocks say since.
+        return float(min(max(left, 0.0), seconds))
+
+    def ahead(self, ticket: int | None) -> int:
+        """Return the weight of those in the queue who come before this one."""
+        given = dict(
+            self.db.execute(
+                "SELECT process, SUM(weight) FROM spent WHERE venue = ? AND address = ? GROUP BY process",
+                (self.venue, self.address),
+            ).fetchall()
+        )
+        mine = (given.get(os.getpid(), 0), ticket if ticket is not None else 1 << 62)
+        queue = self.db.execute(
+            "SELECT id, process, weight FROM waiting WHERE venue = ? AND address = ?",
+            (self.venue, self.address),
+        )
+        return sum(weight for id_, process, weight in queue if (given.get(process, 0), id_) < mine)
+
+    def until(self, needed: int) -> float:
+        """Return the seconds until so much weight has left the window, at most those until the next look."""
+        freed = 0
+        for at, weight in self.db.execute(
+            "SELECT at, weight FROM spent WHERE venue = ? AND address = ? ORDER BY at",
+            (self.venue, self.address),
+        ):
+            freed += weight
+            if freed >= needed:
+                return float(min(max(at + _WINDOW_S - seams.monotonic(), 0.02), _LOOK_S))
+        return _LOOK_S
+
+    def queue(self, weight: int, ticket: int | None) -> int:
+        """Take a place in the queue, or say that the one taken is still wanted; return it."""
+        now = seams.monotonic()
+        kept = "UPDATE waiting SET seen = ? WHERE id = ?"
+        if ticket is not None and self.db.execute(kept, (now, ticket)).rowcount:
+            return ticket
+        place = self.db.execute(
+            "INSERT INTO waiting (venue, address, process, weight, seen) VALUES (?, ?, ?, ?, ?)",
+            (self.venue, self.address, os.getpid(), weight, now),
+        )
+        return int(place.lastrowid or 0)
+
+    def drop(self, ticket: int | None) -> None:
+        """Give a place back."""
+        if ticket is not None:
+            self.db.execute("DELETE FROM waiting WHERE id = ?", (ticket,))
+
+    def queued(self) -> int:
+        """Return how many wait."""
+        where = (self.venue, self.address)
+        found = self.db.execute(
+            "SELECT COUNT(*) FROM waiting WHERE venue = ? AND address = ?", where
+        ).fetchone()
+        return int(found[0])
+
+
+def open_accounts(path: Path) -> sqlite3.Connection:
+    """Return a connection in which each change is one transaction that the caller begins and ends."""
+    # One connection serves the threads of its budget, one at a time.
+    db = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.executescript(_SCHEMA)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+@lru_cache(maxsize=1)
+def boot() -> str:
+    """Return what tells this run of the machine from the one before."""
+    # The monotonic clock counts from the machine's start: its values mean nothing after the next one.
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
