@@ -85,3 +85,21 @@ def test_a_segment_is_on_the_disk_before_the_catalog_says_so(
         assert ("sync", draft) in events[:i], "renamed before its bytes were on the disk"
     folder = max(i for i, event in enumerate(events) if event == ("sync", "1h"))
     assert renames[-1] < folder < commit, "acknowledged before its name was on the disk"
+
+
+@linux
+def test_a_copy_is_marked_as_proven_only_when_it_is_on_the_disk_before_its_name(
+    tmp_path: Path, events: list[tuple[str, str]]
+) -> None:
+    store = CandleStore(tmp_path / "candles")
+    store.write("binance", bars(0, 20_000))
+    rename = next(i for i, (what, name) in enumerate(events) if what == "rename" and "joined" in name)
+    assert ("sync", events[rename][1].partition(" to ")[0]) in events[:rename]
+    (copy,) = (tmp_path / "candles").rglob("joined.*.npy")
+    marked = copy.stat().st_mtime_ns
+    copy.unlink()
+    events.clear()
+    store.read("binance", "BTC/USDT", "1h")  # a reader lays it again, and does not wait for the disk
+    (copy,) = (tmp_path / "candles").rglob("joined.*.npy")
+    assert not any(what == "sync" for what, _ in events)
+    assert copy.stat().st_mtime_ns != marked

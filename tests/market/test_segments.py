@@ -11,6 +11,7 @@ import pytest
 from endless import bars, same_bits
 
 from cryptai.errors import DataError
+from cryptai.market.candles import Candles
 from cryptai.market.segments import partitions
 from cryptai.market.store import CandleStore
 
@@ -114,6 +115,36 @@ def test_a_copy_damaged_after_it_was_checked_is_found_too(store: CandleStore) ->
     assert same_bits(store.read("binance", "BTC/USDT", "1h"), bars(0, 20_000))
     flip(copy_of(store))
     assert same_bits(store.read("binance", "BTC/USDT", "1h"), bars(0, 20_000))
+
+
+def test_a_copy_nobody_wrote_to_is_not_read_through_again_and_any_other_is(
+    store: CandleStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[int] = []
+    digest = Candles.digest.func
+
+    def counted(candles: Candles) -> str:
+        compared.append(len(candles))
+        return digest(candles)
+
+    monkeypatch.setattr(Candles, "digest", property(counted))
+    assert len(CandleStore(store.folder).read("binance", "BTC/USDT", "1h")) == 20_000
+    assert compared == []
+    copy_of(store).touch()  # as if another had written to it, or a copying tool had dated it anew
+    reader = CandleStore(store.folder)
+    for _ in range(2):
+        assert len(reader.read("binance", "BTC/USDT", "1h")) == 20_000
+        assert sum(compared) == 20_000, "once a process"
+
+
+def test_bars_that_come_little_by_little_do_not_rewrite_the_copy_each_time(store: CandleStore) -> None:
+    before = copy_of(store)
+    store.write("binance", bars(20_000, 20_000 + 4_000))
+    store.write("binance", bars(24_000, 24_100), bars(30_000, 47_000, "ETH/USDT"))
+    assert copy_of(store) == before, "a tail rewrites nothing"
+    store.write("binance", bars(24_100, 60_000))
+    assert copy_of(store) != before
+    assert same_bits(CandleStore(store.folder).read("binance", "BTC/USDT", "1h"), bars(0, 60_000))
 
 
 def test_an_old_copy_is_taken_away_by_the_new_one(store: CandleStore) -> None:

@@ -23,7 +23,7 @@ from cryptai.errors import ConflictError, DataError, InputError, UnknownName, Wo
 from cryptai.market import merge
 from cryptai.market.candles import COLUMNS, Candles
 from cryptai.market.files import read_candles
-from cryptai.market.merge import TAIL_ROWS, Written
+from cryptai.market.merge import Written
 from cryptai.market.store import CandleStore
 from cryptai.market.timeframe import TIMEFRAMES
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOUR = 3_600_000
+TAIL = 512
 
 
 def other(candles: Candles, row: int, column: str = "volume", by: float = 1.0) -> Candles:
@@ -58,7 +59,7 @@ def everything(folder: Path) -> tuple[dict[str, bytes], list[str]]:
 def _short_tails() -> Iterator[None]:
     # So that few bars go through tail, fold and segment alike.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(merge, "TAIL_BARS", TAIL_ROWS)
+        patch.setattr(merge, "TAIL_BARS", TAIL)
         yield
 
 
@@ -71,7 +72,7 @@ def store(tmp_path: Path) -> CandleStore:
 
 
 @pytest.mark.parametrize("timeframe", TIMEFRAMES)
-@pytest.mark.parametrize("n", [1, TAIL_ROWS, TAIL_ROWS + 1, 3_000])
+@pytest.mark.parametrize("n", [1, TAIL, TAIL + 1, 3_000])
 def test_what_was_written_comes_back_to_the_bit(store: CandleStore, timeframe: str, n: int) -> None:
     candles = bars(0, n, timeframe=timeframe)
     assert store.write("binance", candles) == Written(n, 0, 0, (Written(n, 0, 0),))
@@ -96,10 +97,10 @@ def test_any_double_survives_tail_and_segment(
     n = len(prices)
     candles = Candles(MONDAY + np.arange(n) * HOUR, *[np.array(prices)] * 4, volumes[:n], "BTCUSDT", "1h")
     if folded:
-        store.write("binance", bars(-TAIL_ROWS - 1, 0))
+        store.write("binance", bars(-TAIL - 1, 0))
     store.write("binance", candles)
     if folded:
-        store.write("binance", bars(-TAIL_ROWS - 2, -TAIL_ROWS - 1))  # before the rest: everything is folded
+        store.write("binance", bars(-TAIL - 2, -TAIL - 1))  # before the rest: everything is folded
     assert same_bits(store.read("binance", "BTC/USDT", "1h", last=n), candles)
 
 
@@ -336,12 +337,12 @@ def test_a_bar_of_each_of_many_markets_is_one_transaction_without_a_file(store: 
 
 
 def test_a_long_tail_is_folded(store: CandleStore) -> None:
-    for i in range(TAIL_ROWS // 64 + 1):
+    for i in range(TAIL // 64 + 1):
         store.write("binance", bars(i * 64, (i + 1) * 64))
     with closing(sqlite3.connect(store.folder / "catalog.sqlite3")) as db:
         assert db.execute("SELECT count(*) FROM revision WHERE folded_at_ms IS NULL").fetchone() == (0,)
-        assert db.execute("SELECT sum(rows) FROM segment").fetchone() == (TAIL_ROWS + 64,)
-    assert same_bits(store.read("binance", "BTC/USDT", "1h"), bars(0, TAIL_ROWS + 64))
+        assert db.execute("SELECT sum(rows) FROM segment").fetchone() == (TAIL + 64,)
+    assert same_bits(store.read("binance", "BTC/USDT", "1h"), bars(0, TAIL + 64))
 
 
 def test_a_bar_that_fills_a_hole_in_the_tail_stays_in_order(store: CandleStore) -> None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from cryptai.market.rows import Market, Rows
 
 # Past this many writes, or this many bars, a tail is folded into segments. A day of minutes is one row.
-TAIL_ROWS: Final = 512
+# The longest tail costs a read about a millisecond; each fold leaves a month's former file behind as history.
+TAIL_ROWS: Final = 2_048
 TAIL_BARS: Final = 16_384
 
 
