@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,8 @@ def backup(file: File, json_: Json = False) -> None:
     _say(file.absolute(), root, archived, json_, f"Kept {root} in {file}")
     if not json_:
         print("The secrets are in it: keep it where only you can read it.")
+        if os.environ.get("DATABASE_URL"):
+            print("The platform's database is in PostgreSQL and not in it: keep that with pg_dump.")
 
 
 def restore(file: File, json_: Json = False) -> None:

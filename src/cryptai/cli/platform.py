@@ -16,13 +16,15 @@ def open_platform() -> Workspace:
     from cryptai.workspace import open_workspace
 
     workspace = open_workspace(create=False)
-    # A database on another machine is asked itself.
-    if not os.environ.get("DATABASE_URL") and not workspace.database.exists():
+    os.environ.update(CRYPTAI_HOME=str(workspace.root), DJANGO_SETTINGS_MODULE="cryptai.web.settings")
+    from django.conf import settings
+
+    # A database elsewhere answers for itself.
+    if not settings.DATABASE_URL and not workspace.database.exists():
         raise WorkspaceError(
             f"The workspace {workspace.root} has no owner yet; `cryptai up` makes one, or name another "
             "folder with CRYPTAI_HOME."
         )
-    os.environ.update(CRYPTAI_HOME=str(workspace.root), DJANGO_SETTINGS_MODULE="cryptai.web.settings")
     import django
 
     django.setup()

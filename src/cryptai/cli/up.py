@@ -87,10 +87,13 @@ def _prepare(workspace: Workspace) -> Credentials | None:
     from cryptai.web.secret import keep_secret_key
 
     keep_secret_key(workspace)
-    # It holds digests of passwords; SQLite's files beside it take its mode over.
-    workspace.database.touch()
-    workspace.database.chmod(0o600)
     os.environ["DJANGO_SETTINGS_MODULE"] = "cryptai.web.settings"
+    from django.conf import settings
+
+    if not settings.DATABASE_URL:
+        # It holds digests of passwords; SQLite's files beside it take its mode over.
+        workspace.database.touch()
+        workspace.database.chmod(0o600)
     import django
 
     django.setup()
@@ -105,7 +108,8 @@ def _prepare(workspace: Workspace) -> Credentials | None:
         return User.objects.first_start()
     except DatabaseError as error:
         raise WorkspaceError(
-            f"The database {workspace.database} cannot be used ({error}); mend it, or restore a backup."
+            f"The database {'at DATABASE_URL' if settings.DATABASE_URL else workspace.database} cannot be "
+            f"used ({error}); mend it, or restore a backup."
         ) from error
 
 

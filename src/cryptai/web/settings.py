@@ -7,6 +7,9 @@
 ``CRYPTAI_HTTPS=1``          served behind TLS: secure cookies, HSTS, redirect, never "loopback"
 ``CRYPTAI_DEBUG=1``          tracebacks and the style guide; never where others can reach it
 ``CRYPTAI_SECRET_KEY``       instead of the generated ``secrets/django.key``
+``DATABASE_URL``             a PostgreSQL database in place of the workspace's SQLite file
+``REDIS_URL``                jobs by Celery, one cache and one stream of prices for several servers
+``CRYPTAI_REDIS_PREFIX``     what all our keys in Redis begin with (default ``cryptai:``)
 ============================ =====================================================================
 
 Importing this writes nothing: the checker of types and `django check` import it too.
@@ -19,10 +22,15 @@ from typing import Any
 
 from csp.constants import NONE, SELF
 
+from cryptai.web import addresses
 from cryptai.web.secret import secret_key
 from cryptai.workspace import Workspace, workspace_root
 
 WORKSPACE = Workspace(workspace_root())
+# These two decide how the platform runs; nothing else asks.
+DATABASE_URL = os.environ.get("DATABASE_URL", "")
+REDIS_URL = os.environ.get("REDIS_URL", "")
+REDIS_PREFIX = os.environ.get("CRYPTAI_REDIS_PREFIX", "cryptai:")
 DEBUG = os.environ.get("CRYPTAI_DEBUG") == "1"
 HTTPS = os.environ.get("CRYPTAI_HTTPS") == "1"
 BIND = os.environ.get("CRYPTAI_BIND", "")
@@ -84,24 +92,10 @@ TEMPLATES: list[dict[str, Any]] = [
     }
 ]
 
-# An answer is acknowledged only when it is on the disk (FULL), writers queue instead of failing half-way
-# (IMMEDIATE), and readers never wait for them (WAL).
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": WORKSPACE.database,
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
-        },
-        # A file in tests too: threads that share a database in memory lock each other out.
-        "TEST": {"NAME": WORKSPACE.root / "test.sqlite3"},
-    }
-}
+DATABASES = {"default": addresses.database(DATABASE_URL, WORKSPACE.database)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-JOB_RUNNER = "cryptai.web.ops.threads"
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CACHES = {"default": addresses.cache(REDIS_URL, REDIS_PREFIX)}
+JOB_RUNNER = "cryptai.web.celery" if REDIS_URL else "cryptai.web.ops.threads"
 
 USE_TZ = True
 TIME_ZONE = "UTC"
