@@ -27,6 +27,7 @@ PAGES = {
     "today of stored candles": "/?exchange=binance",
     "markets": "/markets/",
     "market": "/markets/BTC-USDT/?exchange=practice",
+    "where a bar is from": "/markets/BTC-USDT/?exchange=practice&timeframe=1d&bar=0#provenance",
     "a price of 0.00000001": "/markets/PEPE-USDT/?exchange=binance",
     "a price of 1e9": "/markets/HUGE-USDT/?exchange=binance",
     "-100 % and a name of 41 letters": f"/markets/{LONG}/?exchange=binance",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from django.test import Client
 
 from conftest import HOUR, START, made_candles
 from cryptai.errors import DataError, WorkspaceError
+from cryptai.market.budget import BudgetState
 from cryptai.market.candles import Candles
 from cryptai.market.feed import FeedStatus
 from cryptai.market.files import read_candles
@@ -20,7 +21,7 @@ from cryptai.market.store import CandleStore, Stored
 from cryptai.market.timeframe import DAY_MS, TIMEFRAMES, Timeframe
 from cryptai.seams import now_ms
 from cryptai.web import live
-from cryptai.web.pages import coverage, series
+from cryptai.web.pages import asked, coverage, series
 
 if TYPE_CHECKING:
     from cryptai.workspace import Workspace
@@ -201,12 +202,13 @@ def test_a_damaged_series_is_named_and_the_others_are_shown(
     assert "No hole is known yet" in page
 
 
-@dataclass
-class Crowd:
+class Crowd(CandleStore):
     """A store of 500 markets in eight timeframes, each seventh with holes, that counts what is read."""
 
-    reads: int = 0
-    stored: list[Stored] = field(default_factory=list)
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.reads = 0
+        self.stored: list[Stored] = []
 
     def exchanges(self) -> list[str]:
         return ["binance"]
@@ -224,7 +226,8 @@ class Crowd:
                     self.stored.append(Stored("binance", f"S{i:03d}/USDT", frame, 1000 - holes, *known))
         return self.stored
 
-    def read(self, exchange: str, symbol: str, timeframe: str) -> Candles:
+    def read(self, exchange: str, symbol: str, timeframe: str, **_: Any) -> Candles:
+        assert exchange == "binance"
         self.reads += 1
         one = next(s for s in self.stored if (s.symbol, s.timeframe) == (symbol, timeframe))
         ts = one.first_ts + one.timeframe.ms * np.delete(np.arange(1000), slice(500, 505))
@@ -233,9 +236,9 @@ class Crowd:
 
 
 def test_four_thousand_series_are_summed_up_and_read_by_the_page_only(
-    here: Client, monkeypatch: pytest.MonkeyPatch
+    here: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    crowd = Crowd()
+    crowd = Crowd(tmp_path)
     monkeypatch.setattr(live, "store", lambda: crowd)
     response = here.get(f"{PAGE}?exchange=binance")
     page = text(response)
@@ -258,6 +261,71 @@ def test_a_page_waits_for_what_it_can_read_in_time_and_says_what_it_left(
     page = text(here.get(PAGE))
     assert "The holes of 2 series are still being read" in page
     assert page.count('class="unread"') >= 2
+
+
+def test_a_hole_tells_its_cause_and_when_it_was_asked_for(here: Client, store: CandleStore) -> None:
+    store.write("binance", without(made_candles(), (50, 4), (100, 6), (200, 9)))
+    ts = [START + HOUR * row for row in (100, 106, 200, 205)]
+    store.absences.add("binance", "BTC/USDT", "1h", [(ts[0], ts[1]), (ts[2], ts[3])])
+    page = text(here.get(PAGE)).split('id="data-holes"')[1]
+    causes = re.findall(
+        r'<td class="late-col(?: muted)?">([a-z][^<]+)</td><td class="late-col">([^<]+)', page
+    )
+    assert [cause for cause, _asked in causes] == [
+        "binance had none of 5, the rest was not asked for yet", "binance had none", "not asked for yet",
+    ]  # fmt: skip
+    assert [asked == "–" for _cause, asked in causes] == [False, False, True]
+
+
+def test_syncs_show_what_runs_what_failed_and_why(here: Client, store: CandleStore) -> None:
+    store.write("binance", made_candles())
+    for _ in range(12):
+        store.sync_log.end(store.sync_log.begin("binance", "BTC/USDT", "1h"), bars=7)
+    store.sync_log.end(store.sync_log.begin("binance", "ETH/USDT", "1h"), failed="The venue said 418.")
+    store.sync_log.begin("binance", "SOL/USDT", "4h")
+    page = text(here.get(PAGE)).split('id="data-feed"')[1].split("</section>", maxsplit=1)[0]
+    assert re.findall(r'<th scope="row">(\S+)', page) == ["SOL/USDT", "ETH/USDT", *["BTC/USDT"] * 7]
+    assert "running for 0 s" in page
+    assert '<span class="risk">failed</span>: The venue said 418.' in page
+
+
+def test_the_venues_budgets_are_shown_and_a_pause_is_told(
+    here: Client, store: CandleStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write("binance", made_candles())
+    state = BudgetState("binance", "http://127.0.0.1:1", used=120, limit=6000, pause_s=90.0, waiting=2)
+    monkeypatch.setattr(asked, "budget_states", lambda: [state])
+    page = text(here.get(PAGE))
+    assert "120 of 6000 weight in the last minute" in page
+    assert "binance asked for a pause, 1 min are left. 2 requests waiting." in page
+
+    def damaged() -> None:
+        raise sqlite3.DatabaseError("file is not a database")
+
+    monkeypatch.setattr(asked, "budget_states", damaged)
+    assert "request budgets cannot be read: file is not a database" in text(here.get(PAGE))
+
+
+def test_a_market_tells_where_each_bar_is_from(here: Client, store: CandleStore) -> None:
+    candles = made_candles()
+    store.write("binance", candles, source="binance", fetched_at_ms=START + 999 * HOUR)
+    corrected = without(candles, (0, 300), (301, 99))
+    columns: Any = {name: getattr(corrected, name) for name in ("ts", "open", "high", "low", "close")}
+    again = Candles(**columns, volume=corrected.volume + 1, symbol="BTC/USDT", timeframe="1h")
+    store.write("binance", again, replace=True, source="second")
+    page = text(here.get("/markets/BTC-USDT/")).split('id="provenance"')[1]
+    assert "The newest bar, 2023-12-01 15:00 UTC" in page
+    assert "Corrected" not in page
+    page = text(here.get(f"/markets/BTC-USDT/?bar={again.ts[0]}")).split('id="provenance"')[1]
+    assert re.findall(r"<dt>Source</dt><dd>(\w+)", page) == ["second", "binance"]
+    assert re.findall(r"<dt>([^<]*rit[^<]*|Corr[^<]*)</dt>", page) == ["Corrected, in force", "First written"]
+    assert store.markets()[0].digest in page
+
+
+@pytest.mark.parametrize("bar", ["x", "-1", "0", "99999999999999999999"])
+def test_a_bar_that_cannot_be_is_the_newest(here: Client, store: CandleStore, bar: str) -> None:
+    store.write("binance", made_candles())
+    assert "The newest bar" in text(here.get(f"/markets/BTC-USDT/?bar={bar}"))
 
 
 def test_a_strip_shows_the_share_of_each_span_and_one_tick_a_hole() -> None:

@@ -13,7 +13,7 @@ from cryptai.errors import CryptaiError
 from cryptai.market.timeframe import DAY_MS, TIMEFRAMES
 from cryptai.web import live
 from cryptai.web.context import shown
-from cryptai.web.pages import coverage, series
+from cryptai.web.pages import asked, coverage, series
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,16 +66,19 @@ def dashboard(request: HttpRequest) -> HttpResponse:
             rows.sort(key=chosen.key, reverse=chosen.reverse)
             on_page = Paginator(rows, _ROWS).get_page(request.GET.get("page"))
             some = series.placed(store, on_page.object_list)
+            holes = Paginator(series.holes_of(some), _HOLES).get_page(request.GET.get("holes"))
             start, end = chosen.bounds(everything, now_ms)
             page |= {
                 "chosen": chosen, "on_page": on_page, "rows": series.drawn(some, start, end),
                 "axis": coverage.axis(start, end), "bounds": (start, end),
                 "unread": sum(row.holes is None and not row.damage for row in some),
                 "damage": [row for row in some if row.damage],
-                "holes": Paginator(series.holes_of(some), _HOLES).get_page(request.GET.get("holes")),
+                "holes": holes, "explained": asked.explained(store, exchange, holes),
+                "syncs": asked.syncs(store, exchange),
             }  # fmt: skip
     except CryptaiError as error:
         return render(request, "pages/data.html", {**page, "failure": str(error)}, status=500)
+    page["budgets"], page["budget_failure"] = asked.budgets()
     page["total"] = _total(everything)
     page["frames"] = series.frames(everything)
     return render(request, "pages/data.html", page)

@@ -17,6 +17,7 @@ from cryptai.web.context import marked, shown
 from cryptai.web.errors import problem
 from cryptai.web.pages import chart, drawing, stored, watch
 from cryptai.web.pages.numbers import decimals_of, number
+from cryptai.web.pages.provenance import provenance
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -100,6 +101,7 @@ def market(request: HttpRequest, symbol: str) -> HttpResponse:
         "shorter": frames[at - 1] if at else "", "longer": frames[at + 1] if at + 1 < len(frames) else "",
         "figures": _figures(bars, wide, columns, live.latest(exchange).get(name)),
         "state": stored.freshness(this, now_ms), "stored": this,
+        "from_where": provenance(live.store(), this, _bar(request)),
         "signals": signals,
         "picture": _picture(bars, columns),
         "table": list(reversed(_rows(bars))),
@@ -226,6 +228,13 @@ def _whole(request: HttpRequest, name: str, default: int | None, low: int, high:
             f"{name} must be a whole number from {low} to {high}, was {text[:20]!r}.", field=name
         )
     return int(text)
+
+
+def _bar(request: HttpRequest) -> int | None:
+    try:
+        return _whole(request, "bar", None, 0, LATEST_MS)
+    except InputError:
+        return None  # an address that names no time shows the newest bar
 
 
 def _address(symbol: str, exchange: str) -> str:
