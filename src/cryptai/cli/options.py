@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Exchange = Annotated[str, typer.Option("--exchange", metavar="NAME", help="The venue the candles are from.")]
 
+ENDPOINTS = (
+    "Settings (environment): CRYPTAI_BINANCE_REST and CRYPTAI_BINANCE_WS name another address for Binance, "
+    "CRYPTAI_COINGECKO_REST for CoinGecko; scheme and host only, like http://127.0.0.1:8080."
+)
+"""What the help of verbs that ask a venue says about its address."""
+
 
 def refuse_empty(options: Mapping[str, Any]) -> None:
     """Refuse an option given as nothing: `--from "$FROM"` of an unset variable is not the default."""

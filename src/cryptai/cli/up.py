@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryptai.cli.options import Exchange, Json
+from cryptai.cli.options import ENDPOINTS, Exchange, Json
 from cryptai.errors import InputError, WorkspaceError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command("up", epilog="Example: cryptai up --port 9000")(up)
+    app.command("up", epilog=f"Example: cryptai up --port 9000\n\n{ENDPOINTS}")(up)
 
 
 def up(
