@@ -214,10 +214,10 @@ async def test_a_write_that_has_begun_is_finished_before_a_cancellation_goes_on(
     begun, let_go = threading.Event(), threading.Event()
     write = CandleStore.write
 
-    def slow(self, exchange, *candles, replace=False):
+    def slow(self, exchange, *candles, **told):
         begun.set()
         let_go.wait(5)
-        return write(self, exchange, *candles, replace=replace)
+        return write(self, exchange, *candles, **told)
 
     monkeypatch.setattr(CandleStore, "write", slow)
     work = asyncio.create_task(keep(store, "venue", await source.history("BTC/USDT", "1h", bars=5)))
@@ -249,3 +249,32 @@ async def test_practice_bars_that_an_older_version_drew_otherwise_are_replaced(s
         store.read("practice", "BTC/USDT", "1h").digest
         == (await Practice().history("BTC/USDT", "1h", bars=20)).digest
     )
+
+
+async def test_the_sync_log_tells_of_every_series_how_its_sync_ended(store, source):
+    source.errors["ETH/USDT"] = SourceError("The venue sent nonsense.")
+    await fill(source, store, SYMBOLS, ["1h"], bars=5)
+    told = {entry.symbol: (entry.status, entry.reason, entry.bars) for entry in store.sync_log.entries()}
+    assert told == {
+        "BTC/USDT": ("COMPLETED", None, 5),
+        "ETH/USDT": ("FAILED", "The venue sent nonsense.", 0),
+        "SOL/USDT": ("COMPLETED", None, 5),
+    }
+
+
+async def test_bars_know_their_venue_and_when_they_were_fetched(store, source, clock):
+    await fill(source, store, ["BTC/USDT"], ["1h"], bars=5)
+    (revision,) = store.revisions("venue", "BTC/USDT", "1h")
+    assert (revision.source, revision.fetched_at_ms, revision.bars) == ("venue", clock.ms, 5)
+
+
+async def test_a_hole_asked_for_anew_in_vain_is_recorded_once_a_day(store, source, clock):
+    source.holes = {NOON - 5 * HOUR_MS, NOON - 4 * HOUR_MS}
+    for _ in range(3):
+        await fill(source, store, ["BTC/USDT"], ["1h"], bars=10)
+    assert [one[:3] for one in store.absences.of("venue", "BTC/USDT", "1h")] == [
+        (NOON - 5 * HOUR_MS, NOON - 3 * HOUR_MS, "venue")
+    ]
+    clock.ms += DAY_MS
+    await fill(source, store, ["BTC/USDT"], ["1h"], bars=40)
+    assert len(store.absences.of("venue", "BTC/USDT", "1h")) == 2

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cryptai.market.exchange import check_exchange
 from cryptai.market.symbol import parse_symbol
-from cryptai.market.timeframe import Timeframe
+from cryptai.market.timeframe import DAY_MS, Timeframe
 from cryptai.seams import now_ms
 
 if TYPE_CHECKING:
@@ -34,17 +34,26 @@ class Absences:
     def add(
         self, exchange: str, symbol: str, timeframe: str, spans: Sequence[Span], *, source: str | None = None
     ) -> None:
-        """Record spans that `source` (None: the exchange itself) has just been asked for in vain; durable."""
+        """Record spans that `source` (None: the exchange itself) has just been asked for in vain; durable.
+
+        What was recorded of it within a day is not recorded once more.
+        """
         series = _series(exchange, symbol, timeframe)
-        now = now_ms()
+        asked, now = source or exchange, now_ms()
         with self._catalog.change() as rows:
             for first, end in spans:
-                rows.execute(
-                    "INSERT INTO absence "
-                    "(exchange, symbol, timeframe, first_ts, end_ts, source, asked_at_ms) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (*series, first, end, source or exchange, now),
+                known = rows.execute(
+                    "SELECT 1 FROM absence WHERE exchange = ? AND symbol = ? AND timeframe = ? "
+                    "AND first_ts <= ? AND end_ts >= ? AND source = ? AND asked_at_ms > ? LIMIT 1",
+                    (*series, first, end, asked, now - DAY_MS),
                 )
+                if not known:
+                    rows.execute(
+                        "INSERT INTO absence "
+                        "(exchange, symbol, timeframe, first_ts, end_ts, source, asked_at_ms) "
+                        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        (*series, first, end, asked, now),
+                    )
 
     def of(self, exchange: str, symbol: str, timeframe: str) -> list[Absence]:
         """Return what is recorded for one series, oldest bars first."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from cryptai import seams
 from cryptai.errors import InputError, SourceError
+from cryptai.market.spans import missing
 from cryptai.market.timeframe import Timeframe
 
 if TYPE_CHECKING:
@@ -80,9 +81,23 @@ async def fill(
     return Filled(job.last, job.failed)
 
 
-async def keep(store: CandleStore, exchange: str, *candles: Candles, replace: bool = False) -> None:
-    """Write to the store in a thread; a write that has begun is finished before a cancellation goes on."""
-    work = asyncio.ensure_future(asyncio.to_thread(store.write, exchange, *candles, replace=replace))
+async def keep(
+    store: CandleStore,
+    exchange: str,
+    *candles: Candles,
+    replace: bool = False,
+    source: str | None = None,
+) -> None:
+    """Write to the store in a thread; a write that has begun is finished before a cancellation goes on.
+
+    The bars were fetched just now from `source`; None is the exchange itself.
+    """
+    work = asyncio.ensure_future(
+        asyncio.to_thread(
+            store.write, exchange, *candles,
+            replace=replace, source=source or exchange, fetched_at_ms=seams.now_ms(),
+        )
+    )  # fmt: skip
     try:
         await asyncio.shield(work)
     except asyncio.CancelledError:
@@ -110,7 +125,7 @@ class _Job:
         self._hopeless: SourceError | None = None
 
     async def look(self, wanted: list[tuple[str, Timeframe]]) -> None:
-        self._now_ms = seams.now_ms()
+        self._now_ms = self.source.now_ms()
         self._stored = await asyncio.to_thread(self._read_times, wanted)
         self.last = {series: int(ts[-1]) for series, ts in self._stored.items() if len(ts)}
 
@@ -138,16 +153,38 @@ class _Job:
         return [run for run in runs if run[1] != end], newest
 
     async def fetch(self, symbol: str, frame: Timeframe, runs: list[Run]) -> None:
-        for start, end in runs:
-            candles = await self.source.history(symbol, frame, end_ms=end, bars=(end - start) // frame.ms)
-            candles = candles.between(start, end)
-            if not len(candles):
-                continue
-            async with self._writing:
-                await keep(self.store, self.source.name, candles, replace=self.source.practice)
-            self.last[symbol, frame] = max(self.last.get((symbol, frame), 0), int(candles.ts[-1]))
-            if self.added:
-                self.added(candles)
+        if not runs:
+            return
+        log, name = self.store.sync_log, self.source.name
+        async with self._writing:  # in turn, so that the series are asked for in their order
+            entry = await asyncio.to_thread(log.begin, name, symbol, frame)
+        bars, failed = 0, "stopped before it was done"
+        try:
+            for run in runs:
+                bars += await self._fetch(symbol, frame, run)
+        except (InputError, SourceError) as error:
+            failed = str(error)
+            raise
+        else:
+            failed = ""
+        finally:
+            await asyncio.shield(asyncio.to_thread(log.end, entry, bars=bars, failed=failed or None))
+
+    async def _fetch(self, symbol: str, frame: Timeframe, run: Run) -> int:
+        start, end = run
+        candles = await self.source.history(symbol, frame, end_ms=end, bars=(end - start) // frame.ms)
+        candles = candles.between(start, end)
+        if end <= self.last.get((symbol, frame), 0) and (absent := missing(candles.ts, frame, start, end)):
+            # A hole asked for anew; what is newer than the newest stored bar may only be late.
+            await asyncio.to_thread(self.store.absences.add, self.source.name, symbol, frame, absent)
+        if not len(candles):
+            return 0
+        async with self._writing:
+            await keep(self.store, self.source.name, candles, replace=self.source.practice)
+        self.last[symbol, frame] = max(self.last.get((symbol, frame), 0), int(candles.ts[-1]))
+        if self.added:
+            self.added(candles)
+        return len(candles)
 
     async def each(
         self,
