@@ -29,7 +29,7 @@ export class CandleChart {
     this.candles = this.chart.addSeries(CandlestickSeries, {}, 0);
     this.volume = this.chart.addSeries(HistogramSeries, { priceScaleId: "volume", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false }, 0);
     this.chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.84, bottom: 0 } });
-    this.bands = bandsOf(() => data.signals || [], () => this.data.bars.at(-1)?.[0] ?? 0, (r, a) => this.colour(r, a), () => this.shown.has("signals"));
+    this.bands = bandsOf(() => data.signals || [], () => this.data.bars, (r, a) => this.colour(r, a), () => this.shown.has("signals"));
     this.marks = tradesOf(() => this.trades, (r, a) => this.colour(r, a));
     this.candles.attachPrimitive(this.bands);
     this.candles.attachPrimitive(this.marks);

@@ -35,15 +35,15 @@ class Drawing {
 
 /**
  * @typedef {{side: string, strategy: string, entry: number, stop: number, target: number, decided_at_ms: number, reason: string}} Band
- * @param {() => Band[]} bands @param {() => number} lastMs the newest bar's time
+ * @param {() => Band[]} bands @param {() => number[][]} bars `[time, open, high, low, close, volume]`, oldest first
  * @param {(role: string, alpha?: number) => string} colour @param {() => boolean} shown
  */
-export function bandsOf(bands, lastMs, colour, shown) {
+export function bandsOf(bands, bars, colour, shown) {
   return new Drawing((context, at) => {
     if (!shown()) return;
     bands().slice(0, 4).forEach((band, rank) => {
       // The decision falls on a bar's close, which is the open of the bar that follows it, if there is one.
-      const from = at.x(Math.min(band.decided_at_ms, lastMs())) ?? 0;
+      const from = at.x(Math.min(band.decided_at_ms, bars().at(-1)?.[0] ?? 0)) ?? 0;
       const [entry, stop, target] = [at.y(band.entry), at.y(band.stop), at.y(band.target)];
       if (entry === null || stop === null || target === null) return;
       const strength = 1 / (1 + rank);
@@ -69,8 +69,26 @@ export function bandsOf(bands, lastMs, colour, shown) {
         }
       }
       context.setLineDash([]);
+      const cause = bars().findLast((bar) => bar[0] < band.decided_at_ms);
+      if (cause) joined(context, at.x(cause[0]), at.y(cause[4]), from, entry, colour("--text", 0.9 * strength));
     });
   }, "bottom");
+}
+
+/**
+ * The bar that caused a signal: a ring at its close, and a thin line from there to where the band begins.
+ * @param {CanvasRenderingContext2D} context @param {number | null} x @param {number | null} y
+ * @param {number} from @param {number} entry @param {string} colour
+ */
+function joined(context, x, y, from, entry, colour) {
+  if (x === null || y === null) return;
+  context.strokeStyle = colour;
+  context.lineWidth = 1;
+  context.beginPath();
+  context.arc(x, y, 3.5, 0, 2 * Math.PI);
+  context.moveTo(x, y);
+  context.lineTo(from, entry);
+  context.stroke();
 }
 
 /**
