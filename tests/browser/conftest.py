@@ -34,14 +34,15 @@ LONG_NAME = "ABCDEFGHIJKLMNOPQRST/ABCDEFGHIJKLMNOPQRST"
 
 @dataclass(frozen=True)
 class Server:
-    """Where it answers, and how its owner signs in."""
+    """Where it answers, its workspace, and how its owner signs in."""
 
     base: str
+    home: Path
     username: str
     password: str
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`cryptai up` on the practice market, beside a venue with stored candles, ordinary and absurd."""
     if not (VENDORED / "lightweight-charts.js").is_file():
@@ -60,7 +61,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         name, password = (re.search(rf"{word}\s+(\S+)", told) for word in ("Username", "Password"))
         assert name
         assert password
-        yield Server(base, name[1], password[1])
+        yield Server(base, home, name[1], password[1])
     finally:
         process.terminate()
         process.wait(10)

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from conftest import made_candles
 from cryptai.market.feed import FeedStatus
+from cryptai.market.store import CandleStore
 from cryptai.strategies.strategy import parameters, strategies
 from cryptai.web import live
-from cryptai.web.pages import forms, outcome
+from cryptai.web.pages import forms, history, outcome
 from cryptai.web.research.models import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from django.test import Client
 
@@ -146,6 +149,65 @@ def test_the_history_knows_a_market_by_any_spelling_and_by_a_part_of_its_name(
     page = hers.get(PAGE, {"market": text}).content.decode()
     assert "<b>ema_trend</b> BTC/USDT" in page
     assert "<b>buy_and_hold</b> ETH/USDT" not in page
+
+
+def test_the_filter_and_the_pager_renew_the_history_alone(
+    hers: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "_PAGE", 1)
+    hers.post(PAGE, ASKED)
+    hers.post(PAGE, {"strategy": "buy_and_hold", "symbol": "ETH/USDT", "timeframe": "1h"})
+    asked = {"strategy": "breakout", "exchange": "binance", "market": "usdt"}
+    part = hers.get(PAGE, asked, headers={"HX-Request": "true", "HX-Target": "runs"}).content.decode()
+    assert part.lstrip().startswith('<section class="c4" id="runs"')
+    assert part.rstrip().endswith("</section>")
+    assert part.count("two-lines") == 1
+    older = re.search(r'id="runs-older" href="([^"]+)"', part)
+    assert older
+    assert older[1] == "?strategy=breakout&amp;exchange=binance&amp;market=usdt&amp;page=2"
+    whole = hers.get(PAGE + older[1].replace("&amp;", "&")).content.decode()
+    assert "<b>ema_trend</b> BTC/USDT" in whole
+    assert 'name="strategy" value="breakout"' in whole
+
+
+def test_a_run_on_the_practice_market_is_told_from_others_in_the_history(hers: Client) -> None:
+    hers.post(PAGE, ASKED)
+    assert "· practice" not in hers.get(PAGE).content.decode()
+    Run.objects.for_user(_alice()).update(exchange="practice")
+    assert "· practice" in hers.get(PAGE).content.decode()
+
+
+def test_the_progress_of_a_run_is_asked_for_alone_until_it_ends(hers: Client) -> None:
+    address = hers.post(PAGE, ASKED)["location"]
+    asking = {"HX-Request": "true", "HX-Target": "progress"}
+    Run.objects.for_user(_alice()).update(status="RUNNING")
+    assert f'hx-get="{address}" hx-trigger="every 1s"' in hers.get(address).content.decode()
+    part = hers.get(address, headers=asking)
+    assert part.content.decode().lstrip().startswith("<progress")
+    assert "HX-Refresh" not in part
+    for ended in ("COMPLETED", "FAILED"):
+        Run.objects.for_user(_alice()).update(status=ended)
+        assert hers.get(address, headers=asking)["HX-Refresh"] == "true"
+        assert "hx-" not in hers.get(address).content.decode()
+
+
+def test_another_venues_markets_are_one_link_away_and_stay(
+    hers: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = CandleStore(tmp_path)
+    store.write("binance", made_candles())
+    monkeypatch.setattr(live, "store", lambda: store)
+    assert 'aria-label="Exchange"' not in hers.get(PAGE).content.decode()
+    store.write("practice", made_candles("DOGE/USDT"))
+    page = hers.get(PAGE, {"strategy": "breakout"}).content.decode()
+    assert 'href="?strategy=breakout&amp;exchange=practice"' in page
+    page = hers.get(PAGE, {"strategy": "breakout", "exchange": "practice"}).content.decode()
+    assert 'name="exchange" value="practice"' in page
+    assert "<b>PRACTICE</b>" in page
+    assert "DOGE/USDT" in page
+    assert 'href="/markets/?exchange=practice"' in page
+    refused = hers.post(PAGE, {**ASKED, "exchange": "practice", "stop": "nan"}).content.decode()
+    assert "<b>PRACTICE</b>" in refused
 
 
 def test_a_run_whose_files_are_gone_says_so(hers: Client) -> None:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.contrib.staticfiles import finders
 
 import cryptai
 
@@ -28,6 +29,19 @@ def test_a_template_has_no_inline_style_script_or_handler(path: Path) -> None:
 def test_nothing_names_an_address_elsewhere_but_the_charts_credit(path: Path) -> None:
     found = set(re.findall(r"(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}/?", path.read_text()))
     assert found <= {CREDIT, "http://www.w3.org/"}
+
+
+def test_htmx_is_served_from_here_and_only_to_pages_that_use_it() -> None:
+    uses = {path.name for path in TEMPLATES if "hx-" in path.read_text()}
+    loads = {path.name for path in TEMPLATES if "components/htmx.html" in path.read_text()}
+    assert loads == {"run.html", "backtesting.html"}
+    assert uses == {"run.html", "run_history.html"}
+    tag = (WEB / "templates" / "components" / "htmx.html").read_text()
+    assert '"includeIndicatorStyles": false' in tag
+    assert '"allowEval": false' in tag
+    named = re.search(r"{% static '([^']+)' %}", tag)
+    assert named
+    assert finders.find(named[1])
 
 
 def test_a_page_needs_under_250_kilobytes_of_script() -> None:

@@ -14,7 +14,7 @@ from cryptai.market.feed import FeedStatus
 from cryptai.market.store import CandleStore
 from cryptai.signals import Signal
 from cryptai.web import board, live
-from cryptai.web.pages import stored, watch
+from cryptai.web.pages import stored, today, watch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,6 +115,40 @@ def test_today_without_signals_says_which_kind_of_nothing_it_is(
     page = text(here.get("/"))
     assert said in page
     assert ('http-equiv="refresh"' in page) == (state == "waiting")
+
+
+@pytest.mark.parametrize("state", ["ready", "scanning", "failed"])
+@pytest.mark.parametrize("signals", [[], [signal()]])
+def test_strategies_left_out_of_the_scan_are_told_in_every_state(
+    here: Client, home: Workspace, monkeypatch: pytest.MonkeyPatch, state: Any, signals: list[Signal]
+) -> None:
+    monkeypatch.setattr(today, "_PATIENCE_S", 0.0)
+    say(monkeypatch, signals)
+    told = board.BoardState(state, "", START, "Your own strategies are left out: mine.py took over 60 s.")
+    monkeypatch.setattr(board, "state", lambda _exchange=None: told)
+    assert "mine.py took over 60 s." in text(here.get("/"))
+
+
+@pytest.mark.parametrize("address", ["/", "/markets/", "/markets/BTC-USDT/"])
+def test_another_venue_is_one_link_away_and_every_link_keeps_it(
+    here: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    store = CandleStore(tmp_path)
+    store.write("practice", made_candles())
+    monkeypatch.setattr(live, "store", lambda: store)
+    monkeypatch.setattr(live, "feed_status", lambda: status(exchange="practice", practice=True))
+    say(monkeypatch, [])
+    assert 'aria-label="Exchange"' not in text(here.get(address))
+    store.write("binance", made_candles())
+    page = text(here.get(address))
+    assert 'exchange=binance"' in page
+    assert 'href="/markets/"' in page
+    page = text(here.get(f"{address}?exchange=binance"))
+    assert "<b>PRACTICE</b>" not in page
+    ways = re.findall(r'href="(/(?!static|accounts|admin|icon)[^"]*)"', page)
+    assert {way.partition("?")[0] for way in ways} >= {"/", "/markets/", "/analytics/backtesting/"}
+    assert [way for way in ways if "exchange=binance" not in way] == []
+    assert '<input type="hidden" name="exchange" value="binance">' in page
 
 
 def test_the_watchlist_has_price_change_line_and_age_of_every_symbol(

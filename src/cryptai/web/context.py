@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from cryptai.market.exchange import PRACTICE
 from cryptai.seams import now_ms
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def shown(request: HttpRequest) -> dict[str, Any]:
-    """Return `exchange venue_state practice exchanges feed now_ms loopback`; `user` is Django's own."""
+    """Return what `of_venue` does, and `exchanges feed now_ms loopback`; `user` is Django's own."""
     exchanges = live.exchanges()
     exchange = request.GET.get("exchange", "")
     return {
@@ -26,12 +27,17 @@ def shown(request: HttpRequest) -> dict[str, Any]:
 
 
 def of_venue(exchange: str) -> dict[str, Any]:
-    """Return what follows from the venue shown; `venue_state` is "stored" for one that is not followed."""
+    """Return `exchange venue_state practice venue_query`: what follows from the venue shown.
+
+    `venue_state` is "stored" for one that is not followed; `venue_query` keeps it in a link to another page,
+    empty where that is the venue shown anyway.
+    """
     feed = live.feed_status()
     return {
         "exchange": exchange,
         "venue_state": feed.state if exchange == feed.exchange else "stored",
         "practice": exchange == PRACTICE,
+        "venue_query": "" if exchange == feed.exchange else f"?{urlencode({'exchange': exchange})}",
     }
 
 

@@ -8,18 +8,18 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.paginator import Paginator
-from django.db.models import Q
 from django.http import Http404, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
+from django_htmx.http import HttpResponseClientRefresh
 
 from cryptai.errors import CryptaiError, InputError, LimitExceeded, UnknownName
-from cryptai.market.symbol import parse_symbol
 from cryptai.market.timeframe import TIMEFRAMES, Timeframe
 from cryptai.web import live
 from cryptai.web.context import marked, of_venue, shown
 from cryptai.web.pages import chart, curve, forms, outcome, stored
+from cryptai.web.pages.history import history
 from cryptai.web.research.models import Run
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 # Most runs end within this: the answer is then the result, and a mistake is told in the form.
 _PATIENCE_S: Final = 2.0
 _MOST_MARKS: Final = 20_000
-_HISTORY: Final = 25
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -43,6 +42,9 @@ def backtesting(request: HttpRequest) -> HttpResponse:
         error = UnknownName("strategy", strategy[:64], names, field="strategy")
         return _form(request, names[0], {}, (error.field or "", str(error)), status=400)
     if request.method != "POST":
+        if request.headers.get("HX-Target") == "runs":
+            kept = {"strategy": strategy, "exchange": _venue(request, given.dict())}
+            return render(request, "components/run_history.html", {**history(request, kept), "names": names})
         return _form(request, strategy, given.dict())
     options = forms.options_of(given.dict(), _declared(strategy))
     try:
@@ -58,6 +60,11 @@ def backtesting(request: HttpRequest) -> HttpResponse:
 def run(request: HttpRequest, pk: str) -> HttpResponse:
     """Show one run of the user: its progress, its failure, or its result."""
     row = _row(request, pk)
+    if request.headers.get("HX-Request"):
+        # The progress asks; once the run has ended, its page is another one, with other scripts.
+        if row.finished:
+            return HttpResponseClientRefresh()
+        return render(request, "components/run_progress.html", {"run": row})
     page: dict[str, Any] = {**of_venue(row.exchange), "section": "backtest", "run": row, "again": _again(row)}
     if row.status != Run.Status.COMPLETED:
         return render(request, "pages/run.html", page)
@@ -101,7 +108,7 @@ def _form(
     *,
     status: int = 200,
 ) -> HttpResponse:
-    exchange = given.get("exchange", "") or shown(request)["exchange"]
+    exchange = _venue(request, given)
     try:
         found = live.store().markets(exchange)
     except CryptaiError:
@@ -110,38 +117,22 @@ def _form(
     frames = [name for name in TIMEFRAMES if any(one.timeframe == name for one in found)]
     if symbols and "symbol" not in given:
         given = {**given, "symbol": "BTC/USDT" if "BTC/USDT" in symbols else symbols[0]}
-    wanted = {key: request.GET.get(key, "").strip()[:64] for key in ("of", "market", "status")}
-    runs = Run.objects.for_user(request.user)
-    everything = runs
-    if wanted["of"]:
-        runs = runs.filter(strategy=wanted["of"])
-    if wanted["market"]:
-        runs = runs.filter(_of_market(wanted["market"]))
-    if wanted["status"] in Run.Status.values:
-        runs = runs.filter(status=wanted["status"])
-    history = Paginator(runs, _HISTORY).get_page(request.GET.get("page"))
     names = _names()
     page = {
+        **of_venue(exchange), **history(request, {"strategy": strategy, "exchange": exchange}),
         "section": "backtest", "names": names, "strategy": strategy, "about": _about(strategy),
         "form": forms.form_of(
             strategy, _declared(strategy), given, symbols=symbols,
             timeframes=frames or list(TIMEFRAMES), error=error,
         ),
-        "form_exchange": exchange, "any_stored": bool(symbols), "history": history, "wanted": wanted,
-        "filtered": any(wanted.values()), "query": urlencode({k: v for k, v in wanted.items() if v}),
-        "any_run": bool(history) or (any(wanted.values()) and everything.exists()),
-        "statuses": [(value, label.lower()) for value, label in Run.Status.choices],
+        "any_stored": bool(symbols), "venue_keep": urlencode({"strategy": strategy}) + "&",
     }  # fmt: skip
     return render(request, "pages/backtesting.html", page, status=status)
 
 
-def _of_market(text: str) -> Q:
-    # A part of a name, or a whole one in any of its spellings; BTC/USDT finds its perpetual too.
-    part = Q(symbol__icontains=text.replace("-", "/").replace("_", "/"))
-    try:
-        return part | Q(symbol__startswith=parse_symbol(text))
-    except InputError:
-        return part
+def _venue(request: HttpRequest, given: dict[str, str]) -> str:
+    name = given.get("exchange", "")
+    return name if name in live.exchanges() else str(shown(request)["exchange"])
 
 
 def _chart(row: Run, found: dict[str, Any]) -> dict[str, Any] | None:

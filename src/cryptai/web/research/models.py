@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import models, transaction
 
 from cryptai.errors import CryptaiError, InputError, LimitExceeded, UnknownName
+from cryptai.market.exchange import PRACTICE
 from cryptai.seams import new_id, now_ms
 from cryptai.web import jobs, live
 from cryptai.web.accounts.models import User
@@ -138,6 +139,11 @@ class Run(models.Model):
     def finished(self) -> bool:
         """Whether nothing more will happen to it."""
         return self.status in (self.Status.COMPLETED, self.Status.FAILED)
+
+    @property
+    def practice(self) -> bool:
+        """Whether it saw synthetic candles."""
+        return self.exchange == PRACTICE
 
     def result(self) -> dict[str, Any]:
         """Return the command's object of a completed run."""

@@ -8,6 +8,9 @@ import { when } from "./numbers.js";
 const root = document.documentElement;
 /** @template {HTMLElement} T @param {string} id @returns {T} */
 const byId = (id) => /** @type {any} */ (document.getElementById(id));
+const { exchange, feed } = document.body.dataset;
+// A venue that the feed does not follow is shown only where the address names it, so every way keeps it.
+const venue = exchange && exchange !== feed ? `?exchange=${encodeURIComponent(exchange)}` : "";
 
 // --- look ---------------------------------------------------------------------------------------------------
 
@@ -74,7 +77,7 @@ setInterval(tick, 5000);
 /** @type {Promise<Way[]> | null} */
 let markets = null;
 function allMarkets() {
-  markets ??= fetch("/markets.json", { headers: { Accept: "application/json" } })
+  markets ??= fetch(`/markets.json${venue}`, { headers: { Accept: "application/json" } })
     .then((answer) => (answer.ok ? answer.json() : { markets: [] }))
     .then((body) => body.markets.map((/** @type {any} */ m) => ({ name: m.symbol, note: m.exchange, url: m.url })))
     .catch(() => []);
@@ -194,7 +197,7 @@ document.addEventListener("keydown", (event) => {
   const typing = /** @type {Element} */ (event.target).closest("input, select, textarea, dialog");
   if (event.key === "Escape" && typing === find) find.blur();
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (Date.now() - waiting < 1200 && pages[event.key]) { location.assign(pages[event.key]); return; }
+  if (Date.now() - waiting < 1200 && pages[event.key]) { location.assign(pages[event.key] + venue); return; }
   waiting = event.key === "g" ? Date.now() : 0;
   if (event.key === "/") { event.preventDefault(); find.focus(); }
   if (event.key === "?") byId("help").showModal();

@@ -1,13 +1,13 @@
-// The backtest form: another strategy keeps what was typed, and a submitted form says that it runs.
+// The backtest form: another strategy or venue keeps what was typed, and a submitted form says that it runs.
 
 const form = /** @type {HTMLFormElement | null} */ (document.getElementById("backtest"));
 if (form) {
-  for (const link of /** @type {NodeListOf<HTMLAnchorElement>} */ (form.querySelectorAll("[data-strategies] a"))) {
+  for (const link of /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll("[data-keeps] a"))) {
     link.addEventListener("click", (event) => {
       event.preventDefault();
       const kept = new URLSearchParams(new URL(link.href).search);
       for (const [name, value] of new FormData(form)) {
-        if (typeof value === "string" && value && !name.startsWith("param") && !["csrfmiddlewaretoken", "strategy"].includes(name)) kept.set(name, value);
+        if (typeof value === "string" && value && !kept.has(name) && !name.startsWith("param") && name !== "csrfmiddlewaretoken") kept.set(name, value);
       }
       location.assign(`?${kept}`);
     });

@@ -1,11 +1,9 @@
-// The result page: waiting for the end, equity and drawdown, trades on the candle chart.
+// The result page: equity and drawdown, trades on the candle chart.
 
 import { BaselineSeries, LineSeries, createChart } from "../vendor/lightweight-charts.js";
 import { CandleChart } from "./candles.js";
 import { chartOptions, role } from "./palette.js";
 import { fixed, percent } from "./numbers.js";
-
-if (document.querySelector("[data-running]")) setTimeout(() => location.reload(), 1200);
 
 const equity = document.getElementById("equity");
 if (equity) drawEquity(equity);
