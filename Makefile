@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help env run test lint types imports chromium lock fmt reference docs bench clean
+.PHONY: help env run test lint types imports chromium lock fmt reference docs bench proof clean
 
 VENV ?= .venv
 PY := $(VENV)/bin/python
@@ -69,6 +69,9 @@ docs: $(VENV)/.ok-docs  ## build the documentation as HTML into build/docs
 
 bench: $(VENV)/.ok-dev  ## measure the engine, after checking its results
 	@$(PY) -m benchmarks $(ARGS)
+
+proof: $(VENV)/.ok-dev  ## prove the promises at their long volumes (ARGS="--quick" for minutes)
+	@$(PY) -m testbeds $(ARGS)
 
 clean:  ## remove what was built and installed; the workspace stays
 	rm -rf $(VENV) build frontend/node_modules src/cryptai/web/static/vendor

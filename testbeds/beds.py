@@ -1,0 +1,83 @@
+"""The beds by name: what each proves, at which volume, and the planted bugs it must catch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from testbeds.burst import burst
+from testbeds.follow import Volume, follow, with_kinds
+from testbeds.reaper import kills
+from testbeds.silence import silences
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from testbeds.faults import Faults
+
+Size = str
+"""`test` (seconds), `quick` (at most a minute) or `long`."""
+
+
+@dataclass(frozen=True)
+class Bed:
+    """One proof: `run(seed, size)` returns figures, among them `fell_short`, empty where all held."""
+
+    title: str
+    run: Callable[[int, Size], dict[str, Any]]
+    catches: tuple[str, ...]
+
+
+def _followed(seed: int, faults: Faults | None, volume: Volume) -> dict[str, Any]:
+    outcome = follow(seed, volume, faults)
+    return asdict(outcome) | {"fell_short": outcome.fell_short}
+
+
+def _truth(seed: int, size: Size) -> dict[str, Any]:
+    # Every kind at its own rate, as the seed draws them.
+    volume = {
+        "test": Volume(1, minutes=40, history=60), "quick": Volume(5, minutes=240),
+        "long": Volume(5, minutes=1440),
+    }[size]  # fmt: skip
+    return _followed(seed, None, volume)
+
+
+def _only(*kinds: str) -> Callable[[int, Size], dict[str, Any]]:
+    volumes = {
+        "test": Volume(1, minutes=30, history=60), "quick": Volume(4, minutes=180),
+        "long": Volume(8, minutes=1440),
+    }  # fmt: skip
+    return lambda seed, size: _followed(seed, with_kinds(seed, *kinds), volumes[size])
+
+
+def _kills(seed: int, size: Size) -> dict[str, Any]:
+    return kills(seed, {"test": 2, "quick": 25, "long": 200}[size])
+
+
+def _silences(seed: int, size: Size) -> dict[str, Any]:
+    return silences(seed, {"test": 5, "quick": 50, "long": 1000}[size])
+
+
+def _burst(seed: int, size: Size) -> dict[str, Any]:
+    symbols, minutes = {"test": (4, 7), "quick": (50, 12), "long": (300, 30)}[size]
+    return burst(seed, symbols, minutes)
+
+
+BEDS: Final = {
+    "truth": Bed(
+        "B1: the store is the venue's truth, and no untrue closed candle is ever seen", _truth,
+        ("forming_is_closed", "revisions_ignored"),
+    ),
+    "kills": Bed("B2: what was acknowledged survives kill -9", _kills, ("acknowledged_early",)),
+    "gaps": Bed(
+        "B4: nothing is invented; the holes are the venue's outages",
+        _only("listing", "drop", "silence", "reset"), ("no_back_fill", "gaps_filled_flat"),
+    ),
+    "limits": Bed(
+        "B5: no request before Retry-After, no ban of our own doing", _only("pause", "ban", "weights"),
+        ("retry_after_ignored",),
+    ),
+    "clocks": Bed("B6: a wrong clock misplaces no candle", _only("clock"), ("own_clock_trusted",)),
+    "burst": Bed("B8: a burst loses no close", _burst, ("closes_conflated",)),
+    "silence": Bed("E9: silence is noticed, and only silence", _silences, ("silence_unnoticed",)),
+}  # fmt: skip

@@ -1,0 +1,234 @@
+"""Bed 1: an exchange on loopback, in Binance's shape, that lies in sixteen ways and remembers everything."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from contextlib import asynccontextmanager, suppress
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from websockets.asyncio.server import serve
+
+from cryptai import seams
+from cryptai.market.timeframe import Timeframe
+from testbeds.ledger import Ledger
+from testbeds.malformed import spoilt_body
+from testbeds.streams import Streams
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from testbeds.faults import Faults
+    from testbeds.ledger import Request
+    from testbeds.truth import Truth
+
+_REASONS: Final = {
+    200: "OK",
+    400: "Bad Request",
+    404: "Not Found",
+    418: "I'm a teapot",
+    429: "Too Many Requests",
+}
+_WEIGHTS: Final = {"/api/v3/klines": 2, "/api/v3/exchangeInfo": 20}
+
+
+class LyingExchange:
+    """REST and streams over one truth, with faults drawn from a seed.
+
+    Parameters
+    ----------
+    clock
+        Returns the venue's time in ms UTC. Candles open and close by it, and answers are dated with it.
+    """
+
+    def __init__(self, truth: Truth, faults: Faults, clock: Callable[[], int], seed: int = 0) -> None:
+        self.truth = truth
+        self.faults = faults
+        self.clock = clock
+        self.ledger = Ledger()
+        self.delisted: set[str] = set()
+        self.names = {symbol.replace("/", ""): symbol for symbol in truth.symbols}
+        self._random = seams.rng([seed, 19])
+        self.streams = Streams(self, seams.rng([seed, 23]))
+        self.rest = ""
+        self.ws = ""
+
+    def strikes(self, kind: str) -> bool:
+        """Draw whether a fault of this kind strikes now."""
+        rate = self.faults.rate(kind)
+        if rate <= 0.0 or self._random.random() >= rate:
+            return False
+        self.faults.note(kind)
+        return True
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[LyingExchange]:
+        """Listen on two free ports of loopback, and stream, while the block runs."""
+        rest = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        async with (
+            rest,
+            serve(self.streams.serve, "127.0.0.1", 0, ping_interval=None, compression=None) as ws,
+        ):
+            self.rest = f"http://127.0.0.1:{rest.sockets[0].getsockname()[1]}"
+            self.ws = f"ws://127.0.0.1:{next(iter(ws.sockets)).getsockname()[1]}"
+            ticking = asyncio.create_task(self.streams.run())
+            try:
+                yield self
+            finally:
+                ticking.cancel()
+                await asyncio.gather(ticking, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                path = head.split(b" ", 2)[1].decode("ascii", "replace")
+                if not await self._answer(path, writer):
+                    break
+        writer.close()
+
+    async def _answer(self, target: str, writer: asyncio.StreamWriter) -> bool:
+        """Answer one request; return whether the connection may be used again."""
+        address = urlsplit(target)
+        query = {name: values[0] for name, values in parse_qs(address.query).items()}
+        request = self.ledger.take(self.clock(), address.path, _WEIGHTS.get(address.path, 1))
+        refused = self.ledger.refusal(request) or self._injected(request)
+        if refused:
+            status, seconds = refused
+            # A pause without a length is a pause all the same: the venue's minute.
+            told = {"Retry-After": str(seconds)}
+            return await self._send(
+                writer, request, status, {"code": -1003, "msg": "Too many requests."}, told
+            )
+        if self.strikes("error"):
+            return await self._send(
+                writer, request, (500, 502, 503)[self._random.integers(3)], {"code": -1000}
+            )
+        if self.strikes("late_error"):
+            if self._random.random() < 0.5:
+                await asyncio.sleep(30.0)  # longer than anyone waits
+            return await self._send(writer, request, 504, {"code": -1007})
+        status, body = self._result(address.path, query)
+        if status == 200 and self.strikes("malformed"):
+            body = spoilt_body(body, self._random)
+        if self.strikes("reset"):
+            return await self._break_off(writer, request, body)
+        return await self._send(writer, request, status, body)
+
+    def _injected(self, request: Request) -> tuple[int, int] | None:
+        refused = None
+        if self.strikes("pause"):
+            refused = self.ledger.pause(request.at_ms, int(self._random.integers(1, 40)))
+        elif self.strikes("ban"):
+            refused = self.ledger.ban(request.at_ms)
+        request.injected = refused is not None
+        return refused
+
+    def _result(self, path: str, query: dict[str, str]) -> tuple[int, Any]:
+        if path == "/api/v3/ping":
+            return 200, {}
+        if path == "/api/v3/time":
+            return 200, {"serverTime": self.clock()}
+        if path == "/api/v3/exchangeInfo":
+            return 200, self._info()
+        if path == "/api/v3/klines":
+            return self._klines(query)
+        return 404, {"code": -1, "msg": f"There is nothing at {path}."}
+
+    def _klines(self, query: dict[str, str]) -> tuple[int, Any]:
+        symbol = self.names.get(query.get("symbol", ""))
+        if symbol is None or symbol in self.delisted:
+            return 400, {"code": -1121, "msg": "Invalid symbol."}
+        frame = Timeframe(query["interval"])
+        limit = min(int(query.get("limit", "500")), 1000)
+        now = self.clock()
+        start, end = int(query.get("startTime", "0")), int(query.get("endTime", str(now)))
+        if "startTime" in query:
+            # From the start on, oldest first.
+            end = min(end, start + limit * frame.ms - 1)
+        if self.strikes("pages"):
+            if self._random.random() < 0.5:
+                limit = max(1, limit // 2)
+            else:
+                end, limit = end + 2 * frame.ms, limit + 2
+        found = list(self.truth.rows(symbol, frame, end, limit, now))[::-1]
+        return 200, [
+            [ts, *bar.strings(), ts + frame.ms - 1, "0", 1, "0", "0", "0"] for ts, bar in found if ts >= start
+        ]
+
+    def _info(self) -> dict[str, Any]:
+        symbols = []
+        for raw, symbol in self.names.items():
+            base, _, quote = symbol.partition("/")
+            status = "BREAK" if symbol in self.delisted else "TRADING"
+            filters = [
+                {
+                    "filterType": "PRICE_FILTER",
+                    "minPrice": "0.01",
+                    "maxPrice": "1000000.00",
+                    "tickSize": "0.01",
+                },
+                {"filterType": "LOT_SIZE", "minQty": "0.001", "maxQty": "9000.000", "stepSize": "0.001"},
+                {"filterType": "NOTIONAL", "minNotional": "5.00"},
+            ]
+            symbols.append(
+                {"symbol": raw, "status": status, "baseAsset": base, "quoteAsset": quote, "filters": filters}
+            )
+        limits = [
+            {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": most}
+            for most in (self.ledger.limit,)
+            if most
+        ]
+        return {"timezone": "UTC", "serverTime": self.clock(), "rateLimits": limits, "symbols": symbols}
+
+    async def _send(
+        self, writer: asyncio.StreamWriter, request: Request, status: int, body: Any,
+        headers: dict[str, str] | None = None,
+    ) -> bool:  # fmt: skip
+        request.status = status
+        content = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
+        writer.write(self._head(status, len(content), headers) + content)
+        await writer.drain()
+        return True
+
+    async def _break_off(self, writer: asyncio.StreamWriter, request: Request, body: Any) -> bool:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        writer.write(self._head(200, len(content), None) + content[: len(content) // 2])
+        await writer.drain()
+        if self._random.random() < 0.5:
+            await asyncio.sleep(60.0)  # half open: the rest never comes
+        writer.transport.abort()
+        request.status = 0
+        return False
+
+    def _head(self, status: int, length: int, headers: dict[str, str] | None) -> bytes:
+        used = str(self.ledger.used)
+        if self.strikes("weights"):
+            used = ("0", "999999999", "-1", "NaN")[self._random.integers(4)]
+        told = {
+            "Date": formatdate(self.clock() // 1000, usegmt=True),
+            "Content-Type": "application/json;charset=UTF-8",
+            "Content-Length": str(length),
+            "X-MBX-USED-WEIGHT-1M": used,
+        } | (headers or {})
+        lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+        return f"HTTP/1.1 {status} {_REASONS.get(status, 'Trouble')}\r\n{lines}\r\n".encode()
+
+
+@asynccontextmanager
+async def named(exchange: LyingExchange) -> AsyncIterator[LyingExchange]:
+    """Open the exchange and point the product at it, by the settings a person has."""
+    names = ("CRYPTAI_BINANCE_REST", "CRYPTAI_BINANCE_WS")
+    before = {name: os.environ.get(name) for name in names}
+    async with exchange.open():
+        os.environ.update(CRYPTAI_BINANCE_REST=exchange.rest, CRYPTAI_BINANCE_WS=exchange.ws)
+        try:
+            yield exchange
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value

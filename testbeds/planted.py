@@ -1,0 +1,158 @@
+"""Bugs planted on purpose: a bed that passes with one of them in force proves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
+
+import numpy as np
+
+from cryptai import seams
+from cryptai.market import feed, following, reconcile, sync
+from cryptai.market.budget import Budget
+from cryptai.market.candles import Candles
+from cryptai.market.following import Following
+from cryptai.market.inbox import Inbox
+from cryptai.market.reconcile import Reconciler
+from cryptai.market.source import Bar
+from cryptai.market.sources import binance
+from cryptai.market.sources.binance import Binance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cryptai.market.store import CandleStore
+
+
+def _forming_is_closed() -> list[Any]:
+    put = Inbox.put
+
+    def wrong(self: Inbox, event: Any) -> None:
+        put(self, replace(event, closed=True) if isinstance(event, Bar) else event)
+
+    return [patch.object(Inbox, "put", wrong)]
+
+
+async def _nothing(*_args: Any, **_options: Any) -> None: ...
+
+
+def _revisions_ignored() -> list[Any]:
+    return [patch.object(Reconciler, "compare", _nothing)]
+
+
+def _no_back_fill() -> list[Any]:
+    fill = sync.fill
+    filled: set[bool] = set()
+
+    async def once(*args: Any, **options: Any) -> Any:
+        # After the first connection nothing that was missed is asked for.
+        if filled:
+            return sync.Filled()
+        filled.add(True)
+        return await fill(*args, **options)
+
+    async def none_missing(*_args: Any) -> list[Any]:
+        return []
+
+    return [
+        patch.object(feed, "fill", once), patch.object(Following, "_missing_before", none_missing),
+        *_revisions_ignored(),
+    ]  # fmt: skip
+
+
+def _retry_after_ignored() -> list[Any]:
+    return [patch.object(Budget, "refused", lambda *_args: 0.0)]
+
+
+def _own_clock_trusted() -> list[Any]:
+    def page_as_it_came(candles: Candles, *_bounds: int | None) -> Candles:
+        return candles
+
+    return [
+        patch.object(Binance, "now_ms", lambda _self: seams.now_ms()),
+        patch.object(binance, "_answered_at", lambda *_args: seams.now_ms()),
+        patch.object(Candles, "between", page_as_it_came),
+    ]
+
+
+def _gaps_filled_flat() -> list[Any]:
+    keep = sync.keep
+
+    async def inventing(store: CandleStore, exchange: str, *candles: Candles, **options: Any) -> None:
+        await keep(store, exchange, *(_flat(one) for one in candles), **options)
+
+    return [patch.object(module, "keep", inventing) for module in (sync, following, reconcile)]
+
+
+def _flat(candles: Candles) -> Candles:
+    if len(candles) < 2:
+        return candles
+    every = np.arange(candles.ts[0], candles.ts[-1] + 1, candles.timeframe.ms)
+    at = np.searchsorted(candles.ts, every, "right") - 1
+    real = candles.ts[at] == every
+    close = candles.close[at]
+    opens, high, low = (np.where(real, getattr(candles, name)[at], close) for name in ("open", "high", "low"))
+    volume = np.where(real, candles.volume[at], 0.0)
+    return Candles(every, opens, high, low, close, volume, candles.symbol, candles.timeframe)
+
+
+def _closes_conflated() -> list[Any]:
+    put = Inbox.put
+
+    def wrong(self: Inbox, event: Any) -> None:
+        if isinstance(event, Bar) and event.closed:
+            waiting = self._batch.closes
+            waiting[:] = [one for one in waiting if one.symbol != event.symbol]
+        put(self, event)
+
+    return [patch.object(Inbox, "put", wrong)]
+
+
+def _silence_unnoticed() -> list[Any]:
+    begin = Following.__init__
+
+    def patient(self: Following, *args: Any, **options: Any) -> None:
+        begin(self, *args, **options)
+        self._silence_s = 1e9
+
+    return [patch.object(Following, "__init__", patient)]
+
+
+def _acknowledged_early() -> list[Any]:
+    keep, writing = sync.keep, set()
+
+    async def later(*args: Any, **options: Any) -> None:
+        async def write() -> None:
+            await asyncio.sleep(0.05)
+            await keep(*args, **options)
+
+        task = asyncio.create_task(write())
+        writing.add(task)
+        task.add_done_callback(writing.discard)
+
+    return [patch.object(sync, "keep", later)]
+
+
+BUGS: Final[dict[str, Callable[[], list[Any]]]] = {
+    "forming_is_closed": _forming_is_closed,
+    "revisions_ignored": _revisions_ignored,
+    "no_back_fill": _no_back_fill,
+    "retry_after_ignored": _retry_after_ignored,
+    "own_clock_trusted": _own_clock_trusted,
+    "gaps_filled_flat": _gaps_filled_flat,
+    "closes_conflated": _closes_conflated,
+    "silence_unnoticed": _silence_unnoticed,
+    "acknowledged_early": _acknowledged_early,
+}
+
+
+@contextmanager
+def bug(name: str) -> Iterator[None]:
+    """Put a bug in force while the block runs; "none" is none."""
+    with ExitStack() as stack:
+        for one in BUGS[name]() if name != "none" else []:
+            stack.enter_context(one)
+        yield
