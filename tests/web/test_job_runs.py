@@ -65,6 +65,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 def test_the_requirements_schedule_exists_under_its_names() -> None:
     schedule = {one.name: one.schedule for one in jobs_module.jobs}
     assert schedule == {
+        "sync_crypto_symbols_task": "30 1 * * * UTC",
         "sync_market_data_task": "0 1 * * * UTC",
         "update_historical_data_daily_task": "30 2 * * * UTC",
         "update_historical_data_task": "every 1h",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +14,15 @@ from cryptai.errors import SourceError
 from cryptai.market import source as port
 from cryptai.market.candles import Candles
 from cryptai.market.store import CandleStore
+from cryptai.market.symbols import SymbolBook, SymbolInfo
 from cryptai.web import live
 from cryptai.web.jobs import jobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from cryptai.workspace import Workspace
 
 BARS = 2_500
 WHOLE = made_candles(bars=BARS)
@@ -49,6 +53,12 @@ class Venue:
 
     def now_ms(self) -> int:
         return seams.now_ms()
+
+    async def symbols(self) -> list[SymbolInfo]:
+        return [SymbolInfo("BTC/USDT", "trading", tick=Decimal("0.01"), step=Decimal("0.0001"))]
+
+    async def listed_ms(self, symbol: str) -> int | None:
+        return START
 
     async def aclose(self) -> None:
         pass
@@ -91,6 +101,15 @@ def test_the_weekly_job_fills_every_hole_and_says_what_stays_one(store: CandleSt
 def test_the_daily_job_reaches_back_farther_than_the_hourly(store: CandleStore) -> None:
     del store
     assert jobs.get("update_historical_data_daily_task")() == "standin: 509 bars added to 1 series."
+
+
+def test_the_symbols_of_a_venue_are_noted_once(store: CandleStore, home: Workspace) -> None:
+    del store
+    said = [jobs.get("sync_crypto_symbols_task")() for _ in range(2)]
+    assert said == ["standin: 1 markets trade; 1 changes.", "standin: 1 markets trade; 0 changes."]
+    assert [info.symbol for info in SymbolBook(home.root / "symbols.sqlite3").universe("standin")] == [
+        "BTC/USDT"
+    ]
 
 
 def test_a_venue_that_is_away_fails_the_job_with_its_words(

@@ -16,7 +16,10 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cryptai.web.settings")
 _pages = get_asgi_application()
 
-from cryptai.web import board, live, sockets  # noqa: E402 (Django's settings come first)
+from cryptai.seams import now_ms  # noqa: E402 (Django's settings come first)
+from cryptai.web import board, live, sockets  # noqa: E402
+from cryptai.web.ops.turn import in_turn  # noqa: E402
+from cryptai.web.relay import Relay  # noqa: E402
 from cryptai.web.research.models import Run  # noqa: E402
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
+_relay: Relay | None = None
 # No form and no list of options comes near it.
 LARGEST_BODY: Final = 256 * 1024
 _TOO_LARGE_HEADERS: Final = [
@@ -78,9 +82,9 @@ async def _live(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
-            await asyncio.to_thread(Run.objects.fail_abandoned)
+            await asyncio.to_thread(_fail_abandoned)
             tasks = [
-                asyncio.create_task(_follow(), name="follow"),
+                *_following(),
                 asyncio.create_task(board.keep(), name="board"),
                 asyncio.create_task(import_module(settings.JOB_RUNNER).keep(), name="schedule"),
             ]
@@ -93,6 +97,23 @@ async def _live(receive: Receive, send: Send) -> None:
             return
 
 
+# Alone, this server follows the market. Of several, one does, and the others hear it.
+def _following() -> list[asyncio.Task[None]]:
+    global _relay  # noqa: PLW0603 (one a process)
+    if not settings.REDIS_URL:
+        return [asyncio.create_task(_follow(), name="follow")]
+    _relay = Relay(settings.REDIS_URL, settings.REDIS_PREFIX, _hear)
+    return [
+        asyncio.create_task(_relay.run(), name="relay"),
+        asyncio.create_task(in_turn("follow_market", _follow), name="follow"),
+    ]
+
+
+# A run of another server that is alive is not abandoned; one that was begun an hour ago is.
+def _fail_abandoned() -> None:
+    Run.objects.fail_abandoned(before_ms=now_ms() - 3_600_000 if settings.REDIS_URL else None)
+
+
 async def _follow() -> None:
     from cryptai.market.feed import Feed  # noqa: PLC0415 (heavy: the server answers before it is loaded)
 
@@ -103,8 +124,16 @@ async def _follow() -> None:
             await feed.run()
         except Exception:  # noqa: BLE001 (whatever it was: pages go on with what is stored, and say so)
             _log.exception("The feed stopped.")
+    if settings.REDIS_URL:
+        live.attach(None)
 
 
 def _publish(event: dict[str, Any]) -> None:
+    _hear(event)
+    if _relay:
+        _relay.tell(event)
+
+
+def _hear(event: dict[str, Any]) -> None:
     live.hub.publish(event)
     board.notice(event)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -98,6 +99,10 @@ class PriceHub:
         newest = self._newest.copy()
         return {topic[2]: event for topic, event in newest.items() if topic[:2] == ("price", exchange)}
 
+    def state(self) -> dict[str, Any] | None:
+        """Return the newest state of the feed, whichever process it runs in; safe from any thread."""
+        return self._newest.get(("state",))
+
 
 hub = PriceHub()
 _feed: Feed | None = None
@@ -137,11 +142,13 @@ def attach(feed: Feed | None) -> None:
 
 
 def feed_status() -> FeedStatus:
-    """Return the state of the data; "stopped" where no feed runs in this process."""
+    """Return the state of the data, as this process's feed or another's has it; "stopped" without a feed."""
     if _feed is not None:
         return _feed.status
     from cryptai.market.feed import FeedStatus  # noqa: PLC0415 (heavy: not at start)
 
+    if told := hub.state():
+        return FeedStatus(**{field.name: told[field.name] for field in fields(FeedStatus)})
     stored = exchanges()
     exchange = "binance" if "binance" in stored or not stored else stored[0]
     return FeedStatus(

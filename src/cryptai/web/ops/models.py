@@ -35,7 +35,7 @@ class LeaseManager(models.Manager["Lease"]):
         if job.due is None and not job.forever:
             return None
         slot = job.due.last(now) if job.due else now
-        row = self._seen(job, first_slot_ms=0 if job.forever else slot)
+        row = self._seen(job.name, first_slot_ms=0 if job.forever else slot)
         if row.due(slot, now):
             attempt = 1 if slot > row.slot_ms else row.attempt + 1
             return self._take(row, now, slot_ms=slot, attempt=attempt, for_slot=True)
@@ -43,15 +43,19 @@ class LeaseManager(models.Manager["Lease"]):
 
     def take_now(self, job: Job) -> Held | None:
         """Take the lease whatever the schedule says, unless somebody holds it."""
+        return self.take_free(job.name, first_slot_ms=job.due.last(now_ms()) if job.due else 0)
+
+    def take_free(self, name: str, *, first_slot_ms: int = 0) -> Held | None:
+        """Take the lease of that name unless somebody holds it."""
         now = now_ms()
-        row = self._seen(job, first_slot_ms=job.due.last(now) if job.due else 0)
+        row = self._seen(name, first_slot_ms=first_slot_ms)
         if row.held(now):
             return None
         return self._take(row, now, slot_ms=row.slot_ms, attempt=_MOST_ATTEMPTS, for_slot=False)
 
-    def _seen(self, job: Job, *, first_slot_ms: int) -> Lease:
+    def _seen(self, name: str, *, first_slot_ms: int) -> Lease:
         row, _made = self.get_or_create(
-            job=job.name, defaults={"token": new_id(), "slot_ms": first_slot_ms, "attempt": _MOST_ATTEMPTS}
+            job=name, defaults={"token": new_id(), "slot_ms": first_slot_ms, "attempt": _MOST_ATTEMPTS}
         )
         return row
 

@@ -67,11 +67,12 @@ class RunQuerySet(ScopedQuerySet["Run"]):
         run.refresh_from_db()
         return run
 
-    def fail_abandoned(self) -> int:
-        """Close the runs that a server left behind when it stopped; return how many."""
+    def fail_abandoned(self, *, before_ms: int | None = None) -> int:
+        """Close the runs (begun before) that a server left behind when it stopped; return how many."""
+        begun = {} if before_ms is None else {"created_ms__lt": before_ms}
         return (
             self.unscoped("at start, runs of whoever was served before")
-            .filter(status__in=(Run.Status.QUEUED, Run.Status.RUNNING))
+            .filter(status__in=(Run.Status.QUEUED, Run.Status.RUNNING), **begun)
             .update(status=Run.Status.FAILED, reason="The server stopped.", finished_ms=now_ms())
         )
 

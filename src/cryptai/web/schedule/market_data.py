@@ -11,6 +11,8 @@ import asyncio
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from django.conf import settings
+
 from cryptai.errors import SourceError
 from cryptai.market.exchange import PRACTICE
 from cryptai.market.source import LARGE_PAIRS
@@ -31,6 +33,7 @@ _TIMEFRAMES: Final = ("1h", "4h", "1d")
 # The venue's newest page and a little: a job that runs every hour needs no more.
 _HOURLY_BARS: Final = 1_500
 _DAILY_BARS: Final = 10_000
+_NOBODY: Final = "No candles of a venue that can be asked are stored."
 
 
 @job(every="1h")
@@ -60,6 +63,26 @@ def sync_market_data_task() -> str:
         return await _fill(source, store, {(frame, 1000): symbols for frame in _TIMEFRAMES})
 
     return _each_venue(fill_venue)
+
+
+@job(cron="30 1 * * *")
+def sync_crypto_symbols_task() -> str:
+    """Fetch every venue's list of symbols with their rules and status, and note what has changed."""
+    from cryptai.market.symbol_sync import SymbolSource, sync_symbols  # noqa: PLC0415 (heavy: not at start)
+    from cryptai.market.symbols import SymbolBook  # noqa: PLC0415
+
+    said = []
+    book = SymbolBook(settings.WORKSPACE.root / "symbols.sqlite3")
+
+    async def sync_venue(source: CandleSource, _store: CandleStore, _stored: list[Stored]) -> dict[str, str]:
+        if isinstance(source, SymbolSource):
+            events = await sync_symbols(source, book)
+            trading = len(book.universe(source.name))
+            said.append(f"{source.name}: {trading:,} markets trade; {len(events):,} changes.")
+        return {}
+
+    _each_venue(sync_venue)
+    return " ".join(said) or _NOBODY
 
 
 def _fill_stored(
@@ -113,7 +136,7 @@ def _each_venue(fill_venue: FillVenue, told: Callable[[Iterable[Stored]], str] |
             failures.append(f"{venue}: {len(failed)} series failed, the first {first}: {why}")
     if failures:
         raise SourceError(" ".join([*failures, *said]))
-    return " ".join(said) or "No candles of a venue that can be asked are stored."
+    return " ".join(said) or _NOBODY
 
 
 async def _with_source(
