@@ -274,6 +274,7 @@ def test_a_hole_tells_its_cause_and_when_it_was_asked_for(here: Client, store: C
     assert [cause for cause, _asked in causes] == [
         "binance had none of 5, the rest was not asked for yet", "binance had none", "not asked for yet",
     ]  # fmt: skip
+    assert "cryptai data repair --exchange binance" in page
     assert [asked == "–" for _cause, asked in causes] == [False, False, True]
 
 
