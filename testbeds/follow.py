@@ -192,7 +192,8 @@ class _Run:
             loop.call_later(60.0 * minutes, self.exchange.delisted.discard, symbol)
 
 
-def with_kinds(seed: int, *kinds: str) -> Faults:
-    """Return an exchange with only these faults, each as often as it gets."""
+def with_kinds(seed: int, *kinds: str, often: float = 1.0) -> Faults:
+    """Return an exchange with only these faults, each at its most; those by the day `often` times that."""
     drawn = kinds_of_fault.draw(seed, kinds)
-    return replace(drawn, rates={kind: kinds_of_fault.MOST[kind] for kind in kinds})
+    most = kinds_of_fault.MOST
+    return replace(drawn, rates={kind: most[kind] * (often if most[kind] > 1.0 else 1.0) for kind in kinds})
