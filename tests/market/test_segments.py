@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from endless import bars, same_bits
 
+from cryptai import seams
 from cryptai.errors import DataError
 from cryptai.market.candles import Candles
 from cryptai.market.segments import partitions
@@ -151,6 +152,15 @@ def test_an_old_copy_is_taken_away_by_the_new_one(store: CandleStore) -> None:
     before = copy_of(store)
     store.write("binance", bars(-20_000, 0))
     assert copy_of(store) != before
+
+
+def test_a_read_as_of_earlier_leaves_the_copy_of_today_in_its_place(store: CandleStore) -> None:
+    earlier = store.revisions("binance", "BTC/USDT", "1h")[-1].written_at_ms
+    with seams.replaced(now_ns=lambda: (earlier + 5) * 1_000_000):
+        store.write("binance", bars(20_000, 60_000))
+    before = copy_of(store)
+    assert same_bits(store.read("binance", "BTC/USDT", "1h", as_of_ms=earlier), bars(0, 20_000))
+    assert copy_of(store) == before
 
 
 def test_bars_read_stay_as_they_were_when_the_store_moves_on(store: CandleStore) -> None:
