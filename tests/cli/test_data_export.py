@@ -67,6 +67,18 @@ def test_a_part_is_cut_by_the_bars_opens(
     assert read_candles(path).digest == candles.between(T0 + 24 * HOUR, T0 + 48 * HOUR).digest
 
 
+def test_bars_are_exported_as_the_store_knew_them_at_a_time(workspace: Workspace, tmp_path: Path) -> None:
+    store = CandleStore(workspace.candles)
+    for day, close in ((1, 1.5), (3, 1.6)):
+        with seams.replaced(now_ns=lambda day=day: (T0 + day * 24 * HOUR) * 1_000_000):
+            bar = Candles([T0], [1.0], [2.0], [0.5], [close], [1.0], "BTC/USDT", "1h")
+            store.write("binance", bar, replace=True)
+    for as_of, close in (("2021-01-03", 1.5), ("2021-01-05", 1.6)):
+        path = tmp_path / f"{as_of}.csv"
+        assert main(["data", "export", *BTC, "--as-of", as_of, "--out", str(path)]) == 0
+        assert read_candles(path, "BTC/USDT", "1h").close.tolist() == [close]
+
+
 def test_a_file_that_exists_is_replaced_only_by_force(
     candles: Candles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

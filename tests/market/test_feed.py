@@ -210,9 +210,9 @@ async def test_the_closes_of_one_instant_are_one_transaction(world, source, monk
     writes = []
     write = CandleStore.write
 
-    def counted(self, exchange, *candles, replace=False):
+    def counted(self, exchange, *candles, **told):
         writes.append(len(candles))
-        return write(self, exchange, *candles, replace=replace)
+        return write(self, exchange, *candles, **told)
 
     async with world.following(source, symbols=LARGE_PAIRS, timeframes=["1h", "4h"]):
         await world.state("live")
@@ -312,10 +312,10 @@ async def test_a_slow_reader_sees_the_newest_price_and_every_close(world, source
     begun, let_go = threading.Event(), threading.Event()
     write = CandleStore.write
 
-    def slow(self, exchange, *candles, replace=False):
+    def slow(self, exchange, *candles, **told):
         begun.set()
         let_go.wait(5)
-        return write(self, exchange, *candles, replace=replace)
+        return write(self, exchange, *candles, **told)
 
     async with world.following(source):
         await world.state("live")

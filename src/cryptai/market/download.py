@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cryptai import seams
 from cryptai.market.fetching import Downloaded, Fetching
 from cryptai.market.spans import Span, missing, without
 from cryptai.market.symbol import parse_symbol
@@ -65,7 +66,7 @@ def _before(spans: list[Span], end: int) -> list[Span]:
 def _lacking(
     store: CandleStore, source: CandleSource, symbol: str, frame: Timeframe, start: int, until: int | None
 ) -> list[Span]:
-    end = frame.last_closed(source.now_ms()) + frame.ms
+    end = frame.last_closed(max(source.now_ms(), seams.now_ms())) + frame.ms
     end = end if until is None else min(end, until)
     known = any((m.symbol, m.timeframe) == (symbol, frame) for m in store.markets(source.name))
     ts = store.read(source.name, symbol, frame).ts if known else np.empty(0, np.int64)

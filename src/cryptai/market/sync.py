@@ -125,7 +125,8 @@ class _Job:
         self._hopeless: SourceError | None = None
 
     async def look(self, wanted: list[tuple[str, Timeframe]]) -> None:
-        self._now_ms = self.source.now_ms()
+        # After a sleep of this machine the venue's clock lags until it is heard; asking too far does no harm.
+        self._now_ms = max(self.source.now_ms(), seams.now_ms())
         self._stored = await asyncio.to_thread(self._read_times, wanted)
         self.last = {series: int(ts[-1]) for series, ts in self._stored.items() if len(ts)}
 

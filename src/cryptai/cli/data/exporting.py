@@ -20,6 +20,9 @@ def export(
     until: Annotated[
         str | None, typer.Option("--to", metavar="TIME", help="Bars open before this, UTC.")
     ] = None,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="TIME", help="The bars as the store knew them then, UTC.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -37,8 +40,9 @@ def export(
     check_target(out, force=force)
     start_ms = None if since is None else parse_time(since, field="from")
     end_ms = None if until is None else parse_time(until, field="to")
+    as_of_ms = None if as_of is None else parse_time(as_of, field="as_of")
     store = CandleStore(open_workspace(create=False).candles)
-    candles = store.read(exchange, symbol, timeframe, start_ms=start_ms, end_ms=end_ms)
+    candles = store.read(exchange, symbol, timeframe, start_ms=start_ms, end_ms=end_ms, as_of_ms=as_of_ms)
     if not len(candles):
         raise DataError(
             f"No bars of {symbol} {timeframe} of {exchange} lie in that time; nothing was written."
