@@ -341,7 +341,7 @@ def test_a_mistake_in_the_form_is_told_beside_its_field(browser: Browser, server
         page.goto("/analytics/backtesting/?strategy=ema_trend&exchange=practice")
         page.fill("[name=stop]", "1.2")
         page.fill("[name=capital]", "777")
-        page.click("[data-strategies] a:has-text('breakout')")
+        page.click("nav[aria-label=Strategy] a:has-text('breakout')")
         page.wait_for_url("**strategy=breakout**")
         assert page.input_value("[name=capital]") == "777"
         page.click("button.main-action")
