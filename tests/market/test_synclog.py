@@ -66,3 +66,10 @@ def test_what_names_no_series_is_refused(log: SyncLog) -> None:
 def test_a_log_without_a_store_is_empty_and_makes_nothing(log: SyncLog, tmp_path: Path) -> None:
     assert log.entries() == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_sync_of_a_series_with_nothing_left_to_ask_is_failed_too(log: SyncLog) -> None:
+    log.begin("binance", "BTC/USDT", "1h")
+    log.begin("binance", "ETH/USDT", "1h")
+    log.cut_off("binance", "BTCUSDT", "1h")
+    assert [(e.symbol, e.status) for e in log.entries()] == [("ETH/USDT", "PENDING"), ("BTC/USDT", "FAILED")]

@@ -52,6 +52,8 @@ async def download(
     names = dict.fromkeys(parse_symbol(symbol) for symbol in symbols)
     series = [(symbol, frame) for symbol in names for frame in frames]
     work = {one: await asyncio.to_thread(_lacking, store, source, *one, since_ms, until_ms) for one in series}
+    for one in series:
+        await asyncio.to_thread(store.sync_log.cut_off, source.name, *one)
     fetching = Fetching(source, store, series, progress)
     newest = await fetching.newest([one for one, spans in work.items() if spans])
     # Where the venue's own bars end nothing is missing yet: a hole is one only before its newest bar.

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from cryptai.market.catalog import Catalog
 
 _CUT_OFF: Final = "cut off before it ended"
+_CUT: Final = (
+    "UPDATE sync_log SET status = 'FAILED', reason = ?, ended_ms = ? WHERE exchange = ? "
+    "AND symbol = ? AND timeframe = ? AND status = 'PENDING'"
+)
 
 
 class SyncEntry(NamedTuple):
@@ -40,21 +44,21 @@ class SyncLog:
 
         One of the same series that is PENDING still is FAILED by that: one process syncs a series at a time.
         """
-        check_exchange(exchange)
-        series = exchange, parse_symbol(symbol), str(Timeframe(timeframe))
+        series = _series(exchange, symbol, timeframe)
         now = now_ms()
         with self._catalog.change() as rows:
-            rows.execute(
-                "UPDATE sync_log SET status = 'FAILED', reason = ?, ended_ms = ? WHERE exchange = ? "
-                "AND symbol = ? AND timeframe = ? AND status = 'PENDING'",
-                (_CUT_OFF, now, *series),
-            )
+            rows.execute(_CUT, (_CUT_OFF, now, *series))
             ((key,),) = rows.execute(
                 "INSERT INTO sync_log (exchange, symbol, timeframe, started_ms, status) "
                 "VALUES (?, ?, ?, ?, 'PENDING') RETURNING id",
                 (*series, now),
             )
         return int(key)
+
+    def cut_off(self, exchange: str, symbol: str, timeframe: str) -> None:
+        """Note that a PENDING sync of this series was killed; there may be nothing left to begin."""
+        with self._catalog.change() as rows:
+            rows.execute(_CUT, (_CUT_OFF, now_ms(), *_series(exchange, symbol, timeframe)))
 
     def end(self, key: int, *, bars: int = 0, failed: str | None = None) -> None:
         """Note that a sync has ended, having stored `bars`: COMPLETED, or FAILED for the reason given.
@@ -94,3 +98,8 @@ class SyncLog:
                 (*known.values(), limit),
             )
         return [SyncEntry(*row) for row in found]
+
+
+def _series(exchange: str, symbol: str, timeframe: str) -> tuple[str, str, str]:
+    check_exchange(exchange)
+    return exchange, parse_symbol(symbol), str(Timeframe(timeframe))
