@@ -225,3 +225,19 @@ def test_a_file_lies_where_its_name_says(tmp_path: Path) -> None:
     (path,) = tmp_path.rglob("*.arrow")
     assert path.relative_to(tmp_path).parent.as_posix() == "practice/ETH-BTC/1d"
     assert path.name == f"all.{bars(0, 17_000, timeframe='1d').digest}.arrow"
+
+
+def test_one_damaged_market_is_listed_as_such_and_hides_no_other(tmp_path: Path) -> None:
+    # A tail over a segment makes the listing read it.
+    store = CandleStore(tmp_path)
+    store.write("binance", bars(0, 3000, "BTC/USDT", "1h"), bars(0, 50, "ETH/USDT", "1h"))
+    store.write("binance", bars(3000, 3010, "BTC/USDT", "1h"))
+    for file in store.folder.rglob("*"):
+        if "BTC" in str(file) and file.is_file():
+            file.unlink()
+    told = {s.symbol: s for s in CandleStore(store.folder).markets("binance")}
+    assert told["BTC/USDT"].digest == "damaged"
+    assert told["BTC/USDT"].bars == 3010
+    assert told["ETH/USDT"].bars == 50
+    with pytest.raises(DataError, match="missing or damaged"):
+        CandleStore(store.folder).read("binance", "BTC/USDT", "1h")

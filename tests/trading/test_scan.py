@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cryptai.errors import DataError
 from cryptai.market.store import CandleStore
 from cryptai.strategies.strategy import build, strategies
 from cryptai.trading.backtest import backtest
@@ -135,3 +136,18 @@ def test_a_users_strategy_without_a_score_is_ranked_by_what_is_known(store, now,
     mine = [s for s in scan(store, as_of_ms=now, strategies_folder=tmp_path) if s.strategy == "my_own"]
     assert mine
     assert all(set(s.factors) == {"reward_risk"} for s in mine)
+
+
+def test_one_damaged_market_takes_no_other_markets_signals_away(store, now, caplog):
+    class Damaged:
+        def markets(self, exchange):
+            return store.markets(exchange)
+
+        def read(self, exchange, symbol, timeframe, *, last=None):
+            if symbol == "BTC/USDT":
+                raise DataError("A segment is missing or damaged.")
+            return store.read(exchange, symbol, timeframe, last=last)
+
+    whole = scan(store, as_of_ms=now)
+    assert scan(Damaged(), as_of_ms=now) == [s for s in whole if s.symbol != "BTC/USDT"]
+    assert "Its signals are missing" in caplog.text

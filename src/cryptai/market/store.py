@@ -151,12 +151,16 @@ class CandleStore:
         )
 
     def markets(self, exchange: str | None = None) -> list[Stored]:
-        """Return what is stored, by venue, symbol and length of bar."""
+        """Return what is stored, by venue, symbol and length of bar.
+
+        Where a market's files are damaged the others are listed all the same; its own digest is then
+        "damaged", its bars are those of the catalog, and reading it raises.
+        """
         if exchange is not None:
             check_exchange(exchange)
         with self._catalog.look() as rows:
             found = [(m, rows.segments(m), rows.tail(m)) for m in rows.markets(exchange)]
-        return [self._stored(*one) for one in found]
+        return [self._told(*one) for one in found]
 
     def exchanges(self) -> list[str]:
         """Return the names of the venues with stored bars, sorted."""
@@ -173,6 +177,16 @@ class CandleStore:
         """
         with self._catalog.look() as rows:
             return rows.revisions(_market(exchange, symbol, timeframe), ts)
+
+    def _told(self, market: Market, segments: list[Segment], tail: Candles) -> Stored:
+        try:
+            return self._stored(market, segments, tail)
+        except DataError:
+            edges = [edge for segment in segments for edge in (segment.first_ts, segment.last_ts)]
+            first, last = min(*edges, int(tail.ts[0])), max(*edges, int(tail.ts[-1]))
+            bars = sum(segment.rows for segment in segments) + int((tail.ts > max(edges)).sum())
+            holes = (last - first) // market.timeframe.ms + 1 - bars
+            return Stored(*market, bars, first, last, holes, "damaged")
 
     def _stored(self, market: Market, segments: list[Segment], tail: Candles) -> Stored:
         digests = {segment.partition: segment.digest for segment in segments}

@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from cryptai import seams
-from cryptai.errors import CryptaiError, InputError
+from cryptai.errors import CryptaiError, DataError, InputError
 from cryptai.ledger.book import LONG, SHORT
 from cryptai.market.exchange import PRACTICE
 from cryptai.market.quality import freshness
@@ -59,9 +59,14 @@ def scan(
     now = seams.now_ms() if as_of_ms is None else as_of_ms
     markets: dict[str, list[Candles]] = defaultdict(list)
     for stored in store.markets(exchange):
-        candles = store.read(
-            exchange, stored.symbol, stored.timeframe, last=None if as_of_ms else HISTORY_BARS
-        )
+        try:
+            candles = store.read(
+                exchange, stored.symbol, stored.timeframe, last=None if as_of_ms else HISTORY_BARS
+            )
+        except DataError as error:
+            # One market's damaged files stop that market, loudly, and no other.
+            _log.warning("%s Its signals are missing.", error)
+            continue
         closed = candles.between(None, now - candles.timeframe.ms + 1)[-HISTORY_BARS:]
         if len(closed):
             markets[stored.symbol].append(closed)
