@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cryptai.cli.main import application
-from cryptai.features.indicator import indicators
+from cryptai.features.events import Structure
+from cryptai.features.feature import features
+from cryptai.features.indicator import Indicator
 from cryptai.strategies.strategy import parameters, strategies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from cryptai.features.feature import Feature
 
 FOLDER = Path(__file__).parent / "reference"
 MADE = "<!-- Made by `make reference` from the code: change it there. -->"
@@ -26,11 +30,14 @@ FILES = """Each is one file in `src/cryptai/strategies/`; yours are files in `wo
 parameter is set with `--param fast=20`."""
 ROWS = """Plain functions of columns: as long as their input, NaN before the first value, row *t* from rows up
 to *t* only."""
+RECORDS = """Functions of candles that give events: where each is drawn (`at`), and the close that made it
+known (`known_at`). One could act on it from then, never before."""
 
 
 def pages() -> dict[str, str]:
     """Return the text of each generated page by its file name."""
-    return {"commands.md": commands(), "strategies.md": strategy_page(), "indicators.md": indicator_page()}
+    written = {"commands.md": commands(), "strategies.md": strategy_page()}
+    return written | feature_pages()
 
 
 def commands() -> str:
@@ -70,21 +77,36 @@ def strategy_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def indicator_page() -> str:
-    """Return the page of every indicator with its inputs, outputs and parameters."""
-    parts = [MADE, "# Indicators", ROWS]
-    for one in indicators:
-        module = inspect.unwrap(one.function).__module__
-        rows = [
-            f"| `{name}` | {one.defaults[name]:g} | {between(*limits)} |"
-            for name, limits in one.ranges.items()
+def feature_pages() -> dict[str, str]:
+    """Return the pages of every indicator and every structure, with parameters, memory and outputs."""
+    rows, records = [MADE, "# Indicators", ROWS], [MADE, "# Structures", RECORDS]
+    for one in features:
+        if isinstance(one, Indicator):
+            outputs = ", ".join(f"{output.name} ({output.unit})" for output in one.outputs)
+            rows += feature_lines(one, f"`ca.features.{one.name}`: {', '.join(one.inputs)} → {outputs}")
+        elif isinstance(one, Structure):
+            records += feature_lines(one, f"Events: {', '.join(f'`{kind.name}`' for kind in one.kinds)}")
+    return {"indicators.md": "\n\n".join(rows) + "\n", "structures.md": "\n\n".join(records) + "\n"}
+
+
+def feature_lines(one: Feature, shape: str) -> list[str]:
+    """Return the paragraphs of one feature."""
+    bars, exact = one.warmup_bars(), one.warmup_bars(bitwise=True)
+    memory = f"Warm-up: {bars_said(bars)} to 1e-9, {bars_said(exact)} to the bit."
+    lines = [f"## {one.name}", shape, one.doc.split(">>>")[0].strip(), memory]
+    if one.parameters:
+        head = "| parameter | default | range | meaning |\n| --- | --- | --- | --- |"
+        table = [
+            f"| `{p.name}` | {p.default} | {' or '.join(p.choices) or between(p.low, p.high)} | {p.meaning} |"
+            for p in one.parameters
         ]
-        columns = f"{', '.join(one.inputs)} → {', '.join(one.outputs)}"
-        parts.append(f"## {one.name}\n\n`from {module} import {one.name}`: {columns}")
-        parts.append((inspect.getdoc(one.function) or "").split(">>>")[0].strip())
-        if rows:
-            parts.append("\n".join(["| parameter | default | range |\n| --- | --- | --- |", *rows]))
-    return "\n\n".join(parts) + "\n"
+        lines.append("\n".join([head, *table]))
+    return lines
+
+
+def bars_said(bars: int | None) -> str:
+    """Return a warm-up as a person writes it."""
+    return "the whole history" if bars is None else f"{bars:,} bars"
 
 
 def between(low: float | None, high: float | None) -> str:

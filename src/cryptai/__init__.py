@@ -47,10 +47,12 @@ __all__ = ["__version__", *_HOMES]  # noqa: PLE0604 (names, all of them strings)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "features":
+        return import_module("cryptai.features")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'cryptai' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, "features"])

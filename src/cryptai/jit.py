@@ -37,6 +37,9 @@ _SOURCES = (
     "jit.py", "ledger/book.py", "ledger/fold.py", "portfolio/rules.py", "portfolio/sizing.py",
     "signals.py", "trading/costs.py", "trading/kernel.py",
 )  # fmt: skip
+# Kernels of features stand above their functions, so each file there may hold some.
+_SOURCE_PATTERNS = ("kernels.py", "features/*.py")
+_digest = ""
 
 _TRIAL = """\
 import sys
@@ -86,10 +89,25 @@ def _forget_older(folder: Path) -> None:
 
 def source_digest() -> str:
     """Return a digest of everything that kernels are made of: sources and Numba's version."""
+    global _digest  # noqa: PLW0603 (sources do not change under a running process; reading them costs)
+    if _digest:
+        return _digest
     h = hashlib.sha256(version("numba").encode())
     for name in _SOURCES:
         h.update((_PACKAGE / name).read_bytes())
-    return h.hexdigest()[:16]
+    for pattern in _SOURCE_PATTERNS:
+        for path in sorted(_PACKAGE.glob(pattern)):
+            h.update(path.read_bytes())
+    _digest = h.hexdigest()[:16]
+    return _digest
+
+
+def _digest_elsewhere(module: str) -> str:
+    # A kernel of somebody else's file is made of that file, too.
+    path = getattr(sys.modules.get(module), "__file__", None)
+    if module.startswith("cryptai.") or path is None:
+        return ""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 class NativeKernel:
@@ -108,6 +126,8 @@ class NativeKernel:
         self.module = module
         self.function = function
         self.signature = signature
+        # Where the function is not written as such, but made (see `cryptai.kernels`).
+        self.function_of: Callable[[], Callable[..., int]] = self._written
         self._call: Callable[..., int] | None = None
         self._keep: list[object] = []
         self._lock = Lock()
@@ -125,7 +145,8 @@ class NativeKernel:
         import llvmlite.binding as llvm  # noqa: PLC0415 (only who runs a kernel pays)
 
         cpu = llvm.get_host_cpu_name() + llvm.get_host_cpu_features().flatten()
-        key = hashlib.sha256(f"{source_digest()} {self.module} {self.function} {cpu}".encode()).hexdigest()
+        made_of = f"{source_digest()} {_digest_elsewhere(self.module)} {self.module} {self.function} {cpu}"
+        key = hashlib.sha256(made_of.encode()).hexdigest()
         return cache_folder() / f"{self.function}-{key[:20]}.o"
 
     def _prepare(self) -> Callable[..., int]:
@@ -168,12 +189,12 @@ class NativeKernel:
         kinds = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "d": ctypes.c_double}
         return ctypes.CFUNCTYPE(ctypes.c_int64, *(kinds[letter] for letter in self.signature))
 
-    def _python(self) -> Callable[..., int]:
+    def _written(self) -> Callable[..., int]:
         return cast("Callable[..., int]", getattr(importlib.import_module(self.module), self.function))
 
     def _interpreted(self) -> Callable[..., int]:
         # For debugging and coverage: the same function, step by step, on the same addresses.
-        function, signature = self._python(), self.signature
+        function, signature = self.function_of(), self.signature
 
         def call(*arguments: Any) -> int:
             return function(
@@ -193,13 +214,13 @@ class NativeKernel:
         signature = types.int64(*(kinds[letter] for letter in self.signature))
         compile_ = numba.cfunc(signature, error_model="numpy")
         try:
-            compiled = compile_(self._python())
+            compiled = compile_(self.function_of())
         except Exception:
             if not cache_folder().exists():
                 raise
             # Numba trusts its own cache; where a power cut has damaged that, it is made anew.
             shutil.rmtree(cache_folder(), ignore_errors=True)
-            compiled = compile_(self._python())
+            compiled = compile_(self.function_of())
         self._keep.append(compiled)
         return compiled
 

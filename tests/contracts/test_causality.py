@@ -8,12 +8,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cryptai.features.indicator import Indicator, indicators
+from cryptai.features.feature import features
+from cryptai.features.indicator import Indicator
 from cryptai.signals import Signals
 from cryptai.strategies.strategy import build, parameters, strategies
 from tests.trading.worlds import random_candles
 
 BARS = 400
+INDICATORS = [one.name for one in features if isinstance(one, Indicator)]
 
 
 def first_rewritten(columns_of, candles):
@@ -52,9 +54,9 @@ def series():
     return candles
 
 
-@pytest.mark.parametrize("name", indicators.names())
+@pytest.mark.parametrize("name", INDICATORS)
 def test_an_indicator_rewrites_nothing(name, series):
-    assert first_rewritten(indicator_columns(indicators.get(name)), series) is None
+    assert first_rewritten(indicator_columns(features.get(name)), series) is None
 
 
 @pytest.mark.parametrize("name", strategies.names())
@@ -106,9 +108,9 @@ def test_a_strategy_that_peeks_one_bar_is_caught(series):
     assert found[1] == "entry"
 
 
-@pytest.mark.parametrize("name", indicators.names())
+@pytest.mark.parametrize("name", INDICATORS)
 def test_an_indicator_keeps_its_length_its_type_and_its_inputs(name, series):
-    indicator = indicators.get(name)
+    indicator = features.get(name)
     before = {column: getattr(series, column).tobytes() for column in indicator.inputs}
     for n in (0, 1, 2, 5, 50, BARS):
         for output in indicator.of(series[:n]).values():
@@ -121,12 +123,13 @@ def test_an_indicator_keeps_its_length_its_type_and_its_inputs(name, series):
     assert not np.isnan(first[known[0] :]).any(), "NaN only before the first value"
 
 
-@pytest.mark.parametrize("name", indicators.names())
+@pytest.mark.parametrize("name", INDICATORS)
 def test_an_indicator_refuses_parameters_out_of_range_by_name(name, series):
     from cryptai.errors import InputError
 
-    indicator = indicators.get(name)
-    for parameter, (low, _) in indicator.ranges.items():
+    indicator = features.get(name)
+    for parameter in indicator.parameters:
+        wrong = "neither of them" if parameter.choices else parameter.low - 1
         with pytest.raises(InputError) as refused:
-            indicator.of(series, **{parameter: low - 1})
-        assert refused.value.field == parameter
+            indicator.of(series, **{parameter.name: wrong})
+        assert refused.value.field == parameter.name

@@ -24,7 +24,7 @@ def generator() -> Any:
     return module
 
 
-@pytest.mark.parametrize("page", ["commands.md", "strategies.md", "indicators.md"])
+@pytest.mark.parametrize("page", ["commands.md", "strategies.md", "indicators.md", "structures.md"])
 def test_the_reference_is_what_the_code_says(page: str) -> None:
     assert (DOCS / "reference" / page).read_text() == generator().pages()[page], "run: make reference"
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cryptai.features._memory import wilder_bars
 from cryptai.features._talib import talib
+from cryptai.features.feature import within
 from cryptai.features.indicator import indicator
 
 if TYPE_CHECKING:
@@ -12,7 +14,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@indicator(period=(2, 100_000))
+@indicator(
+    unit="percent",
+    pane="below",
+    guides=(30.0, 70.0),
+    warmup=wilder_bars,
+    exact=lambda period: wilder_bars(period, bitwise=True),
+    period=within(2, 100_000, "bars of Wilder's average"),
+)
 def rsi(close: NDArray[np.float64], period: int = 14) -> NDArray[np.float64]:
     """Return Wilder's relative strength index, 0 to 100.
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cryptai.features._memory import ewm_bars
 from cryptai.features._talib import talib
-from cryptai.features.indicator import indicator
+from cryptai.features.feature import within
+from cryptai.features.indicator import Output, indicator
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
-@indicator(period=(1, 100_000))
+@indicator(warmup=lambda period: period, exact=None, period=within(1, 100_000, "bars in the window"))
 def sma(close: NDArray[np.float64], period: int = 20) -> NDArray[np.float64]:
     """Return the simple moving average: the mean of the last `period` closes.
 
@@ -25,7 +27,11 @@ def sma(close: NDArray[np.float64], period: int = 20) -> NDArray[np.float64]:
     return talib.SMA(close, period)  # type: ignore[no-any-return]
 
 
-@indicator(period=(2, 100_000))
+@indicator(
+    warmup=ewm_bars,
+    exact=lambda period: ewm_bars(period, bitwise=True),
+    period=within(2, 100_000, "bars; the newest weighs 2 / (period + 1)"),
+)
 def ema(close: NDArray[np.float64], period: int = 20) -> NDArray[np.float64]:
     """Return the exponential moving average with weight `2 / (period + 1)` for the newest close.
 
@@ -39,8 +45,17 @@ def ema(close: NDArray[np.float64], period: int = 20) -> NDArray[np.float64]:
 
 
 @indicator(
-    outputs=("macd", "macd_signal", "macd_histogram"), fast=(2, 10_000), slow=(2, 10_000), signal=(1, 10_000)
-)
+    outputs=(
+        Output("macd"), Output("macd_signal"), Output("macd_histogram", draw="histogram"),
+    ),
+    pane="below",
+    guides=(0.0,),
+    warmup=lambda fast, slow, signal: ewm_bars(max(fast, slow)) + ewm_bars(signal),
+    exact=lambda fast, slow, signal: ewm_bars(max(fast, slow), bitwise=True) + ewm_bars(signal, bitwise=True),
+    fast=within(2, 10_000, "bars of the fast average"),
+    slow=within(2, 10_000, "bars of the slow average"),
+    signal=within(1, 10_000, "bars of the signal line"),
+)  # fmt: skip
 def macd(
     close: NDArray[np.float64], fast: int = 12, slow: int = 26, signal: int = 9
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

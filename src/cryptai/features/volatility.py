@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cryptai.features._memory import wilder_bars
 from cryptai.features._talib import talib
-from cryptai.features.indicator import indicator
+from cryptai.features.feature import within
+from cryptai.features.indicator import Output, indicator
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
-@indicator(period=(1, 100_000))
+@indicator(
+    pane="below",
+    warmup=wilder_bars,
+    exact=lambda period: wilder_bars(period, bitwise=True),
+    period=within(1, 100_000, "bars of Wilder's average"),
+)
 def atr(
     high: NDArray[np.float64], low: NDArray[np.float64], close: NDArray[np.float64], period: int = 14
 ) -> NDArray[np.float64]:
@@ -28,9 +35,11 @@ def atr(
 
 
 @indicator(
-    outputs=("bollinger_upper", "bollinger_middle", "bollinger_lower"),
-    period=(2, 100_000),
-    deviations=(0.1, 20.0),
+    outputs=(Output("bollinger_upper"), Output("bollinger_middle"), Output("bollinger_lower")),
+    warmup=lambda period, deviations: period,  # noqa: ARG005 (called with all parameters)
+    exact=None,
+    period=within(2, 100_000, "bars in the window"),
+    deviations=within(0.1, 20.0, "standard deviations from the middle"),
 )
 def bollinger(
     close: NDArray[np.float64], period: int = 20, deviations: float = 2.0
@@ -47,7 +56,12 @@ def bollinger(
     return upper, middle, lower
 
 
-@indicator(outputs=("donchian_upper", "donchian_lower"), period=(2, 100_000))
+@indicator(
+    outputs=(Output("donchian_upper"), Output("donchian_lower")),
+    warmup=lambda period: period,
+    exact=lambda period: period,
+    period=within(2, 100_000, "bars in the window"),
+)
 def donchian(
     high: NDArray[np.float64], low: NDArray[np.float64], period: int = 20
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from dataclasses import dataclass
-from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast, get_type_hints
 
-from cryptai.errors import InputError, UnknownName
+from cryptai.parameters import Parameter, Value, read_all
 from cryptai.registry import Registry
 
 if TYPE_CHECKING:
@@ -60,19 +58,6 @@ def strategy(cls: S) -> S:
     return cls
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """One declared parameter: from it come the constructor, the JSON, the form and the checks."""
-
-    name: str
-    type: type
-    default: float | bool
-    low: float
-    high: float
-    meaning: str
-    unit: str
-
-
 def param(
     default: float | bool,
     *,
@@ -97,7 +82,7 @@ def parameters(cls: type[Strategy]) -> list[Parameter]:
         Parameter(
             name=field.name,
             type=types[field.name],
-            default=cast("float | bool", field.default),
+            default=cast("Value", field.default),
             low=field.metadata.get("low", -math.inf),
             high=field.metadata.get("high", math.inf),
             meaning=field.metadata.get("meaning", ""),
@@ -119,12 +104,7 @@ def build(cls: type[Strategy], given: Mapping[str, object]) -> Strategy:
     InputError
         For a value of another type, or out of its range; `field` is `param.<name>`.
     """
-    declared = {p.name: p for p in parameters(cls)}
-    values: dict[str, float | bool] = {}
-    for name, value in given.items():
-        if name not in declared:
-            raise UnknownName(f"parameter of {cls.name}", str(name), declared, field=f"param.{name}")
-        values[name] = _typed(declared[name], value)
+    values = read_all(parameters(cls), given, of=cls.name)
     made = cls(**values)
     check = getattr(made, "check", None)
     if check is not None:
@@ -132,40 +112,6 @@ def build(cls: type[Strategy], given: Mapping[str, object]) -> Strategy:
     return made
 
 
-def values_of(made: Strategy) -> dict[str, float | bool]:
+def values_of(made: Strategy) -> dict[str, Value]:
     """Return the parameters of a strategy by name, for JSON."""
     return {p.name: getattr(made, p.name) for p in parameters(type(made))}
-
-
-def _typed(declared: Parameter, value: object) -> float | bool:
-    field = f"param.{declared.name}"
-    if declared.type is bool:
-        known = {
-            "true": True,
-            "false": False,
-            "1": True,
-            "0": False,
-            "yes": True,
-            "no": False,
-            "on": True,
-            "off": False,
-        }
-        text = str(value).strip().lower()
-        if text not in known:
-            raise InputError(f"{declared.name} must be true or false, was {str(value)[:40]!r}.", field=field)
-        return known[text]
-    what = "a whole number" if declared.type is int else "a number"
-    if isinstance(value, bool) or not isinstance(value, Real | str):
-        raise InputError(f"{declared.name} must be {what}, was {str(value)[:40]!r}.", field=field)
-    try:
-        number = float(value)
-    except (ValueError, OverflowError) as error:
-        raise InputError(f"{declared.name} must be {what}, was {str(value)[:40]!r}.", field=field) from error
-    if not math.isfinite(number) or (declared.type is int and number != int(number)):
-        raise InputError(f"{declared.name} must be {what}, was {str(value)[:40]!r}.", field=field)
-    if not declared.low <= number <= declared.high:
-        raise InputError(
-            f"{declared.name} must be from {declared.low:g} to {declared.high:g}, was {number:g}.",
-            field=field,
-        )
-    return int(number) if declared.type is int else number

@@ -49,7 +49,7 @@ class Result:
     """
 
     strategy: str
-    params: dict[str, float | bool]
+    params: dict[str, float | bool | str]
     exchange: str | None
     symbol: str
     timeframe: str

@@ -25,7 +25,7 @@ from cryptai.web.research.models import Run
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
-    from cryptai.strategies.strategy import Parameter
+    from cryptai.parameters import Parameter
 
 # Most runs end within this: the answer is then the result, and a mistake is told in the form.
 _PATIENCE_S: Final = 2.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cryptai.strategies.strategy import Parameter
+    from cryptai.parameters import Parameter
 
 
 @dataclass(frozen=True)

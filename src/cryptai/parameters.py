@@ -1,0 +1,93 @@
+"""Parameters: declared once, with type, range and meaning; read from text or numbers, always checked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from numbers import Real
+from typing import TYPE_CHECKING, Final
+
+from cryptai.errors import InputError, UnknownName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Value = float | bool | str
+_BOOLEANS: Final = {
+    "true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, "on": True, "off": False,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One declared parameter: from it come the constructor, the JSON, the form and the checks.
+
+    A number lies from `low` to `high`, both included; a text is one of `choices`.
+    """
+
+    name: str
+    type: type
+    default: Value
+    low: float = -math.inf
+    high: float = math.inf
+    meaning: str = ""
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+
+    def read(self, value: object, *, field: str | None = None) -> Value:
+        """Return the value in the declared type, or raise `InputError` that names `field`."""
+        named = field or self.name
+        if self.type is bool:
+            return self._boolean(value, named)
+        if self.type is str:
+            text = str(value)
+            if text not in self.choices:
+                raise UnknownName(f"choice of {self.name}", text, self.choices, field=named)
+            return text
+        number = self._number(value, named)
+        if not self.low <= number <= self.high:
+            raise InputError(
+                f"{self.name} must be from {self.low:g} to {self.high:g}, was {number:g}.", field=named
+            )
+        return int(number) if self.type is int else number
+
+    def _boolean(self, value: object, field: str) -> bool:
+        text = str(value).strip().lower()
+        if text not in _BOOLEANS:
+            raise InputError(f"{self.name} must be true or false, was {str(value)[:40]!r}.", field=field)
+        return _BOOLEANS[text]
+
+    def _number(self, value: object, field: str) -> float:
+        what = "a whole number" if self.type is int else "a number"
+        refused = InputError(f"{self.name} must be {what}, was {str(value)[:40]!r}.", field=field)
+        if isinstance(value, bool) or not isinstance(value, Real | str):
+            raise refused
+        try:
+            number = float(value)
+        except (ValueError, OverflowError) as error:
+            raise refused from error
+        if not math.isfinite(number) or (self.type is int and number != int(number)):
+            raise refused
+        return number
+
+
+def read_all(
+    declared: Iterable[Parameter], given: Mapping[str, object], *, of: str, prefix: str = "param."
+) -> dict[str, Value]:
+    """Return what was given, each value in its declared type.
+
+    Raises
+    ------
+    UnknownName
+        For a parameter that `of` (such as "ema_trend") has not, with the near ones.
+    InputError
+        For a value of another type, or out of its range; `field` is `param.<name>`.
+    """
+    known = {one.name: one for one in declared}
+    values: dict[str, Value] = {}
+    for name, value in given.items():
+        field = f"{prefix}{name}"
+        if name not in known:
+            raise UnknownName(f"parameter of {of}", str(name), known, field=field)
+        values[name] = known[name].read(value, field=field)
+    return values
