@@ -29,6 +29,7 @@ READABLE = sorted(
 QUERIES = {
     "market-candles": "?exchange=binance&timeframe=1h",
     "market-trades": "?exchange=binance&timeframe=1h&strategy=ema_trend",
+    "market-feature": "?exchange=binance&timeframe=1h",
 }
 PAGES = [name for name in READABLE if ":" not in name and not name.startswith(("admin", "account_"))]
 

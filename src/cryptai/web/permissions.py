@@ -59,6 +59,8 @@ PERMISSIONS: Final[Mapping[str, Mapping[str, Who]]] = {
     "market": {"GET": HERE},
     "market-candles": {"GET": HERE},
     "market-trades": {"GET": HERE},
+    "feature-menu": {"GET": HERE},
+    "market-feature": {"GET": HERE},
     "data": {"GET": HERE},
     "backtesting": {"GET": USER, "POST": USER},
     "run": {"GET": USER},

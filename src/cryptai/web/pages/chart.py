@@ -76,7 +76,7 @@ def as_json(shown: Candles, columns: Mapping[str, NDArray[np.float64]], *, older
         "timeframe": str(shown.timeframe),
         "decimals": decimals_of(shown.close[-50:].tolist()),
         "bars": list(bars),
-        "indicators": {name: [_short(v) for v in values.tolist()] for name, values in columns.items()},
+        "indicators": {name: [short(v) for v in values.tolist()] for name, values in columns.items()},
         "older": older,
     }
 
@@ -106,7 +106,8 @@ def marks_of_rows(trades: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
     ]  # fmt: skip
 
 
-def _short(value: float) -> float | None:
+def short(value: float) -> float | None:
+    """Return a value as the chart draws it, None where it is not a number."""
     n = number(value)
     # Eight significant figures draw any line; the rest is weight.
     return None if n is None else float(f"{n:.8g}")

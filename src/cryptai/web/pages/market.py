@@ -18,6 +18,7 @@ from cryptai.web.errors import problem
 from cryptai.web.pages import chart, drawing, stored, watch
 from cryptai.web.pages.numbers import decimals_of, number
 from cryptai.web.pages.provenance import provenance
+from cryptai.web.pages.queries import whole
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -121,8 +122,8 @@ def candles_json(request: HttpRequest, symbol: str) -> HttpResponse:
     exchange = shown(request)["exchange"]
     try:
         frame = Timeframe(request.GET.get("timeframe", ""))
-        before = _whole(request, "before", None, 0, LATEST_MS)
-        limit = _whole(request, "limit", chart.FIRST_BARS, 1, chart.MOST_BARS)
+        before = whole(request, "before", None, 0, LATEST_MS)
+        limit = whole(request, "limit", chart.FIRST_BARS, 1, chart.MOST_BARS)
         bars, wide, older = chart.window(
             live.store(),
             exchange,
@@ -219,20 +220,9 @@ def _unknown(request: HttpRequest, detail: str, symbol: str, known: list[str]) -
     return render(request, "errors/404.html", page, status=404)
 
 
-def _whole(request: HttpRequest, name: str, default: int | None, low: int, high: int) -> int | None:
-    text = request.GET.get(name, "")
-    if not text:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 16 and low <= int(text) <= high):
-        raise InputError(
-            f"{name} must be a whole number from {low} to {high}, was {text[:20]!r}.", field=name
-        )
-    return int(text)
-
-
 def _bar(request: HttpRequest) -> int | None:
     try:
-        return _whole(request, "bar", None, 0, LATEST_MS)
+        return whole(request, "bar", None, 0, LATEST_MS)
     except InputError:
         return None  # an address that names no time shows the newest bar
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.urls import path
 
-from cryptai.web.pages import backtests, data, market, styleguide, today
+from cryptai.web.pages import backtests, data, market, overlays, styleguide, today
 
 urlpatterns = [
     path("", today.today, name="today"),
@@ -14,6 +14,8 @@ urlpatterns = [
     path("markets/<str:symbol>/", market.market, name="market"),
     path("markets/<str:symbol>/candles.json", market.candles_json, name="market-candles"),
     path("markets/<str:symbol>/trades.json", market.trades_json, name="market-trades"),
+    path("features.json", overlays.features_json, name="feature-menu"),
+    path("markets/<str:symbol>/features/<str:name>.json", overlays.feature_json, name="market-feature"),
     path("data/dashboard/", data.dashboard, name="data"),
     path("analytics/backtesting/", backtests.backtesting, name="backtesting"),
     path("analytics/backtesting/runs/<str:pk>/", backtests.run, name="run"),
