@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from cryptai.errors import WorkspaceError
+from cryptai.folders import make_folder, sync_folder
 
 LAYOUT_VERSION = 1
 FOLDERS = ("candles", "secrets", "strategies", "runs", "reports", "logs")
@@ -77,10 +78,17 @@ def open_workspace(root: Path | None = None, *, create: bool = True) -> Workspac
     try:
         marked = _version_known(marker)
         if create:
-            root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for name in FOLDERS:
+            missing = [name for name in FOLDERS if not (root / name).is_dir()]
+            if not marked:
+                make_folder(root.parent)
+                root.mkdir(mode=0o700, exist_ok=True)
+                sync_folder(root.parent)
+            for name in missing:
                 (root / name).mkdir(exist_ok=True)
             (root / "secrets").chmod(0o700)
+            if missing or not marked:
+                # What is acknowledged in a folder is lost with it, if a power cut takes its name.
+                sync_folder(root)
             if not marked:
                 marker.write_text(f"{LAYOUT_VERSION}\n")
     except OSError as error:

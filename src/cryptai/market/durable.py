@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cryptai.folders import make_folder, sync_folder
 from cryptai.seams import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+__all__ = ("make_folder", "sync_file", "sync_folder", "write_whole")
 
 
 def write_whole(path: Path, write: Callable[[Path], object], *, sync: bool = True) -> None:
@@ -27,25 +30,7 @@ def write_whole(path: Path, write: Callable[[Path], object], *, sync: bool = Tru
         draft.unlink(missing_ok=True)
 
 
-def make_folder(folder: Path) -> None:
-    """Create a folder and its missing parents, durably."""
-    if folder.is_dir():
-        return
-    make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    sync_folder(folder.parent)
-
-
 def sync_file(path: Path) -> None:
     """Bring a file's bytes to the disk."""
     with path.open("rb") as handle:
         os.fsync(handle.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
