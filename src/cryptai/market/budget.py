@@ -132,7 +132,7 @@ class Budget:
             return 0.0
         # Our clock may run a little faster than the venue's.
         kept = min(seconds, LONGEST_PAUSE_S) * 1.001 + 0.5
-        with self._change() as account:
+        with self._change(durable=True) as account:
             if kept > account.paused():
                 until, until_wall = seams.monotonic() + kept, seams.now_ms() + int(kept * 1000)
                 account.db.execute(
@@ -186,12 +186,14 @@ class Budget:
             account.drop(ticket)
 
     @contextmanager
-    def _change(self) -> Iterator[Account]:
+    def _change(self, *, durable: bool = False) -> Iterator[Account]:
         path = self._path()
         with self._lock:
             try:
                 if self._db is None:
                     self._db = open_accounts(path)
+                # Weights that a power cut takes are out of their minute when we are back; a ban may not be.
+                self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
                     yield Account(self._db, self.venue, self.address, self._careful_limit)
