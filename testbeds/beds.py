@@ -16,16 +16,28 @@ if TYPE_CHECKING:
     from testbeds.faults import Faults
 
 Size = str
-"""`test` (seconds), `quick` (at most a minute) or `long`."""
+"""`test` (seconds), `quick` (at most a minute) or `long`; `truth` has `suite`, the test suite's day, too."""
 
 
 @dataclass(frozen=True)
 class Bed:
-    """One proof: `run(seed, size)` returns figures, among them `fell_short`, empty where all held."""
+    """One proof: `run(seed, size)` returns figures, among them `fell_short`, empty where all held.
+
+    Attributes
+    ----------
+    catches
+        The planted bugs with which it must fall short.
+    seeds
+        How many seeds make its long volume.
+    alone
+        Whether it runs in real time, so that nothing else may run beside it.
+    """
 
     title: str
     run: Callable[[int, Size], dict[str, Any]]
     catches: tuple[str, ...]
+    seeds: int = 1
+    alone: bool = False
 
 
 def _followed(seed: int, faults: Faults | None, volume: Volume) -> dict[str, Any]:
@@ -36,8 +48,8 @@ def _followed(seed: int, faults: Faults | None, volume: Volume) -> dict[str, Any
 def _truth(seed: int, size: Size) -> dict[str, Any]:
     # Every kind at its own rate, as the seed draws them.
     volume = {
-        "test": Volume(1, minutes=40, history=60), "quick": Volume(5, minutes=240),
-        "long": Volume(5, minutes=1440),
+        "test": Volume(1, minutes=40, history=60), "suite": Volume(5, minutes=1440),
+        "quick": Volume(5, minutes=1440), "long": Volume(50, ("1m",), minutes=1440),
     }[size]  # fmt: skip
     return _followed(seed, None, volume)
 
@@ -75,9 +87,9 @@ def _burst(seed: int, size: Size) -> dict[str, Any]:
 BEDS: Final = {
     "truth": Bed(
         "B1: the store is the venue's truth, and no untrue closed candle is ever seen", _truth,
-        ("forming_is_closed", "revisions_ignored"),
+        ("forming_is_closed", "revisions_ignored"), seeds=20,
     ),
-    "kills": Bed("B2: what was acknowledged survives kill -9", _kills, ("acknowledged_early",)),
+    "kills": Bed("B2: what was acknowledged survives kill -9", _kills, ("acknowledged_early",), alone=True),
     "gaps": Bed(
         "B4: nothing is invented; the holes are the venue's outages",
         _only("listing", "drop", "silence", "reset"), ("no_back_fill", "gaps_filled_flat"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from cryptai.market.timeframe import Timeframe
 from testbeds.exchange import LyingExchange, named
 from testbeds.faults import Faults
 from testbeds.follow import START_MS
-from testbeds.home import a_home
+from testbeds.home import a_folder
 from testbeds.simulated import Clock, simulate
 from testbeds.truth import Truth
 
@@ -22,8 +21,8 @@ _FRAMES = ("1m", "5m")
 
 def burst(seed: int, symbols: int, held_minutes: int) -> dict[str, Any]:
     """Hold back the bars of all symbols for some minutes, then let all of them go at once."""
-    with tempfile.TemporaryDirectory(prefix="cryptai-bed-") as folder, a_home(Path(folder)):
-        return simulate(lambda clock: _run(seed, symbols, held_minutes, clock, Path(folder)), START_MS)
+    with a_folder() as folder:
+        return simulate(lambda clock: _run(seed, symbols, held_minutes, clock, folder), START_MS, seed)
 
 
 async def _run(seed: int, symbols: int, minutes: int, clock: Clock, folder: Path) -> dict[str, Any]:

@@ -56,9 +56,9 @@ class LyingExchange:
         self.rest = ""
         self.ws = ""
 
-    def strikes(self, kind: str) -> bool:
-        """Draw whether a fault of this kind strikes now."""
-        rate = self.faults.rate(kind)
+    def strikes(self, kind: str, share: float = 1.0) -> bool:
+        """Draw whether a fault of this kind strikes now, at a share of its rate."""
+        rate = self.faults.rate(kind) * share
         if rate <= 0.0 or self._random.random() >= rate:
             return False
         self.faults.note(kind)

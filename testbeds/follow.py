@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +13,7 @@ from cryptai.market.store import CandleStore
 from cryptai.market.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from testbeds import faults as kinds_of_fault
 from testbeds.exchange import LyingExchange, named
-from testbeds.home import a_home
+from testbeds.home import a_folder
 from testbeds.reader import Reader
 from testbeds.simulated import Clock, simulate
 from testbeds.truth import Truth
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
 START_MS: Final = 1_700_006_400_000  # 2023-11-15, midnight UTC
 _POLL_S: Final = 20.0
+_LOOKED_AT: Final = 4
 # How long after the last fault everything must have healed, in simulated time.
 _HEAL_S: Final = 420.0
 _AFTER_MINUTES: Final = 1500
@@ -51,6 +51,10 @@ class Outcome:
     untrue: int = 0
     different: int = 0
     holes_different: int = 0
+    derived_different: int = 0
+    holes_unrecorded: int = 0
+    holes_misrecorded: int = 0
+    live_share: float = 0.0
     early: int = 0
     own_bans: int = 0
     own_pauses: int = 0
@@ -69,6 +73,9 @@ class Outcome:
             "untrue closed candles were visible": self.untrue > 0,
             "the store differs from the truth": self.different > 0,
             "the holes are not the venue's outages": self.holes_different > 0,
+            "coarser bars made of the store are not those made of the truth": self.derived_different > 0,
+            "holes are not recorded as the venue's": self.holes_unrecorded > 0,
+            "bars that the venue has are recorded as holes": self.holes_misrecorded > 0,
             "requests came before they were allowed": self.early > 0,
             "the venue banned us for our own doing": self.own_bans > 0,
         }
@@ -78,9 +85,9 @@ class Outcome:
 def follow(seed: int, volume: Volume, faults: Faults | None = None) -> Outcome:
     """Let the product follow an exchange with these faults (None: drawn from the seed)."""
     faults = kinds_of_fault.draw(seed) if faults is None else faults
-    with tempfile.TemporaryDirectory(prefix="cryptai-bed-") as folder, a_home(Path(folder)):
+    with a_folder() as folder:
         start = START_MS - volume.history * MINUTE_MS
-        return simulate(lambda clock: _Run(seed, volume, faults, clock, Path(folder)).run(), start)
+        return simulate(lambda clock: _Run(seed, volume, faults, clock, folder).run(), start, seed)
 
 
 class _Run:
@@ -94,11 +101,22 @@ class _Run:
         self.store = CandleStore(folder / "candles")
         self.reader = Reader(CandleStore(folder / "candles"), self.truth, clock.venue_ms, volume.frames)
         self.live = asyncio.Event()
+        # How long the feed was live while there were faults: a run that never is would prove little.
+        self.live_s = self.since_s = self.until_s = 0.0
+        self._went_live_s: float | None = None
 
     def publish(self, event: dict[str, Any]) -> None:
         self.reader.heard(event)
-        if event["type"] == "state" and event["state"] == "live":
-            self.live.set()
+        if event["type"] == "state":
+            self._count_live()
+            self._went_live_s = seams.monotonic() if event["state"] == "live" else None
+            if event["state"] == "live":
+                self.live.set()
+
+    def _count_live(self) -> None:
+        if self._went_live_s is not None and self.faults.on:
+            self.live_s += seams.monotonic() - max(self._went_live_s, self.since_s)
+            self._went_live_s = seams.monotonic()
 
     async def run(self) -> Outcome:
         volume, faults = self.volume, self.faults
@@ -120,9 +138,10 @@ class _Run:
                 await asyncio.wait(
                     [following, asyncio.create_task(self.live.wait())], return_when="FIRST_COMPLETED"
                 )
-                faults.on = True
+                faults.on, self.since_s = True, seams.monotonic()
                 await asyncio.wait([following, reading], timeout=volume.minutes * 60)
-                faults.on = False
+                self._count_live()
+                faults.on, self.until_s = False, seams.monotonic()
                 await self.heal(following)
                 return await self.outcome(following, reading)
             finally:
@@ -132,7 +151,7 @@ class _Run:
 
     async def read(self) -> None:
         while True:
-            await asyncio.to_thread(self.reader.look, 90)
+            await asyncio.to_thread(self.reader.look, 90, some=_LOOKED_AT)
             await asyncio.sleep(_POLL_S)
 
     async def heal(self, following: asyncio.Task[None]) -> None:
@@ -151,11 +170,13 @@ class _Run:
         for task in (following, reading):
             if task.done():
                 crashed += f"{task.exception()!r} "
-        bits, gaps = await asyncio.to_thread(self.reader.differences, self.truth.start_ms)
+        found = await asyncio.to_thread(self.reader.differences, self.truth.start_ms)
         ledger = self.exchange.ledger
         return Outcome(
             seed=self.seed, minutes=self.volume.minutes, candles=self.reader.seen, untrue=self.reader.wrong,
-            different=bits, holes_different=gaps, early=ledger.early,
+            different=found.series, holes_different=found.holes, derived_different=found.derived,
+            holes_unrecorded=found.unrecorded, holes_misrecorded=found.misrecorded,
+            live_share=round(self.live_s / max(1.0, self.until_s - self.since_s), 3), early=ledger.early,
             own_bans=ledger.count(418, injected=False), own_pauses=ledger.count(429, injected=False),
             requests=len(ledger.requests), connections=self.exchange.streams.opened, crashed=crashed.strip(),
             faults=dict(sorted(self.faults.struck.items())), examples=self.reader.untrue,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from cryptai.errors import DataError
 from cryptai.market.candles import COLUMNS
 from cryptai.market.quality import holes
+from cryptai.market.spans import count, missing, without
 from cryptai.market.timeframe import Timeframe
 
 if TYPE_CHECKING:
@@ -17,6 +22,32 @@ if TYPE_CHECKING:
     from testbeds.truth import Truth
 
 _SHOWN = 5
+_DERIVED = ("5m", "15m", "1h", "4h")
+
+
+@dataclass
+class Differences:
+    """How many series differ from the truth, and how.
+
+    Attributes
+    ----------
+    series
+        Series that differ in any bit.
+    holes
+        Series whose holes are others than the venue's.
+    derived
+        Coarser series, made of stored bars, that are not those made of the truth.
+    unrecorded
+        Missing bars of which the store does not say that the venue was asked for them in vain.
+    misrecorded
+        Bars of which it says so, and that the venue has.
+    """
+
+    series: int = 0
+    holes: int = 0
+    derived: int = 0
+    unrecorded: int = 0
+    misrecorded: int = 0
 
 
 class Reader:
@@ -36,8 +67,9 @@ class Reader:
         self._store = store
         self._truth = truth
         self._clock = clock
-        self._series = [(symbol, Timeframe(name)) for symbol in truth.symbols for name in frames]
+        self._series = deque((symbol, Timeframe(name)) for symbol in truth.symbols for name in frames)
         self._known: dict[tuple[str, str, int], tuple[float, ...]] = {}
+        self._looked: dict[tuple[str, Timeframe], Candles] = {}
         self.untrue: list[str] = []
         self.wrong = 0
 
@@ -46,13 +78,21 @@ class Reader:
         """How many different candles were seen."""
         return len(self._known)
 
-    def look(self, last: int | None = None) -> None:
-        """Read the newest `last` bars of every series (None: all), and judge those not judged before."""
-        for symbol, frame in self._series:
-            candles = self.read(symbol, frame, last)
+    def look(self, last: int | None = None, *, some: int | None = None) -> None:
+        """Read the newest `last` bars (None: all) of the next `some` series (None: every one).
+
+        What was not judged before is judged.
+        """
+        for _ in range(len(self._series) if some is None else min(some, len(self._series))):
+            series = self._series[0]
+            self._series.rotate(-1)
+            candles = self.read(*series, last)
             if candles is not None:
-                for row in zip(*(getattr(candles, name).tolist() for name in COLUMNS), strict=True):
-                    self.judge(symbol, frame, row)
+                new = _unlike(candles, self._looked.get(series))
+                self._looked[series] = candles
+                columns = (getattr(candles, name)[new].tolist() for name in COLUMNS)
+                for row in zip(*columns, strict=True):
+                    self.judge(*series, row)
 
     def heard(self, event: dict[str, object]) -> None:
         """Judge what the product publishes as a closed candle."""
@@ -78,15 +118,49 @@ class Reader:
         except DataError:
             return None
 
-    def differences(self, start_ms: int) -> tuple[int, int]:
-        """Return how many series differ from the truth in any bit, and how many in where their holes are."""
-        bits = gaps = 0
+    def differences(self, start_ms: int) -> Differences:
+        """Compare everything stored with the truth since `start_ms`."""
+        found = Differences()
         for symbol, frame in self._series:
             true = self._truth.candles(symbol, frame, start_ms, self._clock())
             stored = self.read(symbol, frame)
             if stored is None:
-                bits, gaps = bits + 1, gaps + 1
+                found.series += 1
                 continue
-            bits += stored.digest != true.digest
-            gaps += holes(stored.ts, frame).tolist() != holes(true.ts, frame).tolist()
-        return bits, gaps
+            found.series += stored.digest != true.digest
+            found.holes += holes(stored.ts, frame).tolist() != holes(true.ts, frame).tolist()
+            found.derived += sum(not self._derives(stored, coarse) for coarse in _DERIVED)
+            first, end = int(true.ts[0]), int(true.ts[-1])
+            gaps = missing(true.ts, frame, first, end)
+            asked = [(one.first_ts, one.end_ts) for one in self._store.absences.of("binance", symbol, frame)]
+            found.unrecorded += count(without(gaps, asked), frame)
+            found.misrecorded += int(sum(((true.ts >= a) & (true.ts < b)).sum() for a, b in asked))
+        return found
+
+    def _derives(self, stored: Candles, name: str) -> bool:
+        """Whether coarser bars made of the stored ones are those made of the truth."""
+        coarse = Timeframe(name)
+        if coarse == stored.timeframe or not stored.timeframe.divides(coarse):
+            return True
+        made = stored.resample(coarse)
+        # The first one may have begun before what is stored.
+        made = made.between(int(stored.ts[0]))
+        bars = [
+            self._truth.bar(stored.symbol, coarse, ts, int(stored.ts[-1]) + stored.timeframe.ms)
+            for ts in made.ts.tolist()
+        ]
+        true = np.array([bar.floats() if bar else (np.nan,) * 5 for bar in bars]).reshape(-1, 5).T
+        same = all(np.array_equal(getattr(made, COLUMNS[i]), true[i - 1]) for i in range(1, 5))
+        # A volume is a sum of many: in another order of addition its last digits differ.
+        return same and np.allclose(made.volume, true[4], rtol=1e-9, atol=0.0)
+
+
+def _unlike(candles: Candles, before: Candles | None) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return the places of the bars that were not the same before."""
+    same = np.zeros(len(candles), bool)
+    if before is not None and len(before):
+        at = np.minimum(np.searchsorted(before.ts, candles.ts), len(before) - 1)
+        same = np.logical_and.reduce([
+            getattr(before, name)[at] == getattr(candles, name) for name in COLUMNS
+        ])  # fmt: skip
+    return np.flatnonzero(~same)

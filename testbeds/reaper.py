@@ -56,7 +56,7 @@ def kills(seed: int, count: int, bug: str = "none") -> dict[str, Any]:
             slowest = max(slowest, seams.monotonic() - began)
             lost += len(acknowledged - _stored(reader))
             untrue += reader.wrong
-        different, _ = reader.differences(truth.start_ms)
+        different = reader.differences(truth.start_ms).series
     return {
         "seed": seed, "kills": count, "acknowledged": len(acknowledged), "lost": lost, "untrue": untrue,
         "different": different, "slowest_back_s": round(slowest, 3),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ from cryptai.market.store import CandleStore
 from testbeds import faults
 from testbeds.exchange import LyingExchange, named
 from testbeds.follow import START_MS
-from testbeds.home import a_home
+from testbeds.home import a_folder
 from testbeds.simulated import Clock, simulate
 from testbeds.truth import Truth
 
@@ -23,8 +22,8 @@ _NOTICED_MS: Final = 31_000
 
 def silences(seed: int, stalls: int, **options: Any) -> dict[str, Any]:
     """Silence the stream so often; return how many stalls were noticed in time, and false alarms."""
-    with tempfile.TemporaryDirectory(prefix="cryptai-bed-") as folder, a_home(Path(folder)):
-        return simulate(lambda clock: _run(seed, stalls, clock, Path(folder), options), START_MS)
+    with a_folder() as folder:
+        return simulate(lambda clock: _run(seed, stalls, clock, folder, options), START_MS, seed)
 
 
 async def _run(seed: int, stalls: int, clock: Clock, folder: Path, options: dict[str, Any]) -> dict[str, Any]:

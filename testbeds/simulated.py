@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+import socket
+import sys
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptai import seams
 
@@ -14,48 +16,70 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# What one end of a loopback connection wrote is readable at the other at once, or, on a busy machine, soon.
-_GRACE_S: Final = 0.0001
-_THREADS_S: Final = 0.05
-
 
 class SimulatedLoop(asyncio.SelectorEventLoop):
-    """An event loop with real sockets, real threads and a clock of its own.
+    """An event loop with a clock of its own, in which everything runs in one thread, in one order.
 
-    While a thread of its executor works, or bytes wait at a socket, the clock stands still; with nothing to
-    do it jumps to the next timer. So an hour of waiting takes as long as the work in it. Everything on both
-    ends of a connection must run in this loop.
+    With nothing to do the clock jumps to the next timer, so an hour of waiting takes as long as the work in
+    it. What is meant for a thread runs in the loop, in its turn; a connection to a port that is listened on
+    in this loop is a pair of sockets, where what one end wrote is at the other at once. So a seed gives the
+    same run again. Everything on both ends of a connection must run in this loop.
     """
 
     def __init__(self) -> None:
         self._now = 0.0
-        self._threads = 0
+        self._listening: dict[int, tuple[asyncio.Server, Callable[[], Any]]] = {}
         super().__init__(_Jumping(self))
 
     def time(self) -> float:
         """Return simulated seconds since the loop was made."""
         return self._now
 
-    def run_in_executor(  # type: ignore[override]
-        self, executor: Any, func: Callable[..., Any], *args: Any
-    ) -> asyncio.Future[Any]:
-        """Run it in a thread; the clock waits for it."""
-        work = super().run_in_executor(executor, func, *args)
-        self._threads += 1
-        work.add_done_callback(self._came_back)
-        return work
-
-    def _came_back(self, _work: object) -> None:
-        self._threads -= 1
-
     def jump(self, seconds: float) -> None:
         """Move the clock; for the selector only."""
         self._now += seconds
 
-    @property
-    def waits_for_threads(self) -> bool:
-        """Whether a thread is at work."""
-        return self._threads > 0
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        """Run it here, in its turn; the clock stands still meanwhile."""
+        del executor
+        done = self.create_future()
+
+        def work() -> None:
+            if done.cancelled():
+                return
+            try:
+                result = func(*args)
+            except Exception as error:  # noqa: BLE001 (not swallowed: whoever awaits it gets it)
+                done.set_exception(error)
+            else:
+                done.set_result(result)
+
+        self.call_soon(work)
+        return done
+
+    async def create_server(
+        self, protocol_factory: Callable[[], Any], *args: Any, **options: Any
+    ) -> asyncio.Server:
+        """Listen as ever, and remember who does."""
+        server = await super().create_server(protocol_factory, *args, **options)
+        for one in server.sockets:
+            self._listening[one.getsockname()[1]] = server, protocol_factory
+        return server
+
+    async def create_connection(
+        self, protocol_factory: Callable[[], Any], host: Any = None, port: Any = None, **options: Any
+    ) -> tuple[Any, Any]:
+        """Connect to what this loop listens on by a pair of sockets."""
+        server, accept = self._listening.get(port, (None, None))
+        if server is None or accept is None or not server.is_serving():
+            return await super().create_connection(protocol_factory, host, port, **options)
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setblocking(False)
+        await self.connect_accepted_socket(accept, theirs)
+        return await super().create_connection(protocol_factory, sock=ours)
 
 
 class _Jumping(selectors.SelectSelector):
@@ -69,12 +93,7 @@ class _Jumping(selectors.SelectSelector):
         if timeout is None:
             return super().select(None)
         ready = super().select(0)
-        if ready or timeout <= 0:
-            return ready
-        if self._loop.waits_for_threads:
-            return super().select(_THREADS_S)
-        ready = super().select(_GRACE_S)
-        if not ready:
+        if not ready and timeout > 0:
             self._loop.jump(timeout)
         return ready
 
@@ -106,15 +125,21 @@ class Clock:
         return (self.start_ms + self.skew_ms) * 1_000_000 + round(elapsed * 1e9)
 
 
-def simulate(main: Callable[[Clock], Coroutine[Any, Any, T]], start_ms: int) -> T:
-    """Run `main(clock)` in a world that begins at `start_ms`, with the product's clock replaced."""
+def simulate(main: Callable[[Clock], Coroutine[Any, Any, T]], start_ms: int, seed: int = 0) -> T:
+    """Run `main(clock)` in a world that begins at `start_ms` and has a clock and chances of its own."""
     with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
         clock = Clock(runner.get_loop(), start_ms)
-        with _doors(clock, runner.get_loop()):
+        with _doors(clock, runner.get_loop(), seed):
             return runner.run(main(clock))
 
 
 @contextmanager
-def _doors(clock: Clock, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    with seams.replaced(now_ns=clock.our_ns, monotonic=loop.time):
+def _doors(clock: Clock, loop: asyncio.AbstractEventLoop, seed: int) -> Iterator[None]:
+    chance = seams.rng([seed, 41])
+    with ExitStack() as stack:
+        stack.enter_context(seams.replaced(now_ns=clock.our_ns, monotonic=loop.time, entropy=chance.bytes))
+        if "sniffio" not in sys.modules:
+            # Where it is not installed, the HTTP client looks for it on the disk at every request.
+            sys.modules["sniffio"] = None  # type: ignore[assignment]
+            stack.callback(sys.modules.pop, "sniffio")
         yield

@@ -24,6 +24,11 @@ _TICK_MS: Final = 15_000
 # Closes reach the wire a little after the minute.
 _LAG_S: Final = 0.12
 _LATE_S: Final = 30.0
+# A malformed message costs the whole connection, so of messages fewer are than of answers: where each lived
+# for a minute only, what happens on a long one would never be tried.
+_RARER: Final = 0.1
+# So many markets trade, and say what forms, at each tick: who follows many hears of each from time to time.
+_TRADING: Final = 4
 
 
 @dataclass(eq=False)
@@ -43,7 +48,7 @@ class Streams:
     def __init__(self, exchange: LyingExchange, random: np.random.Generator) -> None:
         self._exchange = exchange
         self._random = random
-        self.listeners: set[Listener] = set()
+        self.listeners: dict[Listener, None] = {}  # in the order in which they came, the same in every run
         self.opened = 0
         self.silences: list[tuple[int, Listener]] = []
         self.hold = False
@@ -58,7 +63,7 @@ class Streams:
         listener = Listener(socket, {name for name in names if "@" in name})
         listener.heard_ms = self._exchange.clock()
         self.opened += 1
-        self.listeners.add(listener)
+        self.listeners[listener] = None
         try:
             async for text in socket:
                 await self._order(listener, text)
@@ -66,7 +71,7 @@ class Streams:
             pass
         finally:
             listener.left_ms = self._exchange.clock()
-            self.listeners.discard(listener)
+            self.listeners.pop(listener, None)
 
     async def _order(self, listener: Listener, text: str | bytes) -> None:
         order = json.loads(text)
@@ -121,7 +126,11 @@ class Streams:
                         await self.say_bar(symbol, frame, ts, bar, closed=True)
 
     async def _forming(self, now: int) -> None:
-        for symbol in self._exchange.truth.symbols:
+        symbols = self._exchange.truth.symbols
+        if len(symbols) > _TRADING:
+            drawn = self._random.choice(len(symbols), _TRADING, replace=False)
+            symbols = tuple(symbols[i] for i in sorted(drawn.tolist()))
+        for symbol in symbols:
             for name in self._frames(symbol):
                 frame = Timeframe(name)
                 ts = frame.floor(now)
@@ -165,7 +174,7 @@ class Streams:
             return
         message = {"stream": name, "data": data}
         text = json.dumps(message, separators=(",", ":"))
-        if exchange.strikes("malformed"):
+        if exchange.strikes("malformed", _RARER):
             text = spoilt_message(message, self._random)
         if exchange.strikes("reorder"):
             late = asyncio.create_task(self._send_late(name, text, _LATE_S * self._random.random()))
@@ -187,4 +196,4 @@ class Streams:
                 try:
                     await listener.socket.send(text)
                 except ConnectionClosed:
-                    self.listeners.discard(listener)
+                    self.listeners.pop(listener, None)

@@ -165,9 +165,17 @@ async def test_a_header_that_is_no_number_is_not_believed(budget, told):
 
 async def test_a_lying_header_stops_us_for_a_minute_at_most(budget, clock):
     one = budget()
-    one.heard({"X-MBX-USED-WEIGHT-1M": "999999999"})
+    one.heard({"X-MBX-USED-WEIGHT-1M": str(one.state().limit * 5)})
     await one.spend(1)
     assert 0 < sum(clock.waited) <= 62
+
+
+async def test_a_header_far_beyond_the_limit_is_not_believed(budget, clock):
+    # A venue that had counted so much would have banned us long ago; believed, it would stop us for a minute.
+    one = budget()
+    one.heard({"X-MBX-USED-WEIGHT-1M": "999999999"})
+    await one.spend(1)
+    assert clock.waited == []
 
 
 async def test_the_limit_is_the_venues_once_it_told_it(budget, clock):

@@ -278,3 +278,17 @@ async def test_a_hole_asked_for_anew_in_vain_is_recorded_once_a_day(store, sourc
     clock.ms += DAY_MS
     await fill(source, store, ["BTC/USDT"], ["1h"], bars=40)
     assert len(store.absences.of("venue", "BTC/USDT", "1h")) == 2
+
+
+async def test_a_hole_asked_for_in_vain_is_left_alone_for_a_day(store, source, clock):
+    # A stream that breaks off every minute would otherwise spend the budget on the venue's old outages.
+    source.holes = {NOON - 5 * HOUR_MS}
+    await fill(source, store, ["BTC/USDT"], ["1h"], bars=10)
+    await fill(source, store, ["BTC/USDT"], ["1h"], bars=10)
+    source.asked.clear()
+    await fill(source, store, ["BTC/USDT"], ["1h"], bars=10)
+    assert source.asked == []
+    source.holes.clear()
+    clock.ms += DAY_MS
+    await fill(source, store, ["BTC/USDT"], ["1h"], bars=40)
+    assert NOON - 5 * HOUR_MS in [row[0] for row in stored(store)]

@@ -31,6 +31,8 @@ LONGEST_PAUSE_S: Final = 3 * 86_400.0
 _FILE: Final = "budget.sqlite3"
 # What other programs behind this address use must fit in the rest.
 _SHARE: Final = 0.9
+# The careful limit may be a fifth of the true one, of which others may have used all.
+_NONSENSE: Final = 20
 _UNTOLD_S: Final = {429: 60.0, 418: 120.0}
 
 
@@ -110,14 +112,15 @@ class Budget:
     def heard(self, headers: Mapping[str, str]) -> None:
         """Take note of what the venue says was used in its minute: others may share the address.
 
-        Only more than we know of is believed; nonsense is not.
+        Only more than we know of is believed; nonsense is not, such as many times what it allows.
         """
         told = headers.get("X-MBX-USED-WEIGHT-1M", "")
         if not (told.isascii() and told.isdigit()):
             return
         with self._change() as account:
             used, limit = account.used(), account.limit()
-            if min(int(told), limit) > used:
+            # Believed, one such number would silence all of us for a minute.
+            if used < min(int(told), limit) and int(told) <= _NONSENSE * limit:
                 account.count(min(int(told), limit) - used, process=0)
 
     def refused(self, status: int, headers: Mapping[str, str]) -> float:

@@ -11,8 +11,8 @@ import numpy as np
 
 from cryptai import seams
 from cryptai.errors import InputError, SourceError
-from cryptai.market.spans import missing
-from cryptai.market.timeframe import Timeframe
+from cryptai.market.spans import missing, without
+from cryptai.market.timeframe import DAY_MS, Timeframe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,9 +55,10 @@ async def fill(
     """Store the last `bars` closed bars of each symbol and timeframe, asking only for what is missing.
 
     First what is newer than the newest stored bar, the finest timeframe of all symbols first, so that a
-    first page fills early. Then each hole inside that range is asked for once more. What the venue does
-    not have stays a hole; nothing is invented. A practice market costs nothing to ask, so it is asked for
-    the whole range, and what differs is replaced. A series that `progress(done, total)` counts is durable.
+    first page fills early. Then each hole inside that range is asked for, unless the venue was asked for it
+    in vain within a day. What it does not have stays a hole; nothing is invented. A practice market costs
+    nothing to ask, so it is asked for the whole range, and what differs is replaced. A series that
+    `progress(done, total)` counts is durable.
 
     Parameters
     ----------
@@ -120,6 +121,7 @@ class _Job:
         self.last: dict[Series, int] = {}
         self.failed: dict[Series, str] = {}
         self._stored: dict[Series, NDArray[np.int64]] = {}
+        self._vain: dict[Series, list[Run]] = {}
         self._writing = asyncio.Lock()
         self._failures = 0
         self._hopeless: SourceError | None = None
@@ -132,6 +134,17 @@ class _Job:
 
     def _read_times(self, wanted: list[tuple[str, Timeframe]]) -> dict[Series, NDArray[np.int64]]:
         known = {(m.symbol, str(m.timeframe)) for m in self.store.markets(self.source.name)}
+        # A stream that breaks off often must not have every hole of the venue asked for each time.
+        lately = seams.now_ms() - DAY_MS
+        self._vain = {
+            (symbol, frame): [
+                (one.first_ts, one.end_ts)
+                for one in self.store.absences.of(self.source.name, symbol, frame)
+                if one.source == self.source.name and one.asked_at_ms > lately
+            ]
+            for symbol, frame in wanted
+            if (symbol, str(frame)) in known
+        }
         return {
             (symbol, frame): self.store.read(self.source.name, symbol, frame, last=self.bars).ts
             for symbol, frame in wanted
@@ -151,7 +164,8 @@ class _Job:
         gaps = np.flatnonzero(np.diff(edges) > frame.ms)
         runs = [(int(edges[i]) + frame.ms, int(edges[i + 1])) for i in gaps]
         newest = [run for run in runs if run[1] == end]
-        return [run for run in runs if run[1] != end], newest
+        holes = [run for run in runs if run[1] != end]
+        return without(holes, self._vain.get((symbol, frame), ())), newest
 
     async def fetch(self, symbol: str, frame: Timeframe, runs: list[Run]) -> None:
         if not runs:
