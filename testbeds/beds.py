@@ -48,7 +48,7 @@ def _followed(seed: int, faults: Faults | None, volume: Volume) -> dict[str, Any
 def _truth(seed: int, size: Size) -> dict[str, Any]:
     # Every kind at its own rate, as the seed draws them.
     volume = {
-        "test": Volume(1, minutes=40, history=60), "suite": Volume(5, minutes=1440),
+        "test": Volume(1, minutes=40, history=60), "suite": Volume(5, ("1m", "5m") if seed == 1 else ("1m",), minutes=1440),
         "quick": Volume(5, minutes=1440), "long": Volume(50, ("1m",), minutes=1440),
     }[size]  # fmt: skip
     return _followed(seed, None, volume)

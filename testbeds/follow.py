@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 START_MS: Final = 1_700_006_400_000  # 2023-11-15, midnight UTC
 _POLL_S: Final = 20.0
-_LOOKED_AT: Final = 4
+_LOOKED_AT: Final = 2
 # How long after the last fault everything must have healed, in simulated time.
 _HEAL_S: Final = 420.0
 _AFTER_MINUTES: Final = 1500

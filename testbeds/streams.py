@@ -28,7 +28,7 @@ _LATE_S: Final = 30.0
 # for a minute only, what happens on a long one would never be tried.
 _RARER: Final = 0.1
 # So many markets trade, and say what forms, at each tick: who follows many hears of each from time to time.
-_TRADING: Final = 4
+_TRADING: Final = 2
 
 
 @dataclass(eq=False)
