@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cryptai.market.store import CandleStore
+from cryptai.market.opening import open_store
 from cryptai.strategies.user import strategy_names as names_in
 from cryptai.trading.request import BacktestRequest
 from cryptai.trading.run import run_on
@@ -51,9 +51,7 @@ def backtest(candles: Candles, strategy: str | Strategy, **options: Any) -> Resu
 def scan(exchange: str = "binance", **options: Any) -> list[Signal]:
     """Return the setups that stand in the workspace's stored markets; see `cryptai.trading.scan`."""
     workspace = open_workspace(create=False)
-    return scan_store(
-        CandleStore(workspace.candles), exchange, strategies_folder=workspace.strategies, **options
-    )
+    return scan_store(open_store(workspace), exchange, strategies_folder=workspace.strategies, **options)
 
 
 def strategy_names() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -108,7 +109,7 @@ def test_a_store_that_trusts_its_copy_would_be_caught(
     flip(copy_of(store))
 
     trusting = CandleStore(store.folder)
-    monkeypatch.setattr(trusting._files, "_proven", lambda *_: True)
+    monkeypatch.setattr(trusting._files._joined, "_proven", lambda *_: True)
     assert not same_bits(trusting.read("binance", "BTC/USDT", "1h"), bars(0, 20_000))
 
 
@@ -190,16 +191,19 @@ def test_a_reader_that_cannot_write_reads_all_the_same(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cryptai.market.segments.write_whole", full)
+    monkeypatch.setattr("cryptai.market.joined.write_whole", full)
     assert same_bits(store.read("binance", "BTC/USDT", "1h"), bars(0, 20_000))
     assert list(home(store).glob("joined.*")) == []
 
 
 def test_drafts_of_a_killed_writer_are_swept_by_the_next(store: CandleStore) -> None:
-    left = home(store) / "2021.abc.arrow.123.tmp"
+    left, at_work = (home(store) / f"2021.abc.arrow.{name}.tmp" for name in ("123", "456"))
     left.touch()
+    os.utime(left, (1e9, 1e9))
+    at_work.touch()
     store.write("binance", bars(-20_000, 0))
     assert not left.exists()
+    assert at_work.exists(), "another process may be writing it"
 
 
 def test_reading_a_stored_market_imports_neither_polars_nor_numba(store: CandleStore) -> None:

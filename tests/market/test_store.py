@@ -339,6 +339,7 @@ def test_a_bar_of_each_of_many_markets_is_one_transaction_without_a_file(store: 
 def test_a_long_tail_is_folded(store: CandleStore) -> None:
     for i in range(TAIL // 64 + 1):
         store.write("binance", bars(i * 64, (i + 1) * 64))
+    store.finish()
     with closing(sqlite3.connect(store.folder / "catalog.sqlite3")) as db:
         assert db.execute("SELECT count(*) FROM revision WHERE folded_at_ms IS NULL").fetchone() == (0,)
         assert db.execute("SELECT sum(rows) FROM segment").fetchone() == (TAIL + 64,)

@@ -86,9 +86,9 @@ def _run(request: Any, file: Path | None) -> Result:
 
         found = read_candles(file, symbol=request.symbol, timeframe=request.timeframe)
         return run_on(request, found, workspace.strategies)
-    from cryptai.market.store import CandleStore
+    from cryptai.market.opening import open_store
 
-    return run_request(request, CandleStore(workspace.candles), workspace.strategies)
+    return run_request(request, open_store(workspace), workspace.strategies)
 
 
 def _show(result: Result) -> None:

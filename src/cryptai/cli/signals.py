@@ -33,7 +33,7 @@ def signals(
     symbol's timeframes.
     """
     from cryptai.market.exchange import PRACTICE
-    from cryptai.market.store import CandleStore
+    from cryptai.market.opening import open_store
     from cryptai.signals import top as best
     from cryptai.trading.scan import scan
     from cryptai.workspace import open_workspace
@@ -41,7 +41,7 @@ def signals(
     refuse_empty({"date": date, "exchange": exchange})
     workspace = open_workspace(create=False)
     as_of_ms = None if date is None else _end_of_day(date)
-    store = CandleStore(workspace.candles)
+    store = open_store(workspace)
     with answers_only():
         standing = scan(store, exchange, as_of_ms=as_of_ms, strategies_folder=workspace.strategies)
     found = best(standing, top)

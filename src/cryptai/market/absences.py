@@ -12,7 +12,7 @@ from cryptai.seams import now_ms
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cryptai.market.catalog import Catalog
+    from cryptai.market.rows import Transactions
     from cryptai.market.spans import Span
 
 
@@ -28,7 +28,7 @@ class Absence(NamedTuple):
 class Absences:
     """The catalog's table of recorded holes. It only grows; a bar that comes later is simply stored."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Transactions) -> None:
         self._catalog = catalog
 
     def add(

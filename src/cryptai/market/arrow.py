@@ -32,9 +32,17 @@ def map_columns(path: Path, count: int) -> list[NDArray[np.int64]]:
         If it cannot be read.
     """
     try:
-        return _columns(np.memmap(path, np.uint8, mode="r").data, count)
+        return read_columns(np.memmap(path, np.uint8, mode="r").data, count)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def read_columns(content: bytes | memoryview[Any], count: int) -> list[NDArray[np.int64]]:
+    """Return the columns of a file's content, as `map_columns` does."""
+    try:
+        return _columns(memoryview(content), count)
     except (struct.error, IndexError, OverflowError, MemoryError) as error:
-        raise ValueError(f"{path} is not a whole Arrow file ({error}).") from error
+        raise ValueError(f"It is not a whole Arrow file ({error}).") from error
 
 
 def _columns(file: memoryview[Any], count: int) -> list[NDArray[np.int64]]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from cryptai.market.timeframe import Timeframe
 
+BAR_BYTES: Final = 8 * len(COLUMNS)
+"""What one packed bar takes."""
+
 _ONE: Final = Struct("<q5d")
 
 

@@ -53,7 +53,9 @@ class Catalog:
         with self._connection(create=True) as db:
             db.execute("BEGIN IMMEDIATE")
             try:
-                yield Rows(db)
+                rows = Rows(db)
+                yield rows
+                rows.flush()
             except BaseException:
                 db.execute("ROLLBACK")
                 raise
@@ -118,8 +120,9 @@ def _create(path: Path) -> None:
     draft = path.with_name(f"{path.name}.{new_id()}.tmp")
     try:
         with closing(sqlite3.connect(draft, isolation_level=None)) as db:
-            db.execute("PRAGMA journal_mode = WAL")
+            # The log comes last: what closing brings from it into the file may fail without a word.
             _migrate(db)
+            db.execute("PRAGMA journal_mode = WAL")
         sync_file(draft)
         path.hardlink_to(draft)
         sync_folder(path.parent)
@@ -155,6 +158,13 @@ def _bring_up(db: sqlite3.Connection, path: Path) -> None:
         )
     if version < len(MIGRATIONS):
         _migrate(db)
+
+
+@contextmanager
+def empty() -> Iterator[Rows]:
+    """Look at a catalog that holds nothing."""
+    with closing(_empty()) as db:
+        yield Rows(db)
 
 
 def _empty() -> sqlite3.Connection:

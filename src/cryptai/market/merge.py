@@ -11,17 +11,18 @@ import numpy as np
 from cryptai.errors import ConflictError
 from cryptai.market.bits import chosen, lay_over
 from cryptai.market.candles import COLUMNS, Candles
-from cryptai.market.segments import SegmentFiles, partitions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cryptai.market.rows import Market, Rows
+    from cryptai.market.segments import SegmentFiles
 
-# Past this many writes, or this many bars, a tail is folded into segments. A day of minutes is one row.
-# The longest tail costs a read about a millisecond; each fold leaves a month's former file behind as history.
-TAIL_ROWS: Final = 2_048
+# Past so many bars a tail is folded into segments, beside the writing; a tail of twice as many is folded by
+# the writer. A day of minutes is one row. The longest tail costs a read some milliseconds.
 TAIL_BARS: Final = 16_384
+# Past so many rows the small writes among them become one.
+TAIL_ROWS: Final = 512
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,13 @@ class Merge:
     """One market's part of a write: `add` series in memory, `write` them, and once that holds, `renew`."""
 
     def __init__(self, market: Market, rows: Rows, files: SegmentFiles) -> None:
-        self._market, self._rows, self._files = market, rows, files
+        self.market, self._rows, self._files = market, rows, files
         self._state = rows.state(market)
         self._tail: Candles | None = None
         self._new: Candles | None = None  # what this write changes so far
         self._corrected: list[NDArray[np.int64]] = []
         self._folded = False
+        self.overdue = False  # whether the tail is to be folded soon
 
     def add(self, new: Candles, *, replace: bool) -> Written:
         """Lay new bars over what is there, or raise `ConflictError` for the first that differs."""
@@ -61,7 +63,7 @@ class Merge:
         for name in COLUMNS[1:]:
             differs[known] |= getattr(stored, name)[at[known]] != getattr(new, name)[known]
         if differs.any() and not replace:
-            raise ConflictError(_contradiction(self._market, stored, new, int(np.argmax(differs))))
+            raise ConflictError(_contradiction(self.market, stored, new, int(np.argmax(differs))))
         changed = differs | ~known
         if changed.any():
             part = new if changed.all() else chosen(new, changed)
@@ -77,49 +79,42 @@ class Merge:
             return
         corrected = np.sort(np.concatenate(self._corrected)) if self._corrected else None
         rows, bars = (state.tail_rows, state.tail_bars) if state else (0, 0)
-        if bars + len(new) <= TAIL_BARS and rows < _tail_rows(self._market):
-            self._rows.append(self._market, new, source, fetched_at_ms, corrected=corrected)
+        if len(new) <= TAIL_BARS and bars + len(new) <= 2 * TAIL_BARS:
+            self._rows.append(self.market, new, source, fetched_at_ms, corrected=corrected)
+            if rows + 1 >= _tail_rows(self.market, bars):
+                self._rows.bundle(self.market)
+            self.overdue = bars + len(new) > TAIL_BARS
             return
-        over = lay_over(self._read_tail(), new)
-        stored = {segment.partition: segment for segment in self._rows.segments(self._market)}
-        parts = []
-        for name, part in partitions(over):
-            if name in stored:
-                below = self._files.read(
-                    self._market,
-                    [*stored.values()],
-                    stored[name].first_ts,
-                    stored[name].last_ts + 1,
-                    join=False,
-                )
-                parts.append((name, lay_over(below, part)))
-            else:
-                parts.append((name, part))
-        segments = self._files.write(self._market, parts)
-        self._rows.fold(self._market, new, segments, source, fetched_at_ms, corrected=corrected)
-        self._segments = self._rows.segments(self._market)
+        segments = self._files.write(
+            self.market,
+            self._files.laid_over(
+                self.market, self._rows.segments(self.market), lay_over(self._read_tail(), new)
+            ),
+        )
+        self._rows.fold(self.market, new, segments, source, fetched_at_ms, corrected=corrected)
+        self._segments = self._rows.segments(self.market)
         self._folded = True
 
     def renew(self) -> None:
         """Renew the copy that reads fast, where segments changed."""
         if self._folded:
-            self._files.renew(self._market, self._segments)
+            self._files.renew(self.market, self._segments)
 
     def _stored(self, start_ms: int, end_ms: int) -> Candles:
-        segments = self._rows.segments(self._market)
-        bars = self._files.read(self._market, segments, start_ms, end_ms, join=False)
+        segments = self._rows.segments(self.market)
+        bars = self._files.read(self.market, segments, start_ms, end_ms, join=False)
         bars = lay_over(bars, self._read_tail().between(start_ms, end_ms))
         return bars if self._new is None else lay_over(bars, self._new.between(start_ms, end_ms))
 
     def _read_tail(self) -> Candles:
         if self._tail is None:
-            self._tail = self._rows.tail(self._market)
+            self._tail = self._rows.tail(self.market)
         return self._tail
 
 
-def _tail_rows(market: Market) -> int:
-    # Markets that began together do not all fold in the same minute.
-    return TAIL_ROWS - crc32(repr(tuple(market)).encode()) % (TAIL_ROWS // 2)
+def _tail_rows(market: Market, bars: int) -> int:
+    # Markets that began together are not all bundled in the same minute; what was bundled stays so many rows.
+    return TAIL_ROWS - crc32(repr(tuple(market)).encode()) % (TAIL_ROWS // 2) + bars // (TAIL_ROWS // 2)
 
 
 def _plain_zero(candles: Candles) -> Candles:

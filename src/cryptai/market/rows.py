@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from cryptai.market.bits import pack, unpack
+from cryptai.market.revisions import Revision, bundle, known_by, reach, revisions, spans_of, supersede
 from cryptai.market.timeframe import TIMEFRAMES, Timeframe
 from cryptai.seams import now_ms
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from cryptai.market.candles import Candles
+    from cryptai.market.revisions import Database
 
-# What stood at a moment was written by then and not yet superseded (or folded); now, it is not at all.
-_NOW: Final = "{0} IS NULL"
-_THEN: Final = "written_at_ms <= ? AND ({0} IS NULL OR {0} > ?)"
+# The segments that stood at a moment were written by then and not yet superseded; now, they are not at all.
+_NOW: Final = "superseded_at_ms IS NULL"
+_THEN: Final = "written_at_ms <= ? AND (superseded_at_ms IS NULL OR superseded_at_ms > ?)"
+_KEY: Final = "exchange = ? AND symbol = ? AND timeframe = ?"
 
 
 class Market(NamedTuple):
@@ -54,83 +56,108 @@ class Segment(NamedTuple):
     last_ts: int
 
 
-class Revision(NamedTuple):
-    """What one write changed in a market: which bars, their digest, where they came from, and when.
+class Tail(NamedTuple):
+    """The bars that are not in a segment, and the rows they are kept in."""
 
-    `digest` is that of the added and corrected bars alone. `source` and `fetched_at_ms` are None where the
-    writer did not tell. `superseded_at_ms` is when the first of its bars was corrected; None while all stand.
-    """
-
-    id: int
-    first_ts: int
-    last_ts: int
-    bars: int
-    digest: str
-    source: str | None
-    fetched_at_ms: int | None
+    candles: Candles
+    ids: tuple[int, ...]
     written_at_ms: int
-    superseded_at_ms: int | None
 
 
 class Rows:
     """The catalog as one transaction sees it."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: Database) -> None:
         self._db = db
+        self._states: dict[Market, State] = {}
+        # Small rows of many markets go to the database together.
+        self._new: list[tuple[Any, ...]] = []
+        self._grown: list[tuple[int, ...]] = []
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
-        """Run one statement in this transaction and return its rows."""
-        return self._db.execute(statement, values).fetchall()
+        """Run one statement in this transaction and return its rows, none where it gives none."""
+        cursor = self._db.execute(statement, values)
+        return [] if cursor.description is None else list(cursor.fetchall())
 
     def markets(self, exchange: str | None = None) -> list[Market]:
         """Return the markets with bars, by venue, symbol and length of bar."""
-        found = self._db.execute("SELECT exchange, symbol, timeframe FROM market")
+        found = self.execute("SELECT exchange, symbol, timeframe FROM market")
         markets = [Market(e, s, Timeframe(t)) for e, s, t in found if exchange in (None, e)]
         return sorted(markets, key=lambda m: (m.exchange, m.symbol, TIMEFRAMES.index(m.timeframe)))
 
+    def learn(self, exchange: str) -> None:
+        """Ask for what a write must know of all markets of a venue at once: many are written to."""
+        found = self.execute(
+            "SELECT symbol, timeframe, id, last_ts, changed_at_ms, tail_rows, tail_bars FROM market "
+            "WHERE exchange = ?",
+            (exchange,),
+        )
+        for symbol, timeframe, *state in found:
+            self._states[Market(exchange, symbol, Timeframe(timeframe))] = State(*state)
+
     def state(self, market: Market) -> State | None:
         """Return what a write must know of a market; None if it holds no bars."""
-        row = self._db.execute(
-            "SELECT id, last_ts, changed_at_ms, tail_rows, tail_bars FROM market "
-            "WHERE exchange = ? AND symbol = ? AND timeframe = ?",
-            market,
-        ).fetchone()
-        return State(*row) if row else None
+        if market not in self._states:
+            found = self.execute(
+                f"SELECT id, last_ts, changed_at_ms, tail_rows, tail_bars FROM market WHERE {_KEY}",  # noqa: S608
+                market,
+            )
+            if not found:
+                return None
+            self._states[market] = State(*found[0])
+        return self._states[market]
 
     def segments(self, market: Market, as_of_ms: int | None = None) -> list[Segment]:
         """Return the segments in force, now or at a moment, oldest bars first."""
-        stood, moment = _stood("superseded_at_ms", as_of_ms)
-        found = self._db.execute(
+        stood, moment = (_NOW, ()) if as_of_ms is None else (_THEN, (as_of_ms, as_of_ms))
+        found = self.execute(
             "SELECT partition, digest, rows, first_ts, last_ts FROM segment "  # noqa: S608 (one of the two above)
-            f"WHERE exchange = ? AND symbol = ? AND timeframe = ? AND {stood} ORDER BY first_ts",
+            f"WHERE {_KEY} AND {stood} ORDER BY first_ts",
             (*market, *moment),
         )
         return [Segment(*row) for row in found]
 
     def tail(self, market: Market, as_of_ms: int | None = None) -> Candles:
-        """Return the bars that are not in a segment, now or at a moment; they count before the segments'."""
-        stood, moment = _stood("folded_at_ms", as_of_ms)
-        found = self._db.execute(
-            "SELECT data FROM revision WHERE market = (SELECT id FROM market "  # noqa: S608 (as above)
-            f"WHERE exchange = ? AND symbol = ? AND timeframe = ?) AND {stood} ORDER BY id",
-            (*market, *moment),
+        """Return the bars that are not in a segment, now or at a moment; they count before segments."""
+        if as_of_ms is None:
+            return self.whole_tail(market).candles
+        state, packs = self.state(market), []
+        if state is not None:
+            for written, members, data in self._tail_then(state.id, as_of_ms):
+                packs.append(data if written <= as_of_ms else known_by(members, data, as_of_ms))
+        return unpack(packs, market.symbol, market.timeframe)
+
+    def whole_tail(self, market: Market) -> Tail:
+        """Return the tail of now with the rows that make it up."""
+        self.flush()
+        found = self.execute(
+            "SELECT revision.id, data, written_at_ms FROM revision "  # noqa: S608 (a constant of ours)
+            f"JOIN market ON market.id = revision.market WHERE {_KEY} AND folded_at_ms IS NULL "
+            "ORDER BY revision.id",
+            market,
         )
-        return unpack([data for (data,) in found], market.symbol, market.timeframe)
+        candles = unpack([row[1] for row in found], market.symbol, market.timeframe)
+        return Tail(candles, tuple(row[0] for row in found), found[-1][2] if found else 0)
+
+    def _tail_then(self, market: int, moment: int) -> list[Any]:
+        # A fold takes all that was written before the newest it takes: what was the tail at a moment went
+        # into segments with the first fold after it, or has not yet.
+        self.flush()
+        ((fold,),) = self.execute(
+            "SELECT min(folded_at_ms) FROM revision WHERE market = ? AND folded_at_ms > ?", (market, moment)
+        )
+        folded = "folded_at_ms IS NULL" if fold is None else "folded_at_ms = ?"
+        return self.execute(
+            "SELECT written_at_ms, members, data FROM revision "  # noqa: S608 (one of the two above)
+            f"WHERE market = ? AND {folded} AND COALESCE(since_ms, written_at_ms) <= ? ORDER BY id",
+            (market, *(() if fold is None else (fold,)), moment),
+        )
 
     def revisions(self, market: Market, ts: int | None = None) -> list[Revision]:
         """Return every write that changed the market, the first one first; with `ts`, those of that bar."""
-        one = "" if ts is None else "AND first_ts <= ? AND last_ts >= ?"
-        found = self._db.execute(
-            "SELECT id, first_ts, last_ts, bars, digest, source, fetched_at_ms, written_at_ms, "  # noqa: S608
-            "superseded_at_ms, spans FROM revision WHERE market = (SELECT id FROM market "
-            f"WHERE exchange = ? AND symbol = ? AND timeframe = ?) {one} ORDER BY id",
-            (*market, *(() if ts is None else (ts, ts))),
-        )
-        return [
-            Revision(*row)
-            for *row, spans in found
-            if ts is None or _holds(row[1], row[2], spans, np.array([ts]))
-        ]
+        self.flush()
+        state = self.state(market)
+        return [] if state is None else revisions(self._db, state.id, market.symbol, market.timeframe, ts)
 
     def append(
         self,
@@ -144,11 +171,16 @@ class Rows:
         """Lay bars over what stands, as a revision in the tail; `corrected` are the times it changes."""
         state, now = self._begin(market, candles, corrected)
         self._note(state.id, candles, source, fetched_at_ms, now, None, pack(candles))
-        self._db.execute(
-            "UPDATE market SET last_ts = max(last_ts, ?), changed_at_ms = ?, tail_rows = tail_rows + 1, "
-            "tail_bars = tail_bars + ? WHERE id = ?",
-            (int(candles.ts[-1]), now, len(candles), state.id),
-        )
+        newest = max(state.last_ts, int(candles.ts[-1]))
+        self._keep(market, State(state.id, newest, now, state.tail_rows + 1, state.tail_bars + len(candles)))
+
+    def bundle(self, market: Market) -> None:
+        """Make few rows of the many small writes in the tail; nothing of them is forgotten."""
+        self.flush()
+        state = self.state(market)
+        if state is not None:
+            fewer = bundle(self._db, state.id, market.symbol, market.timeframe)
+            self._keep(market, state._replace(tail_rows=state.tail_rows - fewer))
 
     def fold(
         self,
@@ -165,36 +197,68 @@ class Rows:
         What they supersede stays as history.
         """
         state, now = self._begin(market, candles, corrected)
+        self.flush()
+        bundle(self._db, state.id, market.symbol, market.timeframe)
+        self._replace(market, segments, now)
+        self.execute(
+            "UPDATE revision SET folded_at_ms = ? WHERE market = ? AND folded_at_ms IS NULL", (now, state.id)
+        )
+        self._note(state.id, candles, source, fetched_at_ms, now, now, None)
+        self._keep(market, State(state.id, max(state.last_ts, int(candles.ts[-1])), now, 0, 0))
+
+    def fold_tail(self, market: Market, segments: list[Segment], before: list[Segment], tail: Tail) -> bool:
+        """Make segments the truth that hold a tail which was read earlier; False if it is another one now.
+
+        Bars written since stay in the tail. It is no change of the truth, so it counts as made when the
+        newest of these bars was written: what stood at any moment is what stood.
+        """
+        state, newest = self.state(market), tail.ids[-1]
+        if state is None or self.segments(market) != before:
+            return False
+        found = self.execute(
+            "SELECT id, bars FROM revision WHERE market = ? AND folded_at_ms IS NULL ORDER BY id", (state.id,)
+        )
+        if tuple(row[0] for row in found if row[0] <= newest) != tail.ids:
+            return False
+        self._replace(market, segments, tail.written_at_ms)
+        self.execute(
+            "UPDATE revision SET folded_at_ms = ? WHERE market = ? AND folded_at_ms IS NULL AND id <= ?",
+            (tail.written_at_ms, state.id, newest),
+        )
+        bundle(self._db, state.id, market.symbol, market.timeframe, tail.written_at_ms)
+        left = [row[1] for row in found if row[0] > newest]
+        self._keep(market, state._replace(tail_rows=len(left), tail_bars=sum(left)))
+        return True
+
+    def flush(self) -> None:
+        """Bring what was gathered to the database."""
+        if self._new:
+            self._db.executemany(
+                "INSERT INTO revision (market, first_ts, last_ts, reach, bars, digest, source, "
+                "fetched_at_ms, written_at_ms, folded_at_ms, spans, data) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                self._new,
+            )
+            self._new = []
+        if self._grown:
+            self._db.executemany(
+                "UPDATE market SET last_ts = ?, changed_at_ms = ?, tail_rows = ?, tail_bars = ? WHERE id = ?",
+                self._grown,
+            )
+            self._grown = []
+
+    def _replace(self, market: Market, segments: list[Segment], now: int) -> None:
         for segment in segments:
-            self._db.execute(
-                "UPDATE segment SET superseded_at_ms = ? WHERE exchange = ? AND symbol = ? "
-                "AND timeframe = ? AND partition = ? AND superseded_at_ms IS NULL",
+            self.execute(
+                f"UPDATE segment SET superseded_at_ms = ? WHERE {_KEY} AND partition = ? "  # noqa: S608
+                "AND superseded_at_ms IS NULL",
                 (now, *market, segment.partition),
             )
-            self._db.execute(
+            self.execute(
                 "INSERT INTO segment (exchange, symbol, timeframe, partition, digest, rows, first_ts, "
                 "last_ts, written_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (*market, *segment, now),
             )
-        self._db.execute(
-            "UPDATE revision SET folded_at_ms = ? WHERE market = ? AND folded_at_ms IS NULL", (now, state.id)
-        )
-        self._note(state.id, candles, source, fetched_at_ms, now, now, None)
-        self._db.execute(
-            "UPDATE market SET last_ts = max(last_ts, ?), changed_at_ms = ?, tail_rows = 0, tail_bars = 0 "
-            "WHERE id = ?",
-            (int(candles.ts[-1]), now, state.id),
-        )
-
-    def _supersede(self, market: int, ts: NDArray[np.int64], now: int) -> None:
-        # The revisions that brought these bars stand no longer as they came.
-        found = self._db.execute(
-            "SELECT id, first_ts, last_ts, spans FROM revision WHERE market = ? "
-            "AND superseded_at_ms IS NULL AND first_ts <= ? AND last_ts >= ?",
-            (market, int(ts[-1]), int(ts[0])),
-        ).fetchall()
-        hit = [(now, key) for key, first, last, spans in found if _holds(first, last, spans, ts)]
-        self._db.executemany("UPDATE revision SET superseded_at_ms = ? WHERE id = ?", hit)
 
     def _begin(
         self, market: Market, candles: Candles, corrected: NDArray[np.int64] | None
@@ -202,16 +266,21 @@ class Rows:
         state, now = self.state(market), now_ms()
         if state is None:
             newest = int(candles.ts[-1])
-            (key,) = self._db.execute(
+            ((key,),) = self.execute(
                 "INSERT INTO market (exchange, symbol, timeframe, last_ts, changed_at_ms, tail_rows, "
                 "tail_bars) VALUES (?, ?, ?, ?, ?, 0, 0) RETURNING id",
                 (*market, newest, now),
-            ).fetchone()
+            )
             return State(key, newest, now, 0, 0), now
         now = max(now, state.changed_at_ms)  # a clock set back does not reorder history
         if corrected is not None and len(corrected):
-            self._supersede(state.id, corrected, now)
+            self.flush()
+            supersede(self._db, state.id, market.symbol, market.timeframe, corrected, now)
         return state, now
+
+    def _keep(self, market: Market, state: State) -> None:
+        self._states[market] = state
+        self._grown.append((*state[1:], state.id))
 
     def _note(
         self,
@@ -223,31 +292,18 @@ class Rows:
         folded_at_ms: int | None,
         data: bytes | None,
     ) -> None:
-        row: tuple[Any, ...] = (
-            market, int(candles.ts[0]), int(candles.ts[-1]), len(candles), candles.digest,
-            source, fetched_at_ms, now, folded_at_ms, _spans(candles), data,
-        )  # fmt: skip
-        self._db.execute(
-            "INSERT INTO revision (market, first_ts, last_ts, bars, digest, source, fetched_at_ms, "
-            "written_at_ms, folded_at_ms, spans, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            row,
-        )
+        first, last = int(candles.ts[0]), int(candles.ts[-1])
+        self._new.append((
+            market, first, last, reach(first, last), len(candles), candles.digest,
+            source, fetched_at_ms, now, folded_at_ms, spans_of(candles), data,
+        ))  # fmt: skip
 
 
-def _stood(until: str, as_of_ms: int | None) -> tuple[str, tuple[int, ...]]:
-    if as_of_ms is None:
-        return _NOW.format(until), ()
-    return _THEN.format(until), (as_of_ms, as_of_ms)
+class Transactions(Protocol):
+    """A catalog, wherever it is kept."""
 
+    def look(self) -> AbstractContextManager[Rows]:
+        """Read at one point in time; where there is no catalog yet, nothing is stored and nothing made."""
 
-def _spans(candles: Candles) -> bytes | None:
-    ts, step = candles.ts, candles.timeframe.ms
-    if (ts[-1] - ts[0]) // step + 1 == len(ts):
-        return None
-    breaks = np.flatnonzero(np.diff(ts) != step)
-    return np.stack([ts[np.r_[0, breaks + 1]], ts[np.r_[breaks, -1]]], axis=1).astype("<i8").tobytes()
-
-
-def _holds(first: int, last: int, spans: bytes | None, ts: NDArray[np.int64]) -> bool:
-    runs = np.array([[first, last]]) if spans is None else np.frombuffer(spans, "<i8").reshape(-1, 2)
-    return bool(np.any(np.searchsorted(ts, runs[:, 0]) < np.searchsorted(ts, runs[:, 1], "right")))
+    def change(self) -> AbstractContextManager[Rows]:
+        """Hold the one write lock from the first read on; durable when the block ends, or nothing is."""

@@ -8,11 +8,13 @@ import numpy as np
 
 from cryptai.market.bits import pack
 from cryptai.market.candles import COLUMNS, Candles
+from cryptai.market.revisions import reach
 from cryptai.seams import now_ms
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable
+
+    from cryptai.market.revisions import Database
 
 _FIRST: Final = (
     """CREATE TABLE segment (
@@ -33,7 +35,7 @@ _FIRST: Final = (
 )
 
 
-def _tails_become_revisions(db: sqlite3.Connection) -> None:
+def _tails_become_revisions(db: Database) -> None:
     # Where the old bars came from was not kept: their source and fetch stay unknown. When a tail was written
     # was not kept either: it counts as known from now on.
     now = now_ms()
@@ -111,7 +113,26 @@ _ABSENCES: Final = (
     "CREATE INDEX absence_by_market ON absence (exchange, symbol, timeframe, first_ts)",
 )
 
+
+def _reaches_are_known(db: Database) -> None:
+    widths = db.execute("SELECT id, first_ts, last_ts FROM revision").fetchall()
+    db.executemany(
+        "UPDATE revision SET reach = ? WHERE id = ?",
+        [(reach(first, last), key) for key, first, last in widths],
+    )
+
+
+_BUNDLES: Final = (
+    # How wide a revision is, so that those of one bar are found among hundreds of thousands.
+    "ALTER TABLE revision ADD COLUMN reach INTEGER NOT NULL DEFAULT 0",
+    # Many small writes in one row: when the first of them was written, and what each of them was.
+    "ALTER TABLE revision ADD COLUMN since_ms INTEGER",
+    "ALTER TABLE revision ADD COLUMN members BLOB",
+    _reaches_are_known,
+    "CREATE INDEX revision_by_reach ON revision (market, reach, first_ts)",
+)
+
 # Each entry brings the catalog from the version of its index to the next one; entries are only ever added.
-MIGRATIONS: Final[tuple[tuple[str | Callable[[sqlite3.Connection], None], ...], ...]] = (
-    _FIRST, _PROVENANCE, _ABSENCES,
+MIGRATIONS: Final[tuple[tuple[str | Callable[[Database], None], ...], ...]] = (
+    _FIRST, _PROVENANCE, _ABSENCES, _BUNDLES,
 )  # fmt: skip

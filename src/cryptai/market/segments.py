@@ -1,41 +1,36 @@
-"""The candle store's files: immutable segments, and the joined copy of them that reads fast."""
+"""The candle store's files: immutable segments, here and where they are shared."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from cryptai.errors import DataError
-from cryptai.market.arrow import map_columns
-from cryptai.market.bits import columns_of, from_columns
+from cryptai.market.arrow import map_columns, read_columns
+from cryptai.market.bits import columns_of, from_columns, lay_over
 from cryptai.market.candles import COLUMNS, Candles
 from cryptai.market.durable import make_folder, sync_folder, write_whole
+from cryptai.market.joined import JoinedCopies, keep, stamp_of
 from cryptai.market.rows import Segment
 from cryptai.market.symbol import url_symbol
 from cryptai.market.timeframe import DAY_MS, HOUR_MS
+from cryptai.seams import now_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from cryptai.market.joined import Stamp
+    from cryptai.market.objects import ObjectFolder
     from cryptai.market.rows import Market
 
-_Stamp = tuple[str, int, int, int]
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
-
-_JOINED: Final = "joined"
-# A writer lays the joined copy anew when the bars have grown by this much; before that the next reader does.
-_GROWTH: Final = 1.25
-# Maps kept open: of whole markets, and of single segments.
-_COPIES: Final = 256
+# Maps of single segments kept open.
 _SEGMENTS: Final = 64
-_BAR_BYTES: Final = 8 * len(COLUMNS)
+# A draft that was left for so long belongs to nobody.
+_DRAFT_SECONDS: Final = 3600
 
 
 class SegmentFiles:
@@ -43,17 +38,16 @@ class SegmentFiles:
 
     A segment is one uncompressed Arrow IPC file that holds one partition of a market (minutes: a month,
     hours: a year, days and weeks: all) and is named by the digest of its bars (`Candles.digest`), so what was
-    read is known to be what was written. Beside the segments lies one joined copy of them as raw columns,
-    which NumPy alone maps into memory. It is named by the digests it joins and made again when it is missing
-    or wrong. A copy that was on the disk before it got its name bears a time of change made from that name:
-    while it does, nothing was written to it since. Any other is first compared with the digests.
+    read is known to be what was written. Beside the segments lies one joined copy of them.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, objects: ObjectFolder | None = None) -> None:
         self.folder = folder
+        # Where there is one, a segment counts once it lies there; the folder keeps copies of what was used.
+        self._objects = objects
+        self._joined = JoinedCopies()
         # What was mapped and proven in this process, with the (inode, size, time of change) it had then.
-        self._copies: dict[Market, tuple[_Stamp, Candles]] = {}
-        self._segments: dict[Path, tuple[_Stamp, Candles]] = {}
+        self._segments: dict[Path, tuple[Stamp, Candles]] = {}
 
     def path(self, market: Market, segment: Segment) -> Path:
         """Return where a segment's file lies."""
@@ -68,8 +62,7 @@ class SegmentFiles:
 
         home = self._home(market)
         make_folder(home)
-        for left in home.glob("*.tmp"):  # of a writer that was killed: we hold the lock, there is no other
-            left.unlink(missing_ok=True)
+        _sweep(home)
         segments = []
         for partition, candles in parts:
             segment = Segment(
@@ -77,12 +70,25 @@ class SegmentFiles:
             )
             segments.append(segment)
             path = self.path(market, segment)
-            if path.exists() and _read(path, market, segment) is not None:
-                continue  # these very bars were here before
-            frame = pl.DataFrame({name: getattr(candles, name) for name in COLUMNS})
-            write_whole(path, partial(frame.write_ipc, compression="uncompressed"))
+            if not path.exists() or _read(path, market, segment) is None:  # else: these very bars were here
+                frame = pl.DataFrame({name: getattr(candles, name) for name in COLUMNS})
+                write_whole(path, partial(frame.write_ipc, compression="uncompressed"))
+            if self._objects:
+                self._objects.put(self._name(path), path.read_bytes())
         sync_folder(home)
         return segments
+
+    def laid_over(
+        self, market: Market, segments: Sequence[Segment], bars: Candles
+    ) -> list[tuple[str, Candles]]:
+        """Return the partitions that bars fall into, whole: what its segment holds, with these over it."""
+        stored = {segment.partition: segment for segment in segments}
+        parts = []
+        for name, part in partitions(bars):
+            known = stored.get(name)
+            below = known and self.read(market, segments, known.first_ts, known.last_ts + 1, join=False)
+            parts.append((name, lay_over(below, part) if below else part))
+        return parts
 
     def read(
         self,
@@ -102,7 +108,7 @@ class SegmentFiles:
         DataError
             If a segment's file is missing, or holds other bars than its name says.
         """
-        joined = self._read_joined(market, segments) if segments else None
+        joined = self._joined.read(self._home(market), market, segments) if segments else None
         if joined is not None:
             return joined.between(start_ms, end_ms)
         parts = [
@@ -117,7 +123,7 @@ class SegmentFiles:
         empty = np.empty((len(COLUMNS), 0), np.int64)
         candles = from_columns(np.concatenate([empty, *parts], axis=1), market.symbol, market.timeframe)
         if join and segments:
-            self._join(market, segments, candles, sync=False)
+            self._joined.write(self._home(market), segments, candles, sync=False)
         return candles.between(start_ms, end_ms)
 
     def renew(self, market: Market, segments: Sequence[Segment]) -> None:
@@ -125,73 +131,91 @@ class SegmentFiles:
 
         Bars that come in small portions do not rewrite all before them each time: the copy grows in steps.
         """
-        bars = sum(segment.rows for segment in segments)
+        home = self._home(market)
+        if self._joined.outgrown(home, segments):
+            self._joined.write(home, segments, self.read(market, segments, join=False), sync=True)
+
+    def follow(self, market: Market, before: Sequence[Segment], after: Sequence[Segment]) -> None:
+        """Make the joined copy of segments that soon are the truth, where those of now have one.
+
+        So no reader meets segments without it. The copy of now goes when nobody needs it: see `forget`.
+        """
+        home = self._home(market)
+        if self._joined.path(home, before).exists():
+            whole = self.read(market, after, join=False)
+            self._joined.write(home, after, whole, sync=True, alone=False)
+
+    def forget(self, market: Market, segments: Sequence[Segment]) -> None:
+        """Take away the joined copy of segments that are the truth no longer; who has it mapped keeps it."""
         with suppress(OSError):
-            before = max((p.stat().st_size for p in self._home(market).glob(f"{_JOINED}.*.npy")), default=0)
-            if bars < before / _BAR_BYTES * _GROWTH or self._joined_path(market, segments).exists():
-                return
-            self._join(market, segments, self.read(market, segments, join=False), sync=True)
-
-    def _join(self, market: Market, segments: Sequence[Segment], candles: Candles, *, sync: bool) -> None:
-        path = self._joined_path(market, segments)
-        try:
-            write_whole(path, lambda draft: _save(draft, candles, _mark(path) if sync else None), sync=sync)
-            for other in path.parent.glob(f"{_JOINED}.*.npy"):
-                if other != path:
-                    other.unlink(missing_ok=True)  # who has it mapped keeps it
-        except OSError:
-            return  # a full or read-only disk costs speed here, not candles
-
-    def _read_joined(self, market: Market, segments: Sequence[Segment]) -> Candles | None:
-        path = self._joined_path(market, segments)
-        try:
-            stamp = _stamp(path)
-            known = self._copies.get(market)
-            if known and known[0] == stamp:
-                return known[1]
-            bits = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            return None
-        wanted = (len(COLUMNS), sum(segment.rows for segment in segments))
-        if bits.shape != wanted or bits.dtype != np.int64 or not bits.flags.c_contiguous:
-            return None
-        candles = from_columns(bits, market.symbol, market.timeframe)
-        if not self._proven(path, stamp, candles, segments):
-            return None
-        _keep(self._copies, market, (stamp, candles), _COPIES)
-        return candles
-
-    def _proven(self, path: Path, stamp: _Stamp, candles: Candles, segments: Sequence[Segment]) -> bool:
-        if stamp[-1] == _mark(path):
-            return True
-        ends = np.cumsum([segment.rows for segment in segments]).tolist()
-        return all(
-            candles[end - segment.rows : end].digest == segment.digest
-            for segment, end in zip(segments, ends, strict=True)
-        )
+            self._joined.path(self._home(market), segments).unlink(missing_ok=True)
 
     def _read_segment(self, market: Market, segment: Segment) -> Candles:
         path = self.path(market, segment)
         try:
-            stamp = _stamp(path)
+            stamp = stamp_of(path)
         except OSError:
             stamp = None
         known = self._segments.get(path)
         if stamp and known and known[0] == stamp:
             return known[1]
         candles = _read(path, market, segment)
-        if candles is None or stamp is None:
+        if candles is None:
+            candles = self._fetch(path, market, segment)
+        if candles is None:
+            also = f", here and in {self._objects}" if self._objects else ""
             raise DataError(
-                f"The segment {path} is missing or damaged; bring it back with: cryptai restore FILE."
+                f"The segment {path} is missing or damaged{also}; bring it back with: cryptai restore FILE."
             )
-        _keep(self._segments, path, (stamp, candles), _SEGMENTS)
+        with suppress(OSError):
+            keep(self._segments, path, (stamp_of(path), candles), _SEGMENTS)
         return candles
 
-    def _joined_path(self, market: Market, segments: Sequence[Segment]) -> Path:
-        return self._home(market) / f"{_JOINED}.{digest_of(segment.digest for segment in segments)}.npy"
+    def bring(self, market: Market, segments: Sequence[Segment]) -> None:
+        """See to it that these lie in the folder too; raise `DataError` where one is nowhere to be had."""
+        for segment in segments:
+            self._read_segment(market, segment)
+            path = self.path(market, segment)
+            if not path.exists():
+                raise DataError(f"The segment {path} could not be written; make room on the disk.")
+
+    def share(self, market: Market, segments: Sequence[Segment]) -> int:
+        """Put those of these into the object store that are not there; return how many were put."""
+        put = 0
+        for segment in segments:
+            path = self.path(market, segment)
+            if self._objects and _parsed(self._objects.get(self._name(path)), market, segment) is None:
+                self._read_segment(market, segment)
+                self._objects.put(self._name(path), path.read_bytes())
+                put += 1
+        return put
+
+    def _fetch(self, path: Path, market: Market, segment: Segment) -> Candles | None:
+        content = self._objects.get(self._name(path)) if self._objects else None
+        candles = _parsed(content, market, segment)
+        if candles is None or content is None:
+            return None
+        # A full or read-only disk costs the next read another fetch.
+        with suppress(OSError):
+            make_folder(path.parent)
+            write_whole(path, lambda draft: draft.write_bytes(content), sync=False)
+            return _read(path, market, segment) or candles
+        return candles
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
 
     def _home(self, market: Market) -> Path:
         return self.folder / market.exchange / url_symbol(market.symbol) / market.timeframe
+
+
+def _sweep(home: Path) -> None:
+    # Drafts of writers that were killed. Another may be at work beside us, but not for so long.
+    before = now_ms() / 1000 - _DRAFT_SECONDS
+    for left in home.glob("*.tmp"):
+        with suppress(OSError):
+            if left.stat().st_mtime < before:
+                left.unlink()
 
 
 def partitions(candles: Candles) -> list[tuple[str, Candles]]:
@@ -212,11 +236,6 @@ def partitions(candles: Candles) -> list[tuple[str, Candles]]:
     ]
 
 
-def digest_of(digests: Iterable[str]) -> str:
-    """Return one digest that names a sequence of digests."""
-    return hashlib.sha256("\n".join(("cryptai.market.1", *digests)).encode()).hexdigest()
-
-
 def _read(path: Path, market: Market, segment: Segment) -> Candles | None:
     try:
         candles = from_columns(map_columns(path, len(COLUMNS)), market.symbol, market.timeframe)
@@ -225,26 +244,10 @@ def _read(path: Path, market: Market, segment: Segment) -> Candles | None:
     return candles if candles.digest == segment.digest else None
 
 
-def _stamp(path: Path) -> _Stamp:
-    state = path.stat()
-    return path.name, state.st_ino, state.st_size, state.st_mtime_ns
-
-
-def _keep(known: dict[_Key, _Value], key: _Key, value: _Value, most: int) -> None:
-    known.pop(key, None)
-    for old in list(known)[: max(len(known) - most + 1, 0)]:  # the longest here go first
-        known.pop(old, None)
-    known[key] = value
-
-
-def _mark(joined: Path) -> int:
-    # A time between 2001 and 2033, in nanoseconds, that follows from the digests in the file's name.
-    digest = joined.name.split(".")[1]
-    return 10**18 + int(digest[:16], 16) % 10**18
-
-
-def _save(path: Path, candles: Candles, mark: int | None) -> None:
-    with path.open("wb") as handle:
-        np.save(handle, columns_of(candles), allow_pickle=False)
-    if mark is not None:
-        os.utime(path, ns=(mark, mark))
+def _parsed(content: bytes | None, market: Market, segment: Segment) -> Candles | None:
+    try:
+        columns = read_columns(content or b"", len(COLUMNS))
+    except ValueError:
+        return None
+    candles = from_columns(columns, market.symbol, market.timeframe)
+    return candles if candles.digest == segment.digest else None

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cryptai.errors import DataError, WorkspaceError
 from cryptai.market.absences import Absences
 from cryptai.market.bits import lay_over
 from cryptai.market.catalog import Catalog
 from cryptai.market.exchange import PRACTICE, check_exchange
+from cryptai.market.folding import Folding
+from cryptai.market.joined import digest_of
 from cryptai.market.merge import Merge, Written
-from cryptai.market.rows import Market, Revision, Segment
-from cryptai.market.segments import SegmentFiles, digest_of, partitions
+from cryptai.market.rows import Market, Segment
+from cryptai.market.segments import SegmentFiles, partitions
 from cryptai.market.symbol import parse_symbol
 from cryptai.market.synclog import SyncLog
 from cryptai.market.timeframe import Timeframe
@@ -22,7 +24,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cryptai.market.candles import Candles
-    from cryptai.market.rows import Rows
+    from cryptai.market.objects import ObjectFolder
+    from cryptai.market.revisions import Revision
+    from cryptai.market.rows import Rows, Transactions
+
+# Past so many markets in one write, what is known of them is asked for at once.
+_MANY: Final = 8
 
 
 @dataclass(frozen=True)
@@ -54,10 +61,13 @@ class CandleStore:
     returned from survives a kill and a power cut. Opening a store touches nothing.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, catalog: Transactions | None = None, objects: ObjectFolder | None = None
+    ) -> None:
         self.folder = folder
-        self._catalog = Catalog(folder / "catalog.sqlite3")
-        self._files = SegmentFiles(folder)
+        self._catalog: Transactions = catalog or Catalog(folder / "catalog.sqlite3")
+        self._files = SegmentFiles(folder, objects)
+        self._folding = Folding(self._catalog, self._files)
         self.sync_log = SyncLog(self._catalog)
         self.absences = Absences(self._catalog)
         # The listing of a market with a tail takes a read to know: kept by what it was made from.
@@ -131,6 +141,8 @@ class CandleStore:
         try:
             with self._catalog.change() as rows:
                 merges = []
+                if len(groups) > _MANY:
+                    rows.learn(exchange)
                 # First everything that can be refused, then the writing: a refusal leaves no file behind.
                 for market, places in groups.items():
                     merge = Merge(market, rows, self._files)
@@ -146,9 +158,14 @@ class CandleStore:
             ) from error
         for merge in merges:
             merge.renew()
+        self._folding.add([merge.market for merge in merges if merge.overdue])
         return Written(
             sum(w.added for w in each), sum(w.same for w in each), sum(w.replaced for w in each), tuple(each)
         )
+
+    def finish(self) -> None:
+        """Return when the folding that runs beside the writing is done; nothing but order needs it."""
+        self._folding.finish()
 
     def markets(self, exchange: str | None = None) -> list[Stored]:
         """Return what is stored, by venue, symbol and length of bar.

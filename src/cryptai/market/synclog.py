@@ -10,7 +10,7 @@ from cryptai.market.timeframe import Timeframe
 from cryptai.seams import now_ms
 
 if TYPE_CHECKING:
-    from cryptai.market.catalog import Catalog
+    from cryptai.market.rows import Transactions
 
 _CUT_OFF: Final = "cut off before it ended"
 _CUT: Final = (
@@ -36,7 +36,7 @@ class SyncEntry(NamedTuple):
 class SyncLog:
     """The catalog's table of syncs. Each call is one transaction, durable when it returns."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Transactions) -> None:
         self._catalog = catalog
 
     def begin(self, exchange: str, symbol: str, timeframe: str) -> int:

@@ -32,7 +32,7 @@ def export(
     file's ending.
     """
     from cryptai.errors import DataError
-    from cryptai.market.store import CandleStore
+    from cryptai.market.opening import open_store
     from cryptai.market.times import iso, parse_time
     from cryptai.market.writing import check_target, write_candles
     from cryptai.workspace import open_workspace
@@ -41,7 +41,7 @@ def export(
     start_ms = None if since is None else parse_time(since, field="from")
     end_ms = None if until is None else parse_time(until, field="to")
     as_of_ms = None if as_of is None else parse_time(as_of, field="as_of")
-    store = CandleStore(open_workspace(create=False).candles)
+    store = open_store(open_workspace(create=False))
     candles = store.read(exchange, symbol, timeframe, start_ms=start_ms, end_ms=end_ms, as_of_ms=as_of_ms)
     if not len(candles):
         raise DataError(

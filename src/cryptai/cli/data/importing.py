@@ -74,11 +74,11 @@ def _read(
 
 
 def _store(exchange: str, series: Sequence[Candles], *, replace: bool) -> Written:
-    from cryptai.market.store import CandleStore
+    from cryptai.market.opening import open_store
     from cryptai.workspace import open_workspace
 
     # Opened after the files were read: a file refused leaves nothing behind, not even an empty workspace.
-    return CandleStore(open_workspace().candles).write(exchange, *series, replace=replace)
+    return open_store(open_workspace()).write(exchange, *series, replace=replace)
 
 
 def _imported(file: Path, candles: Candles, written: Written) -> dict[str, Any]:

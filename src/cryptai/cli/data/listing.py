@@ -19,10 +19,10 @@ def list_stored(
     as_json: Json = False,
 ) -> None:
     """List the stored candles: what, from when to when, bars missing in between."""
-    from cryptai.market.store import CandleStore
+    from cryptai.market.opening import open_store
     from cryptai.workspace import open_workspace
 
-    stored = CandleStore(open_workspace(create=False).candles).markets(exchange)
+    stored = open_store(open_workspace(create=False)).markets(exchange)
     rows = [_listed(one) for one in stored]
     if as_json:
         print(json.dumps({"markets": rows}, indent=2))

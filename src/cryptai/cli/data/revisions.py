@@ -25,7 +25,7 @@ def list_revisions(
     A corrected bar is a new revision; what it superseded is kept, and read as of its time.
     """
     from cryptai.errors import DataError
-    from cryptai.market.store import CandleStore
+    from cryptai.market.opening import open_store
     from cryptai.market.symbol import parse_symbol
     from cryptai.market.timeframe import Timeframe
     from cryptai.market.times import iso, parse_time
@@ -33,7 +33,7 @@ def list_revisions(
 
     symbol, frame = parse_symbol(symbol), Timeframe(timeframe)
     ts = None if at is None else frame.floor(parse_time(at, field="at"))
-    store = CandleStore(open_workspace(create=False).candles)
+    store = open_store(open_workspace(create=False))
     found = store.revisions(exchange, symbol, timeframe, ts=ts)
     if not found:
         when = "" if at is None else f" at {at}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cryptai.market.rows import Revision
+    from cryptai.market.revisions import Revision
     from cryptai.market.store import CandleStore, Stored
 
 
