@@ -44,6 +44,7 @@ class Exchange:
         self.connected = asyncio.Event()
         self.refuse_streams = None
         self.info = {}
+        self.prices = {}
         self.before = lambda: None
 
     def answer(self, status, body, **headers):
@@ -57,7 +58,7 @@ class Exchange:
         told |= {name.replace("_", "-"): value for name, value in headers.items()}
         return Response(status, "said", Headers(told), content)
 
-    def request(self, _connection, request):
+    def request(self, _connection, request):  # noqa: PLR0911 (one a path)
         address = urlsplit(request.path)
         if address.path == "/stream":
             return self.answer(self.refuse_streams, {}) if self.refuse_streams else None
@@ -70,9 +71,25 @@ class Exchange:
             return self.answer(200, {"serverTime": self.now_ms})
         if address.path.endswith("/exchangeInfo"):
             return self.answer(200, self.info[address.path])
+        if address.path.endswith("/ticker/24hr"):
+            return self.tickers(query)
         if query["symbol"].startswith("NONE"):
             return self.answer(400, {"code": -1121, "msg": "Invalid symbol."})
         return self.answer(200, self.klines(query))
+
+    def tickers(self, query):
+        """Give the prices of all markets, or of those asked for, where none of them is unknown."""
+        wanted = json.loads(query["symbols"]) if "symbols" in query else list(self.prices)
+        if not set(wanted) <= set(self.prices):
+            return self.answer(400, {"code": -1121, "msg": "Invalid symbol."})
+        return self.answer(
+            200,
+            [
+                {"symbol": name, "lastPrice": last, "openPrice": before, "closeTime": self.now_ms - 5}
+                for name, (last, before) in self.prices.items()
+                if name in wanted
+            ],
+        )
 
     def klines(self, query):
         """Give the newest `limit` bars that open at `endTime` or before, the unfinished one with them."""

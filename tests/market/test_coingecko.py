@@ -13,7 +13,7 @@ from websockets.http11 import Response
 
 from cryptai import seams
 from cryptai.errors import InputError, SourceError
-from cryptai.market.source import sources
+from cryptai.market.source import Price, sources
 from cryptai.market.sources.coingecko import CoinGecko, parse_categories, parse_markets, parse_ohlc
 
 
@@ -154,3 +154,17 @@ async def test_what_cannot_be_asked_is_refused_before_it_is(site, gecko, coin, d
 
 def test_it_is_no_venue_to_follow():
     assert "coingecko" not in sources
+
+
+async def test_prices_are_those_of_the_largest_coin_of_a_ticker_in_dollars(site, gecko):
+    def coin(id_, ticker, price, at="2026-01-01T00:00:00.500Z"):
+        told = {"id": id_, "symbol": ticker, "name": id_, "current_price": price, "last_updated": at}
+        return told | {"price_change_percentage_24h": 2.0}
+
+    body = [coin("a", "btc", 9.5), coin("b", "btc", 1.0), coin("c", "eth", None), coin("d", "sol", 2, None)]
+    site["answers"]["/api/v3/coins/markets"] = [(200, {}, json.dumps(body))]
+    found = await gecko.prices(["BTC", "ETH", "SOL", "ADA"])
+    assert found == [Price("BTC/USD", 9.5, 1_767_225_600_500, 0.02)]
+    site["answers"]["/api/v3/coins/markets"] = [(200, {}, json.dumps([coin("a", "btc", 9.5, "yesterday")]))]
+    with pytest.raises(SourceError, match="of the time 'yesterday'"):
+        await gecko.prices(["BTC"])

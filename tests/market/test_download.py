@@ -14,6 +14,7 @@ from cryptai.market.candles import COLUMNS, Candles
 from cryptai.market.download import download
 from cryptai.market.quality_report import Hole, quality_report
 from cryptai.market.repair import repair
+from cryptai.market.second import open_second
 from cryptai.market.sources.binance import Binance
 from cryptai.market.store import CandleStore
 from cryptai.market.timeframe import DAY_MS, HOUR_MS, MINUTE_MS
@@ -42,12 +43,12 @@ def store(tmp_path):
     return CandleStore(tmp_path / "candles")
 
 
-async def get(store, *symbols, timeframes=("1h",), since=SINCE, until=None, progress=None):
+async def get(store, *symbols, timeframes=("1h",), since=SINCE, until=None, second=None, progress=None):
     source = Binance(rest=lambda _: asyncio.sleep(0))
     try:
         return await download(
             source, store, symbols or ["BTC/USDT"], timeframes,
-            since_ms=since, until_ms=until, progress=progress,
+            since_ms=since, until_ms=until, second=second, progress=progress,
         )  # fmt: skip
     finally:
         await source.aclose()
@@ -238,6 +239,64 @@ async def test_repair_keeps_a_second_sources_candle_as_that_sources(venue, store
     assert [(h.first_ts, h.cause) for h in report.holes] == [(NOON - 50 * HOUR_MS, "the venue has none")]
     sources = {absence.source for absence in store.absences.of("binance", "BTC/USDT", "1h")}
     assert sources == {"binance", "other"}
+
+
+async def test_a_download_asks_the_second_source_for_what_the_venue_has_not(venue, store):
+    hole = NOON - 100 * HOUR_MS
+    venue.holes = {hole}
+    (one,) = await get(store, second=Scripted({"BTC/USDT": [hole]}))
+    assert one.absent == []
+    assert store.markets("binance")[0].holes == 0
+    (revision,) = store.revisions("binance", "BTC/USDT", "1h", ts=hole)
+    assert revision.source == "other"
+
+
+async def test_a_second_source_that_fails_leaves_the_hole_and_says_so(venue, store):
+    venue.holes = {NOON - 100 * HOUR_MS}
+    await get(store)
+    (one,) = await mend(store, second=Scripted({}, failing=SourceError("It is away.")))
+    assert one.failed == "The other venue as the second source: It is away."
+    assert store.markets("binance")[0].holes == 1
+    (one,) = await mend(store, second=Scripted({}, failing=InputError("It has no such market.")))
+    assert (one.failed, one.absent) == (None, [(NOON - 100 * HOUR_MS, NOON - 99 * HOUR_MS)])
+    assert {a.source for a in store.absences.of("binance", "BTC/USDT", "1h")} == {"binance"}, "not asked"
+
+
+@pytest.mark.parametrize(
+    ("setting", "named", "found"),
+    [("", None, None), ("coinbase", None, "other"), ("binance", None, None), ("", "coinbase", "other")],
+)
+def test_a_second_source_is_asked_only_where_one_is_named(monkeypatch, setting, named, found):
+    monkeypatch.setattr("cryptai.market.second.open_source", lambda _name: Scripted({}))
+    monkeypatch.setenv("CRYPTAI_SECOND", setting)
+    second = open_second("binance", named)
+    assert (second and second.name) == found
+
+
+def test_no_venue_is_its_own_second_nor_is_the_practice_market(monkeypatch):
+    with pytest.raises(InputError, match="another source than binance"):
+        open_second("binance", "binance")
+    monkeypatch.setenv("CRYPTAI_SECOND", "practice")
+    with pytest.raises(InputError, match="synthetic") as caught:
+        open_second("binance")
+    assert caught.value.field == "CRYPTAI_SECOND"
+
+
+class Scripted:
+    """A second source with a few bars of its own."""
+
+    name, title, practice = "other", "The other venue", False
+
+    def __init__(self, has, failing=None):
+        self.has, self.failing = has, failing
+
+    async def history(self, symbol, timeframe, *, end_ms=None, bars):
+        if self.failing:
+            raise self.failing
+        ts = self.has.get(symbol, [])
+        n = len(ts)
+        columns = [[1.0] * n, [2.0] * n, [0.5] * n, [1.5] * n, [9.0] * n]
+        return Candles(ts, *columns, symbol, timeframe).between(None, end_ms)
 
 
 async def test_repair_of_what_is_not_stored_says_how_to_get_it(venue, store):

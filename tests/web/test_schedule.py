@@ -13,8 +13,12 @@ from cryptai import seams
 from cryptai.errors import SourceError
 from cryptai.market import source as port
 from cryptai.market.candles import Candles
+from cryptai.market.prices import PriceBook
+from cryptai.market.source import Price
+from cryptai.market.sources.coingecko import CoinGecko
 from cryptai.market.store import CandleStore
 from cryptai.market.symbols import SymbolBook, SymbolInfo
+from cryptai.market.times import iso, parse_time
 from cryptai.web import live
 from cryptai.web.jobs import jobs
 
@@ -57,6 +61,9 @@ class Venue:
     async def symbols(self) -> list[SymbolInfo]:
         return [SymbolInfo("BTC/USDT", "trading", tick=Decimal("0.01"), step=Decimal("0.0001"))]
 
+    async def prices(self, symbols: list[str]) -> list[Price]:
+        return [Price("BTC/USDT", 1.5, seams.now_ms() - 5, 0.1)]
+
     async def listed_ms(self, symbol: str) -> int | None:
         return START
 
@@ -91,11 +98,82 @@ def test_the_hourly_job_brings_the_newest_bars(store: CandleStore) -> None:
 
 
 def test_the_weekly_job_fills_every_hole_and_says_what_stays_one(store: CandleStore) -> None:
+    jobs.get("update_historical_data_task")()
     said = jobs.get("weekly_gap_check_and_fill_task")()
-    assert said == ("standin: 509 bars added to 1 series. 1 bars the venue does not have stay holes.")
+    assert said == ("standin: 4 bars added to 1 series. 1 bars the venue does not have stay holes.")
     read = store.read("standin", "BTC/USDT", "1h")
     assert np.array_equal(read.ts, _of_venue().ts)
     assert np.array_equal(read.close, _of_venue().close)
+
+
+def test_the_weekly_job_asks_the_second_source_where_one_is_named(
+    store: CandleStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Second(Venue):
+        name = "second"
+
+        async def history(
+            self, symbol: str, timeframe: str, *, end_ms: int | None = None, bars: int
+        ) -> Candles:
+            return WHOLE.between(None, end_ms)[-bars:]
+
+    monkeypatch.setitem(port.sources._found, "second", Second)
+    monkeypatch.setenv("CRYPTAI_SECOND", "second")
+    said = jobs.get("weekly_gap_check_and_fill_task")()
+    assert said == ("standin: 10 bars added to 1 series. 0 bars the venue does not have stay holes.")
+    (revision,) = store.revisions("standin", "BTC/USDT", "1h", ts=START + NEVER * HOUR)
+    assert revision.source == "second"
+
+
+def test_the_prices_job_keeps_what_each_venue_says_and_the_practice_market_too(
+    store: CandleStore, home: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def opinion(_self: CoinGecko, bases: set[str]) -> list[Price]:
+        return [Price(f"{base}/USD", 1.4, START) for base in bases]
+
+    store.write("standin", made_candles("ETH/USDT", bars=10))
+    monkeypatch.setattr(CoinGecko, "prices", opinion)
+    said = jobs.get("update_crypto_prices")()
+    assert said == "practice: 1 of 1 prices. standin: 1 of 2 prices. coingecko: 2 prices in US dollars."
+    book = PriceBook(home.root / "prices.sqlite3")
+    quote = book.latest("standin")["BTC/USDT"]
+    assert (quote.source, quote.price, quote.change_24h) == ("standin", 1.5, 0.1)
+    assert quote.ts == quote.known_ms - 5 == seams.now_ms() - 5
+    assert sorted(book.latest("coingecko")) == ["BTC/USD", "ETH/USD"]
+    assert list(book.latest("practice")) == ["BTC/USDT"]
+
+
+def test_a_second_opinion_that_cannot_be_had_fails_nothing(
+    store: CandleStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_self: CoinGecko, _bases: set[str]) -> list[Price]:
+        raise SourceError("CoinGecko is away.")
+
+    monkeypatch.setattr(CoinGecko, "prices", away)
+    said = jobs.get("update_crypto_prices")()
+    assert said.endswith("standin: 1 of 1 prices. No second opinion: CoinGecko is away.")
+    monkeypatch.setattr(Venue, "away", True)
+    with pytest.raises(SourceError, match=r"Stand-in can't be reached from here\. practice: 1 of 1 prices"):
+        jobs.get("update_crypto_prices")()
+
+
+@pytest.mark.parametrize(
+    ("name", "after", "due"),
+    [
+        ("update_crypto_prices", "2026-03-01T10:01", "2026-03-01T10:30"),
+        ("sync_crypto_symbols_task", "2026-03-01T10:01", "2026-03-02T01:30"),
+        ("sync_market_data_task", "2026-03-01T10:01", "2026-03-02T01:00"),
+        ("update_historical_data_task", "2026-03-01T10:01", "2026-03-01T11:00"),
+        ("update_historical_data_daily_task", "2026-03-01T02:30", "2026-03-02T02:30"),
+        # The first of March 2026 is a Sunday.
+        ("weekly_gap_check_and_fill_task", "2026-03-01T02:59", "2026-03-01T03:00"),
+        ("weekly_gap_check_and_fill_task", "2026-03-01T03:00", "2026-03-08T03:00"),
+    ],
+)
+def test_the_six_jobs_are_due_at_their_times_in_utc(name: str, after: str, due: str) -> None:
+    schedule = jobs.get(name).due
+    assert schedule is not None
+    assert iso(schedule.next(parse_time(after)))[:16] == due
 
 
 def test_the_daily_job_reaches_back_farther_than_the_hourly(store: CandleStore) -> None:

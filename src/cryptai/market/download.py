@@ -9,6 +9,7 @@ import numpy as np
 
 from cryptai import seams
 from cryptai.market.fetching import Downloaded, Fetching
+from cryptai.market.second import ask_second
 from cryptai.market.spans import Span, missing, without
 from cryptai.market.symbol import parse_symbol
 from cryptai.market.timeframe import DAY_MS, Timeframe
@@ -31,12 +32,14 @@ async def download(
     *,
     since_ms: int,
     until_ms: int | None = None,
+    second: CandleSource | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Downloaded]:
     """Store every closed bar that opens in `[since_ms, until_ms)` and that the venue has.
 
     What is stored, and what the venue was known not to have a day after its close, is not asked for again.
-    What the venue does not give when asked twice, although it has newer bars, is recorded as a hole.
+    What the venue does not give when asked twice, although it has newer bars, is recorded as a hole, and
+    asked of `second`, if given, whose bars keep its name (`CandleStore.revisions`).
     Killed at any moment, the next call goes on: each write is whole, the oldest bars come first.
     `progress(done, total)` counts bars.
 
@@ -58,6 +61,8 @@ async def download(
     newest = await fetching.newest([one for one, spans in work.items() if spans])
     # Where the venue's own bars end nothing is missing yet: a hole is one only before its newest bar.
     await fetching.run({one: _before(work[one], ts + one[1].ms) for one, ts in newest.items()})
+    if second is not None:
+        await ask_second(second, source.name, store, fetching.series.values())
     return list(fetching.series.values())
 
 

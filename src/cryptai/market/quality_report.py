@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import numpy as np
 
 from cryptai import seams
+from cryptai.market.disagreement import Conflict, apart_of, conflicts
 from cryptai.market.quality import freshness
 from cryptai.market.spans import Span, missing, without
 from cryptai.market.times import iso
@@ -41,13 +42,15 @@ class Hole:
 class Agreement:
     """Stored bars against those made of a finer stored timeframe, where all the finer ones are there.
 
-    `first_ts` is the open time of the first that differs (prices in any bit, volume past 1e-9 of it).
+    `first_ts` is the open time of the first that differs (prices in any bit, volume past 1e-9 of it), and
+    `largest` the largest difference of a price, as a fraction of the price made of finer bars.
     """
 
     finer: Timeframe
     compared: int
     differ: int
     first_ts: int | None
+    largest: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class Quality:
         A word for how new the last bar is, and the closed bars that are newer than it.
     agreements
         One entry for each finer stored timeframe of the same market with bars to compare.
+    conflicts
+        Bars that one source brought and another one corrected, by the pair of sources.
     """
 
     exchange: str
@@ -81,6 +86,7 @@ class Quality:
     freshness: Literal["fresh", "late", "stale"]
     behind: int
     agreements: tuple[Agreement, ...]
+    conflicts: tuple[Conflict, ...] = ()
 
     @property
     def completeness(self) -> float:
@@ -117,8 +123,19 @@ class Quality:
                     "compared": one.compared,
                     "differ": one.differ,
                     "first": None if one.first_ts is None else iso(one.first_ts),
+                    "largest": one.largest,
                 }
                 for one in self.agreements
+            ],
+            "between_sources": [
+                {
+                    "before": one.before,
+                    "after": one.after,
+                    "differ": one.bars,
+                    "first": iso(one.first_ts),
+                    "largest": one.largest,
+                }
+                for one in self.conflicts
             ],
         }
 
@@ -157,6 +174,7 @@ def quality_report(
         freshness=freshness(last, frame, now),
         behind=max(0, (frame.last_closed(now) - last) // frame.ms),
         agreements=tuple(one for one in agreements if one.compared),
+        conflicts=conflicts(store, exchange, candles.symbol, frame),
     )
 
 
@@ -179,4 +197,5 @@ def _agreement(candles: Candles, finer: Candles) -> Agreement:
     ours, theirs = candles.volume[here], made.volume[there]
     differs |= np.abs(ours - theirs) > _VOLUME * np.maximum(ours, theirs)
     first = int(candles.ts[here][np.argmax(differs)]) if differs.any() else None
-    return Agreement(finer.timeframe, len(here), int(differs.sum()), first)
+    largest = float(apart_of(candles, here, made, there)[differs].max()) if differs.any() else 0.0
+    return Agreement(finer.timeframe, len(here), int(differs.sum()), first, largest)

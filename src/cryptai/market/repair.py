@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from cryptai.errors import InputError
 from cryptai.market.fetching import Downloaded, Fetching
+from cryptai.market.second import ask_second
 from cryptai.market.spans import Span, missing
-from cryptai.market.sync import keep
-from cryptai.market.walk import walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +37,7 @@ async def repair(
     InputError
         If one of the series is not stored.
     SourceError
-        As `download` does.
+        As `download` does; a failure of the second source is told in `Downloaded.failed`.
     """
     stored = {(m.symbol, m.timeframe): m for m in await asyncio.to_thread(store.markets, source.name)}
     if lacking := [one for one in series or () if one not in stored]:
@@ -52,26 +51,8 @@ async def repair(
     fetching = Fetching(source, store, chosen, progress)
     await fetching.run(work)
     if second is not None:
-        for one in fetching.series.values():
-            await _ask_second(second, source, store, one)
+        await ask_second(second, source.name, store, fetching.series.values())
     return list(fetching.series.values())
-
-
-async def _ask_second(
-    second: CandleSource, source: CandleSource, store: CandleStore, one: Downloaded
-) -> None:
-    left: list[Span] = []
-    for span in one.absent:
-        walked = await walk(second, one.symbol, one.timeframe, span)
-        if len(walked.candles):
-            await keep(store, source.name, walked.candles, source=second.name)
-        if walked.absent:
-            await asyncio.to_thread(
-                store.absences.add, source.name, one.symbol, one.timeframe, walked.absent, source=second.name
-            )
-        one.added += len(walked.candles)
-        left += walked.absent
-    one.absent = left
 
 
 def _holes(store: CandleStore, exchange: str, series: Series) -> list[Span]:

@@ -7,7 +7,7 @@ that ends with `sources.add("name", TheClass)`; sources do not know each other.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, runtime_checkable
 
 from cryptai import seams
 from cryptai.registry import Registry
@@ -87,12 +87,27 @@ class CandleSource(Protocol):
         """Let go of connections; the source is not used afterwards."""
 
 
+@runtime_checkable
+class PriceSource(Protocol):
+    """A source that tells last prices when it is asked; its methods raise as `CandleSource`'s do."""
+
+    name: str
+
+    async def prices(self, symbols: Sequence[str]) -> list[Price]:
+        """Return the last prices of these markets; one that has none is left out."""
+
+
 sources: Registry[type[CandleSource]] = Registry("source", "cryptai.market.sources")
 
 
 def open_source(name: str) -> CandleSource:
     """Return a source ready to use; raise `UnknownName` with the near ones."""
     return sources.get(name, field="exchange")()
+
+
+def has_source(name: str) -> bool:
+    """Return whether there is a source of that name here."""
+    return name in sources
 
 
 class Backoff:

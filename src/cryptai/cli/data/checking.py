@@ -22,21 +22,21 @@ def check(
     exchange: Annotated[str | None, typer.Option(metavar="NAME", help="Only this venue's candles.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Check the stored candles: complete, fresh, and equal to the finer bars they are made of.
+    """Check the stored candles: complete, fresh, in agreement with finer bars and between sources.
 
     A hole is either one that the venue was asked for in vain, or not fetched yet (`data repair` asks).
     Impossible bars and duplicates are refused when they come in, so none is stored.
     """
     from cryptai.errors import DataError
+    from cryptai.market.opening import open_store
     from cryptai.market.quality_report import quality_report
-    from cryptai.market.store import CandleStore
     from cryptai.market.symbol import parse_symbol
     from cryptai.market.timeframe import Timeframe
     from cryptai.workspace import open_workspace
 
     name = None if symbol is None else parse_symbol(symbol)
     frame = None if timeframe is None else Timeframe(timeframe)
-    store = CandleStore(open_workspace(create=False).candles)
+    store = open_store(open_workspace(create=False))
     chosen = [
         market
         for market in store.markets(exchange)
@@ -83,8 +83,17 @@ def _findings(reports: list[Quality]) -> list[str]:
             lines.append(f"{what}: {one.unfetched:,} missing bars were not fetched yet: cryptai data repair")
         lines += [
             f"{what}: {pair.differ:,} of {pair.compared:,} bars differ from those made of {pair.finer} bars, "
-            f"first {iso(pair.first_ts)}"
+            f"first {iso(pair.first_ts)}, by up to {_percent(pair.largest)}"
             for pair in one.agreements
             if pair.first_ts is not None
         ]
+        lines += [
+            f"{what}: {pair.bars:,} bars of {pair.before} were corrected by {pair.after}, first "
+            f"{iso(pair.first_ts)}, by up to {_percent(pair.largest)}: cryptai data revisions"
+            for pair in one.conflicts
+        ]
     return lines
+
+
+def _percent(part: float) -> str:
+    return f"{part * 100:.2g} %"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +14,7 @@ from cryptai.cli.data.tables import print_table
 from cryptai.cli.options import Exchange, Json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from cryptai.market.fetching import Downloaded
     from cryptai.market.source import CandleSource
@@ -24,22 +24,34 @@ if TYPE_CHECKING:
 _SHOWN = 12
 
 
+Second = Annotated[
+    str | None,
+    typer.Option(
+        "--second",
+        metavar="NAME",
+        help="A source to ask for what the venue has not; default CRYPTAI_SECOND, else none.",
+    ),
+]
+
+
 def download_history(
     symbols: Annotated[str, typer.Option(metavar="NAMES", help="Markets, such as BTC/USDT,ETH/USDT.")],
     timeframes: Annotated[str, typer.Option(metavar="NAMES", help="Of 1m 5m 15m 30m 1h 4h 1d 1w.")],
     since: Annotated[str, typer.Option(metavar="TIME", help="First bar open, UTC.")],
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Bars open before this, UTC.")] = None,
     exchange: Exchange = "binance",
+    second: Second = None,
     as_json: Json = False,
 ) -> None:
     """Download candles: all that a venue has, and only what is not stored yet.
 
     It may be stopped at any moment; the next call goes on. Bars that the venue has not, asked twice, are
-    recorded as holes and listed; nothing is made up in their place. Another address of Binance, such as a
-    mirror, is named by CRYPTAI_BINANCE_REST.
+    asked of the second source where one is named, else recorded as holes and listed; nothing is made up in
+    their place. Another address of Binance, such as a mirror, is named by CRYPTAI_BINANCE_REST.
     """
     from cryptai.errors import InputError
     from cryptai.market.download import download
+    from cryptai.market.second import open_second
     from cryptai.market.symbol import parse_symbol
     from cryptai.market.timeframe import Timeframe
     from cryptai.market.times import parse_time
@@ -51,8 +63,16 @@ def download_history(
     if until_ms is not None and until_ms <= since_ms:
         raise InputError(f"--until {until} must be later than --since {since}.", field="until")
 
-    def work(source: CandleSource, store: CandleStore, progress: Callable[[int, int], None]) -> Any:
-        return download(source, store, names, frames, since_ms=since_ms, until_ms=until_ms, progress=progress)
+    other = open_second(exchange, second)
+
+    async def work(
+        source: CandleSource, store: CandleStore, progress: Callable[[int, int], None]
+    ) -> list[Downloaded]:
+        async with _closing(other):
+            return await download(
+                source, store, names, frames,
+                since_ms=since_ms, until_ms=until_ms, second=other, progress=progress,
+            )  # fmt: skip
 
     _run(work, exchange, as_json=as_json, title="Downloaded from")
 
@@ -65,30 +85,23 @@ def repair_history(
         str | None, typer.Option(metavar="NAMES", help="Only these, of 1m 5m 15m 30m 1h 4h 1d 1w.")
     ] = None,
     exchange: Exchange = "binance",
-    second: Annotated[
-        str | None,
-        typer.Option("--second", metavar="NAME", help="A source to ask for what the venue has not."),
-    ] = None,
+    second: Second = None,
     as_json: Json = False,
 ) -> None:
     """Repair what is stored: ask the venue once more for each hole.
 
-    With --second, what the venue has not is taken from that source and kept as its candle (`data revisions`
-    tells). What nobody has stays a recorded hole. No stored bar is changed.
+    With --second or CRYPTAI_SECOND, what the venue has not is taken from that source and kept as its candle
+    (`data revisions` tells). What nobody has stays a recorded hole. No stored bar is changed.
     """
     from cryptai.errors import InputError
     from cryptai.market.repair import repair
-    from cryptai.market.source import open_source
+    from cryptai.market.second import open_second
     from cryptai.market.symbol import parse_symbol
     from cryptai.market.timeframe import Timeframe
 
     names = None if symbols is None else [parse_symbol(name) for name in _split(symbols, "symbols")]
     frames = None if timeframes is None else [Timeframe(name) for name in _split(timeframes, "timeframes")]
-    if second == exchange:
-        raise InputError(f"--second must be another source than {exchange}.", field="second")
-    other = None if second is None else open_source(second)
-    if other is not None and other.practice:
-        raise InputError("The practice market is synthetic: it fills no hole of a venue.", field="second")
+    other = open_second(exchange, second)
 
     async def work(
         source: CandleSource, store: CandleStore, progress: Callable[[int, int], None]
@@ -106,23 +119,20 @@ def repair_history(
             for one in stored
             if (names is None or one[0] in names) and (frames is None or one[1] in frames)
         ]
-        try:
+        async with _closing(other):
             return await repair(source, store, chosen, second=other, progress=progress)
-        finally:
-            if other is not None:
-                await other.aclose()
 
     _run(work, exchange, as_json=as_json, title="Repaired from", create=False)
 
 
 def _run(work: Callable[..., Any], exchange: str, *, as_json: bool, title: str, create: bool = True) -> None:
     from cryptai.errors import SourceError
+    from cryptai.market.opening import open_store
     from cryptai.market.source import open_source
-    from cryptai.market.store import CandleStore
     from cryptai.workspace import open_workspace
 
     source = open_source(exchange)
-    store = CandleStore(open_workspace(create=create).candles)
+    store = open_store(open_workspace(create=create))
 
     async def all_of_it(progress: Callable[[int, int], None]) -> list[Downloaded]:
         try:
@@ -144,6 +154,15 @@ def _run(work: Callable[..., Any], exchange: str, *, as_json: bool, title: str, 
             f"{len(failed)} of {len(done)} could not be finished, first {failed[0].symbol} "
             f"{failed[0].timeframe}: {failed[0].failed} What came is stored; the same command goes on."
         )
+
+
+@asynccontextmanager
+async def _closing(source: CandleSource | None) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        if source is not None:
+            await source.aclose()
 
 
 async def _reach(source: CandleSource) -> None:

@@ -67,6 +67,26 @@ def parse_message(text: str | bytes, names: Mapping[str, str]) -> Event | None:
     return None
 
 
+def parse_tickers(rows: Any, names: Mapping[str, str]) -> list[Price]:
+    """Return what `/ticker/24hr` says of the markets in `names` (our symbol by the venue's).
+
+    A market without a trade has no price and is left out.
+    """
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise SourceError(f"Binance sent prices of another shape than agreed: {_short(rows)}.")
+    found = []
+    for row in rows:
+        symbol = names.get(str(row.get("symbol")))
+        if symbol is None:
+            continue
+        what = f"a price of {symbol}"
+        price, before = _number(row.get("lastPrice"), what), _number(row.get("openPrice"), what)
+        if price > 0.0:
+            change = price / before - 1.0 if before > 0.0 else None
+            found.append(Price(symbol, price, _time(row.get("closeTime"), what), change))
+    return found
+
+
 def parse_date(header: str | None) -> int | None:
     """Return an HTTP Date in ms UTC, None where there is none to read."""
     try:

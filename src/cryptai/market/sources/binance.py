@@ -9,15 +9,16 @@ CRYPTAI_BINANCE_REST and CRYPTAI_BINANCE_WS: scheme and host, for both.
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from cryptai import seams
-from cryptai.errors import SourceError
+from cryptai.errors import InputError, SourceError
 from cryptai.market.candles import COLUMNS, Candles
 from cryptai.market.source import sources
-from cryptai.market.sources._binance_messages import parse_json, parse_klines
+from cryptai.market.sources._binance_messages import parse_json, parse_klines, parse_tickers
 from cryptai.market.sources._binance_rest import PERPS, SPOT, TRIES, Rest
 from cryptai.market.sources._binance_streams import merged
 from cryptai.market.sources._binance_symbols import parse_exchange_info
@@ -27,7 +28,7 @@ from cryptai.market.timeframe import MINUTE_MS, Timeframe
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from cryptai.market.source import Event
+    from cryptai.market.source import Event, Price
     from cryptai.market.sources._binance_rest import Answer
     from cryptai.market.symbols import SymbolInfo
 
@@ -35,6 +36,9 @@ _PAGE: Final = 1000
 # A bar younger than this is closed only if the venue has begun the next: its clock alone is not enough.
 _PROOF_MS: Final = 15 * MINUTE_MS
 _LARGEST_INFO_BYTES: Final = 64 << 20
+_LARGEST_PRICES_BYTES: Final = 16 << 20
+# Prices of so many spot markets are asked for by name, at a weight of 2; of more, those of all, at 80.
+_NAMED: Final = 20
 
 
 class Binance:
@@ -97,6 +101,34 @@ class Binance:
         answer = await rest.get("/klines", query, weight=_weight(rest, 1))
         page = parse_klines(parse_json(answer.content, f"an answer about {name}"), name, Timeframe("1d"))
         return int(page.ts[0]) if len(page) else None
+
+    async def prices(self, symbols: Sequence[str]) -> list[Price]:
+        """Return the last prices of these markets, with their change in 24 hours, in one or two requests.
+
+        A market that Binance has not (any more), or that never traded, is left out.
+        """
+        found: list[Price] = []
+        for rest in (self._spot, self._perps):
+            mine = [
+                name for name in map(parse_symbol, symbols) if is_perpetual(name) == (rest is self._perps)
+            ]
+            names = {venue_symbol(name): name for name in mine}
+            if names:
+                found += parse_tickers(await self._tickers(rest, list(names)), names)
+        return found
+
+    async def _tickers(self, rest: Rest, names: list[str]) -> object:
+        if rest is self._spot and len(names) <= _NAMED:
+            query = {"symbols": json.dumps(names, separators=(",", ":"))}
+            try:
+                answer = await rest.get("/ticker/24hr", query, weight=2)
+            except InputError:
+                pass  # one that is listed no more refuses them all
+            else:
+                return parse_json(answer.content, "prices")
+        weight = 80 if rest is self._spot else 40
+        answer = await rest.get("/ticker/24hr", {}, weight=weight, largest=_LARGEST_PRICES_BYTES)
+        return await asyncio.to_thread(parse_json, answer.content, "prices")
 
     async def history(self, symbol: str, timeframe: str, *, end_ms: int | None = None, bars: int) -> Candles:
         """Return the last `bars` closed bars before `end_ms`, by pages of 1,000 from the newest back.

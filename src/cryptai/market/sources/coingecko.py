@@ -18,10 +18,11 @@ import numpy as np
 from cryptai.errors import InputError, SourceError
 from cryptai.market.addresses import address
 from cryptai.market.budget import Budget
-from cryptai.market.source import Backoff
+from cryptai.market.source import Backoff, Price
+from cryptai.market.times import parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -49,6 +50,8 @@ class Coin:
     volume_24h: float | None
     change_24h: float | None
     """A fraction: 0.02 is +2 %."""
+    updated_ms: int | None = None
+    """When that was so, ms UTC."""
 
 
 class CoinGecko:
@@ -75,6 +78,19 @@ class CoinGecko:
         """Return the coins asked for, or the hundred largest, by market value."""
         query = {"vs_currency": currency} | ({"ids": ",".join(ids)} if ids else {})
         return parse_markets(await self._get("/coins/markets", query))
+
+    async def prices(self, bases: Iterable[str]) -> list[Price]:
+        """Return the prices in US dollars (`BTC/USD`) of those of these coins that are among the 100 largest.
+
+        Of several coins with one ticker the largest is meant.
+        """
+        wanted, found = {base.upper() for base in bases}, {}
+        for coin in await self.markets():
+            if coin.ticker not in wanted or coin.ticker in found or coin.updated_ms is None:
+                continue
+            if coin.price is not None and coin.price > 0.0:
+                found[coin.ticker] = Price(f"{coin.ticker}/USD", coin.price, coin.updated_ms, coin.change_24h)
+        return list(found.values())
 
     async def ohlc(self, coin: str, currency: str = "usd", *, days: int = 7) -> NDArray[np.float64]:
         """Return price bars as rows of time (ms UTC), open, high, low, close; shape (n, 5).
@@ -145,6 +161,7 @@ def parse_markets(content: bytes) -> list[Coin]:
                 rank=rank if type(rank) is int else None,
                 volume_24h=_number(row.get("total_volume"), "coin"),
                 change_24h=None if change is None else change / 100.0,
+                updated_ms=_instant(row.get("last_updated")),
             )
         )
     return coins
@@ -192,6 +209,15 @@ def _number(value: Any, what: str) -> float | None:
     if type(value) not in (int, float) or not math.isfinite(value):
         raise SourceError(f"CoinGecko sent a {what} with {str(value)[:40]!r} where a number stands.")
     return float(value)
+
+
+def _instant(value: Any) -> int | None:
+    if value is None:
+        return None
+    try:
+        return parse_time(value)
+    except (InputError, TypeError, AttributeError) as error:
+        raise SourceError(f"CoinGecko sent a coin of the time {str(value)[:40]!r}, which is none.") from error
 
 
 def _text(value: Any, what: str) -> str:

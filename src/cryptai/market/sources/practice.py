@@ -66,6 +66,15 @@ class Practice:
         async with self._drawing:
             return await asyncio.to_thread(closed_bars, self._seed, name, timeframe, end, bars, now)
 
+    async def prices(self, symbols: Sequence[str]) -> list[Price]:
+        """Return the prices of this second; a coin that the market has not is left out."""
+        names = [name for name in map(parse_symbol, symbols) if name in COINS]
+        now = seams.now_ms()
+        if now < GENESIS_MS:
+            return []
+        async with self._drawing:
+            return await asyncio.to_thread(lambda: [price_of(self._seed, name, now) for name in names])
+
     async def stream(self, symbols: Sequence[str], timeframes: Sequence[str]) -> AsyncIterator[Event]:
         """Yield, each second, what closed since the last, then prices and unfinished bars of all markets.
 
@@ -135,10 +144,15 @@ def tick(
                 newest = closed_bars(seed, symbol, frame, now_ms, 1, now_ms)
                 events += [Bar(symbol, str(frame), row, closed=True) for row in _rows(newest)]
     for symbol in symbols:
-        price, then = price_at(seed, symbol, now_ms), price_at(seed, symbol, max(now_ms - DAY_MS, GENESIS_MS))
-        events.append(Price(symbol, price, now_ms, price / then - 1.0))
+        events.append(price_of(seed, symbol, now_ms))
         events += [Bar(symbol, str(f), forming_bar(seed, symbol, f, now_ms), closed=False) for f in frames]
     return events
+
+
+def price_of(seed: int, symbol: str, now_ms: int) -> Price:
+    """Return the price of a coin at an instant and its change in 24 hours."""
+    price, then = price_at(seed, symbol, now_ms), price_at(seed, symbol, max(now_ms - DAY_MS, GENESIS_MS))
+    return Price(symbol, price, now_ms, price / then - 1.0)
 
 
 def price_at(seed: int, symbol: str, now_ms: int) -> float:

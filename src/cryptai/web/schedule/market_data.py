@@ -1,4 +1,4 @@
-"""Market data kept whole beside the live feed: the newest bars, what was missed, and every hole.
+"""Market data kept whole beside the live feed: prices, the newest bars, what was missed, and every hole.
 
 Each job serves every venue of which candles are stored and for which there is a source. What is stored
 already is not asked for again, so a job that finds nothing missing costs the venue nothing. The practice
@@ -16,13 +16,13 @@ from django.conf import settings
 from cryptai.errors import SourceError
 from cryptai.market.exchange import PRACTICE
 from cryptai.market.source import LARGE_PAIRS
-from cryptai.seams import now_ms
 from cryptai.web import live
 from cryptai.web.jobs import job
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from cryptai.market.prices import PriceBook
     from cryptai.market.source import CandleSource
     from cryptai.market.store import CandleStore, Stored
 
@@ -34,6 +34,33 @@ _TIMEFRAMES: Final = ("1h", "4h", "1d")
 _HOURLY_BARS: Final = 1_500
 _DAILY_BARS: Final = 10_000
 _NOBODY: Final = "No candles of a venue that can be asked are stored."
+
+
+@job(every="30m")
+def update_crypto_prices() -> str:
+    """Fetch the last price of every stored market, and what CoinGecko says of the same coins."""
+    from cryptai.market.source import PriceSource  # noqa: PLC0415 (heavy: not at start)
+
+    book = _price_book()
+    coins: set[str] = set()
+
+    async def fill_venue(source: CandleSource, _store: CandleStore, stored: list[Stored]) -> dict[str, str]:
+        symbols = sorted({one.symbol for one in stored})
+        if isinstance(source, PriceSource):
+            prices = await source.prices(symbols)
+            await asyncio.to_thread(book.add, source.name, prices)
+            said.append(f"{source.name}: {len(prices):,} of {len(symbols):,} prices.")
+            if not source.practice:
+                coins.update(symbol.partition("/")[0] for symbol in symbols)
+        return {}
+
+    said: list[str] = []
+    failures = _ask_venues(live.store(), fill_venue, practice=True)[1]
+    if coins:
+        said.append(asyncio.run(_second_opinion(book, coins)))
+    if failures:
+        raise SourceError(" ".join([*failures, *said]))
+    return " ".join(said) or _NOBODY
 
 
 @job(every="1h")
@@ -50,8 +77,21 @@ def update_historical_data_daily_task() -> str:
 
 @job(cron="0 3 * * 0", heavy=True)
 def weekly_gap_check_and_fill_task() -> str:
-    """Look for holes from the first stored bar of every series on, and ask the venue for each once more."""
-    return _fill_stored(_whole, told=_holes_told)
+    """Ask for every hole of every stored series once more: of its venue, then of the second source if any."""
+    from cryptai.market.repair import repair  # noqa: PLC0415 (heavy: not at start)
+    from cryptai.market.second import open_second  # noqa: PLC0415
+
+    async def fill_venue(source: CandleSource, store: CandleStore, stored: list[Stored]) -> dict[str, str]:
+        second = await asyncio.to_thread(open_second, source.name)
+        try:
+            series = [(one.symbol, one.timeframe) for one in stored]
+            done = await repair(source, store, series, second=second)
+        finally:
+            if second is not None:
+                await second.aclose()
+        return {f"{one.symbol} {one.timeframe}": one.failed for one in done if one.failed}
+
+    return _each_venue(fill_venue, _holes_told)
 
 
 @job(cron="0 1 * * *")
@@ -85,20 +125,14 @@ def sync_crypto_symbols_task() -> str:
     return " ".join(said) or _NOBODY
 
 
-def _fill_stored(
-    bars_of: Callable[[Stored], int], told: Callable[[Iterable[Stored]], str] | None = None
-) -> str:
+def _fill_stored(bars_of: Callable[[Stored], int]) -> str:
     async def fill_venue(source: CandleSource, store: CandleStore, stored: list[Stored]) -> dict[str, str]:
         groups: dict[tuple[str, int], list[str]] = defaultdict(list)
         for one in stored:
             groups[str(one.timeframe), bars_of(one)].append(one.symbol)
         return await _fill(source, store, groups)
 
-    return _each_venue(fill_venue, told)
-
-
-def _whole(stored: Stored) -> int:
-    return (now_ms() - stored.first_ts) // stored.timeframe.ms + 1
+    return _each_venue(fill_venue)
 
 
 async def _fill(
@@ -115,28 +149,40 @@ async def _fill(
 
 def _each_venue(fill_venue: FillVenue, told: Callable[[Iterable[Stored]], str] | None = None) -> str:
     """Let each real venue be filled and say what came of it; raise `SourceError` where something failed."""
-    from cryptai.market.source import sources  # noqa: PLC0415 (heavy: not at start)
-
     store = live.store()
-    said, failures = [], []
-    for venue in store.exchanges():
-        if venue == PRACTICE or venue not in sources:
-            continue
-        before = store.markets(venue)
-        try:
-            failed = asyncio.run(_with_source(venue, store, before, fill_venue))
-        except SourceError as error:
-            failures.append(str(error))
-            continue
+    before, failures = _ask_venues(store, fill_venue)
+    said = []
+    for venue, bars in before.items():
         after = store.markets(venue)
-        added = sum(one.bars for one in after) - sum(one.bars for one in before)
+        added = sum(one.bars for one in after) - bars
         said.append(f"{venue}: {added:,} bars added to {len(after)} series.{told(after) if told else ''}")
-        if failed:
-            first, why = next(iter(failed.items()))
-            failures.append(f"{venue}: {len(failed)} series failed, the first {first}: {why}")
     if failures:
         raise SourceError(" ".join([*failures, *said]))
     return " ".join(said) or _NOBODY
+
+
+def _ask_venues(
+    store: CandleStore, fill_venue: FillVenue, *, practice: bool = False
+) -> tuple[dict[str, int], list[str]]:
+    """Let each venue be asked; return the bars that those which answered had before, and what failed."""
+    from cryptai.market.source import has_source  # noqa: PLC0415 (heavy: not at start)
+
+    before: dict[str, int] = {}
+    failures = []
+    for venue in store.exchanges():
+        if (venue == PRACTICE and not practice) or not has_source(venue):
+            continue
+        stored = store.markets(venue)
+        try:
+            failed = asyncio.run(_with_source(venue, store, stored, fill_venue))
+        except SourceError as error:
+            failures.append(str(error))
+            continue
+        before[venue] = sum(one.bars for one in stored)
+        if failed:
+            first, why = next(iter(failed.items()))
+            failures.append(f"{venue}: {len(failed)} series failed, the first {first}: {why}")
+    return before, failures
 
 
 async def _with_source(
@@ -150,6 +196,27 @@ async def _with_source(
         return await fill_venue(source, store, stored)
     finally:
         await source.aclose()
+
+
+async def _second_opinion(book: PriceBook, coins: set[str]) -> str:
+    # An opinion: that it cannot be had is told, and fails nothing.
+    from cryptai.market.sources.coingecko import CoinGecko  # noqa: PLC0415 (heavy: not at start)
+
+    source = CoinGecko()
+    try:
+        prices = await source.prices(coins)
+        await asyncio.to_thread(book.add, source.name, prices)
+    except SourceError as error:
+        return f"No second opinion: {error}"
+    finally:
+        await source.aclose()
+    return f"{source.name}: {len(prices):,} prices in US dollars."
+
+
+def _price_book() -> PriceBook:
+    from cryptai.market.prices import PriceBook  # noqa: PLC0415 (heavy: not at start)
+
+    return PriceBook(settings.WORKSPACE.root / "prices.sqlite3")
 
 
 def _holes_told(stored: Iterable[Stored]) -> str:
