@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import platform
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryptai import seams
 from cryptai.market.times import iso
-from testbeds.beds import BEDS
+from testbeds.beds import BEDS, run_bed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +46,7 @@ def main() -> None:
         _tell(figures, short, keep=asked.evidence)
     for run in runs:
         if BEDS[run[0]].alone:
-            _tell(_figures(run, size), short, keep=asked.evidence)
+            _tell(run_bed(*run, size), short, keep=asked.evidence)
     _print({"beds": list(asked.names or BEDS), "runs": len(runs), "fell_short": short})
     sys.exit(1 if short else 0)
 
@@ -55,17 +54,9 @@ def main() -> None:
 def _run(runs: list[tuple[str, int]], size: str, jobs: int) -> Iterator[dict[str, Any]]:
     # Each in a process of its own that did not inherit anything of this one's.
     with ProcessPoolExecutor(max(1, jobs), mp_context=get_context("spawn")) as pool:
-        waiting = [pool.submit(_figures, run, size) for run in runs]
+        waiting = [pool.submit(run_bed, *run, size) for run in runs]
         for done in as_completed(waiting):
             yield done.result()
-
-
-def _figures(run: tuple[str, int], size: str) -> dict[str, Any]:
-    logging.disable(logging.ERROR)  # faults are what is expected here
-    name, seed = run
-    began = seams.monotonic()
-    figures = {"bed": name} | BEDS[name].run(seed, size)
-    return figures | {"took_s": round(seams.monotonic() - began, 1)}
 
 
 def _tell(figures: dict[str, Any], short: dict[str, Any], *, keep: bool) -> None:
