@@ -1,0 +1,97 @@
+"""A piece: whatever reads candles, made alike, so that one bench judges indicator, structure, strategy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from cryptai.features.events import FIGURES, Events
+from cryptai.features.indicator import Indicator
+from cryptai.strategies.strategy import values_of
+from cryptai.trading.backtest import decided
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from cryptai.features.feature import Feature
+    from cryptai.market.candles import Candles
+    from cryptai.strategies.strategy import Strategy
+
+
+class Reading(NamedTuple):
+    """What a piece said over some candles.
+
+    `known` is the row of the bar at whose close each row of the columns became known, rising; None where
+    row t belongs to bar t.
+    """
+
+    columns: dict[str, NDArray[Any]]
+    known: NDArray[np.int64] | None = None
+
+    def rows(self, bars: int) -> int:
+        """Return how many rows were known after the first `bars` bars."""
+        return bars if self.known is None else int(np.searchsorted(self.known, bars))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One thing under test.
+
+    Attributes
+    ----------
+    name, kind
+        `kind` is `indicator`, `structure` or `strategy`.
+    read
+        Candles in, what it says out.
+    parameters
+        What it was made with, for the report.
+    warmup, exact
+        As a feature declares them for these parameters (see `cryptai.features.feature.Feature`); None where
+        nothing is declared, or the whole history is needed.
+    made
+        The strategy, or the feature.
+    """
+
+    name: str
+    kind: str
+    read: Callable[[Candles], Reading]
+    parameters: Mapping[str, Any]
+    warmup: int | None = None
+    exact: int | None = None
+    made: Any = None
+
+
+def of_feature(feature: Feature, given: Mapping[str, Any] | None = None) -> Piece:
+    """Return an indicator or a structure as a piece; `given` are parameters as a person gives them."""
+    values: dict[str, Any] = feature.read(given or {})
+    kind = "indicator" if isinstance(feature, Indicator) else "structure"
+    made: Any = feature
+
+    def read(candles: Candles) -> Reading:
+        found = made.of(candles, **values)
+        if not isinstance(found, Events):
+            return Reading({name: np.asarray(column) for name, column in found.items()})
+        columns = {name: getattr(found, name) for name in ("at", "kind", "direction", *FIGURES)}
+        return Reading({"known_at": found.known_at, **columns}, found.known_bar)
+
+    return Piece(
+        feature.name, kind, read, {**feature.defaults, **values}, feature.warmup_bars(**values),
+        feature.warmup_bars(bitwise=True, **values), feature,
+    )  # fmt: skip
+
+
+def of_strategy(strategy: Strategy) -> Piece:
+    """Return a strategy as a piece: its decisions, and its conviction where it has one."""
+
+    def read(candles: Candles) -> Reading:
+        signals = decided(strategy, candles)
+        columns: dict[str, NDArray[Any]] = {"entry": signals.entry, "exits": signals.exits}
+        if hasattr(strategy, "score"):
+            columns["score"] = np.asarray(strategy.score(candles), np.float64)
+        return Reading(columns)
+
+    return Piece(strategy.name, "strategy", read, values_of(strategy), made=strategy)
