@@ -71,12 +71,14 @@ class WorkspaceError(CryptaiError):
 class SourceError(CryptaiError):
     """A venue did not answer, or answered otherwise than agreed.
 
-    `permanent` is true when asking again cannot help (451: not served in this country).
+    `permanent` is true when asking again cannot help (451: not served in this country); `answered` when the
+    venue itself said that it cannot answer now (429, 503): it is there.
     """
 
-    def __init__(self, message: str, *, permanent: bool = False) -> None:
+    def __init__(self, message: str, *, permanent: bool = False, answered: bool = False) -> None:
         super().__init__(message)
         self.permanent = permanent
+        self.answered = answered
 
 
 class LimitExceeded(CryptaiError):

@@ -12,7 +12,7 @@ from scripted_source import Scripted, true_bar
 
 from cryptai import seams
 from cryptai.errors import InputError, SourceError, UnknownName, WorkspaceError
-from cryptai.market import following
+from cryptai.market import following, reaching
 from cryptai.market.candles import COLUMNS, Candles
 from cryptai.market.feed import Feed
 from cryptai.market.source import LARGE_PAIRS, Price, open_source
@@ -150,6 +150,58 @@ async def test_a_venue_that_cannot_be_reached_is_replaced_by_the_practice_market
     told = [event for event in world.events if event["type"] != "state"]
     assert {event["exchange"] for event in told} == {"practice"}
     assert {event["type"] for event in told} == {"price", "candle"}
+
+
+@pytest.mark.parametrize(
+    "failures",
+    [
+        [SourceError("Binance can't be reached from here (no answer in time).")] * 2,
+        [SourceError("Binance has trouble of its own (HTTP 503).", answered=True)] * 8,
+        [
+            SourceError("Binance can't be reached from here (connection reset)."),
+            SourceError("Binance asks for a pause of 3 s (HTTP 429).", answered=True),
+        ]
+        * 3,
+    ],
+)
+async def test_a_fault_that_passes_at_the_start_does_not_lead_to_the_practice_market(world, source, failures):
+    left = list(failures)
+
+    async def ping():
+        if left:
+            raise left.pop()
+
+    source.ping = ping
+    async with world.following(source) as feed:
+        await world.state("live")
+        assert feed.status.exchange == "venue"
+    assert feed_never_turned_to_practice(world)
+    assert left == []
+    assert len(world.waits) == len(failures)
+
+
+async def test_the_venue_is_followed_as_soon_as_it_can_be_reached(world, source, monkeypatch):
+    monkeypatch.setattr(reaching, "_LOOK_S", 0.01)
+    source.pinged = SourceError("Binance can't be reached from here (connection refused).")
+    async with world.following(source) as feed:
+        await world.state("live")
+        assert feed.status.practice
+        source.pinged = None
+        await world.until(lambda: (feed.status.exchange, feed.status.state) == ("venue", "live"))
+        assert not feed.status.practice
+        assert feed.status.message == "Following The venue."
+        assert world.stored() == [NOON - k * HOUR_MS for k in range(10, 0, -1)]
+    assert world.states()[:2] == ["connecting", "backfilling"]
+
+
+async def test_a_refusal_for_good_is_not_asked_about_again(world, source, monkeypatch):
+    monkeypatch.setattr(reaching, "_LOOK_S", 0.01)
+    source.errors["BTC/USDT"] = SourceError("Not served (HTTP 451).", permanent=True)
+    async with world.following(source) as feed:
+        await world.state("live")
+        await asyncio.sleep(0.1)
+        assert feed.status.practice
+    assert world.states().count("live") == 1
 
 
 async def test_a_refusal_for_good_after_the_ping_leads_to_the_practice_market_too(world, source):

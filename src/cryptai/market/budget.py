@@ -101,7 +101,9 @@ class Budget:
             while True:
                 pause, wait, ticket = await asyncio.to_thread(self._try, weight, ticket)
                 if pause > most_pause_s:
-                    raise SourceError(f"{self._title} asked for a pause, of which {pause:.0f} s are left.")
+                    raise SourceError(
+                        f"{self._title} asked for a pause, of which {pause:.0f} s are left.", answered=True
+                    )
                 if max(pause, wait) <= 0.0:
                     return
                 await self._rest(max(pause, wait))

@@ -11,6 +11,7 @@ from cryptai import seams
 from cryptai.errors import SourceError
 from cryptai.market.exchange import PRACTICE
 from cryptai.market.following import Following
+from cryptai.market.reaching import answers, reach
 from cryptai.market.reconcile import Reconciler
 from cryptai.market.source import LARGE_PAIRS, Backoff, open_source
 from cryptai.market.symbol import parse_symbol
@@ -75,8 +76,8 @@ class Feed:
 
     A closed candle is durable in the store before it is published, and no candle is published before
     the closes that precede it. Prices and unfinished candles are conflated when their reader is slow; closes
-    never are. An exchange that cannot be reached at the beginning is replaced by the practice market, and the
-    status says so; one that is lost later stays, `stale`, and is tried for ever.
+    never are. An exchange that cannot be reached at the beginning is replaced by the practice market until it
+    can be, and the status says so; one that is lost later stays, `stale`, and is tried for ever.
 
     Parameters
     ----------
@@ -164,29 +165,43 @@ class Feed:
     async def _run(self) -> None:
         source = await asyncio.to_thread(self._find, self._exchange)  # imports its libraries
         try:
-            self._enter(source)
-            try:
-                if not source.practice:
-                    await source.ping()
-                await self._follow(source)
-            except SourceError as error:
-                if source.practice:
-                    raise
-                await source.aclose()
-                self._notice = f"{str(error).rstrip('.')}; "
-                log.warning("%s", error)
-                source = await asyncio.to_thread(self._find, PRACTICE)
+            while True:
                 self._enter(source)
-                await self._follow(source)
+                try:
+                    if not source.practice:
+                        await reach(source, self._backoff, self._rest, self._connecting)
+                    await self._follow(source)
+                except SourceError as error:
+                    if source.practice:
+                        raise
+                    log.warning("%s", error)
+                    await self._practise(error, source)
         finally:
             await source.aclose()
 
-    def _enter(self, source: CandleSource) -> None:
+    async def _practise(self, why: SourceError, away: CandleSource) -> None:
+        """Follow the practice market until the venue that is away can be reached, if it ever can."""
+        practice = await asyncio.to_thread(self._find, PRACTICE)
+        try:
+            self._enter(practice, f"{str(why).rstrip('.')}; ")
+            if why.permanent:
+                await self._follow(practice)
+            await _first(self._follow(practice), answers(away))
+            log.info("%s can be reached again.", away.title)
+        finally:
+            await practice.aclose()
+
+    def _enter(self, source: CandleSource, why: str = "") -> None:
         self._status = replace(self._status, exchange=source.name, practice=source.practice, done=0)
+        self._was_live = False
+        self._notice = ""
         if source.practice:
             text = "this is the practice market, with synthetic prices."
-            self._notice = self._notice + text if self._notice else text.capitalize()
-        self._tell("connecting", self._notice or f"Connecting to {source.title}.")
+            self._notice = why + text if why else text.capitalize()
+        self._connecting(self._notice or f"Connecting to {source.title}.")
+
+    def _connecting(self, text: str) -> None:
+        self._tell("connecting", text)
 
     async def _follow(self, source: CandleSource) -> None:
         # One turn is one connection. A refusal for good, before anything was live, is the caller's to answer.
@@ -203,7 +218,7 @@ class Feed:
                     following.check()
                     self._was_live = True
                     self._tell("live", self._notice or f"Following {source.title}.")
-                    await _both(following.deliver(), reconciler.run())
+                    await _first(following.deliver(), reconciler.run())
             except SourceError as error:
                 if error.permanent and not self._was_live:
                     raise
@@ -237,8 +252,8 @@ class Feed:
         self._publish(self._status.as_event())
 
 
-async def _both(*work: Coroutine[Any, Any, None]) -> None:
-    """Do several things for ever; the first that fails ends the others, and is raised."""
+async def _first(*work: Coroutine[Any, Any, None]) -> None:
+    """Do several things at once; the first that ends or fails ends the others, and its failure is raised."""
     tasks = [asyncio.create_task(one) for one in work]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

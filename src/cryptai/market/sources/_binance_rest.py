@@ -15,7 +15,8 @@ from cryptai.market.addresses import address
 from cryptai.market.budget import Budget
 from cryptai.market.clock import ExchangeClock
 from cryptai.market.source import Backoff
-from cryptai.market.sources._binance_messages import parse_date, parse_json
+from cryptai.market.sources._binance_messages import parse_json
+from cryptai.market.times import parse_date
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -134,9 +135,9 @@ class Rest:
         if status in (403, 451):
             return SourceError(f"Binance does not serve this address (HTTP {status}).", permanent=True)
         if status in (418, 429):
-            return SourceError(f"Binance asks for a pause of {pause:.0f} s (HTTP {status}).")
+            return SourceError(f"Binance asks for a pause of {pause:.0f} s (HTTP {status}).", answered=True)
         if status >= 500:
-            return SourceError(f"Binance has trouble of its own (HTTP {status}).")
+            return SourceError(f"Binance has trouble of its own (HTTP {status}).", answered=True)
         return SourceError(f"Binance refused {what} (HTTP {status}).", permanent=True)
 
     async def _ask(
