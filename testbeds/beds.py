@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cryptai import seams
 from testbeds.burst import burst
+from testbeds.calls import tool_missing
 from testbeds.follow import Volume, follow, with_kinds
+from testbeds.power import cuts, failures
 from testbeds.reaper import kills
 from testbeds.silence import silences
 
@@ -33,6 +35,10 @@ class Bed:
         How many seeds make its long volume.
     alone
         Whether it runs in real time, so that nothing else may run beside it.
+    with_bug
+        How it runs with a bug planted in the process that it starts; None where it starts none.
+    lacks
+        Says in words what this machine lacks for it; "" for nothing.
     """
 
     title: str
@@ -40,6 +46,8 @@ class Bed:
     catches: tuple[str, ...]
     seeds: int = 1
     alone: bool = False
+    with_bug: Callable[[int, str], dict[str, Any]] | None = None
+    lacks: Callable[[], str] = str
 
 
 def _followed(seed: int, faults: Faults | None, volume: Volume) -> dict[str, Any]:
@@ -78,6 +86,14 @@ def _kills(seed: int, size: Size) -> dict[str, Any]:
     return kills(seed, {"test": 2, "quick": 25, "long": 200}[size])
 
 
+def _cuts(seed: int, size: Size) -> dict[str, Any]:
+    return cuts(seed, *{"test": (60, 60), "quick": (400, 60), "long": (1000, 100)}[size])
+
+
+def _failures(seed: int, size: Size) -> dict[str, Any]:
+    return failures(seed, *{"test": (12, 7), "quick": (20, 3), "long": (60, 1)}[size])
+
+
 def _silences(seed: int, size: Size) -> dict[str, Any]:
     return silences(seed, {"test": 5, "quick": 50, "long": 1000}[size])
 
@@ -92,7 +108,19 @@ BEDS: Final = {
         "B1: the store is the venue's truth, and no untrue closed candle is ever seen", _truth,
         ("forming_is_closed", "revisions_ignored"), seeds=20,
     ),
-    "kills": Bed("B2: what was acknowledged survives kill -9", _kills, ("acknowledged_early",), alone=True),
+    "kills": Bed(
+        "B2: what was acknowledged survives kill -9", _kills, ("acknowledged_early",), alone=True,
+        with_bug=lambda seed, bug: kills(seed, 1, bug),
+    ),
+    "power": Bed(
+        "B3: what was acknowledged survives a power cut, on a disk that forgets what was not synced", _cuts,
+        ("segments_unsynced", "folders_unsynced", "rows_before_files", "catalog_off", "catalog_normal"),
+        with_bug=lambda seed, bug: cuts(seed, 200, 60, bug), lacks=tool_missing,
+    ),
+    "errors": Bed(
+        "B3: a disk that fails or is full stops us loudly, and spoils nothing", _failures, ("log_first",),
+        with_bug=lambda seed, bug: failures(seed, 3, 1, bug), lacks=tool_missing,
+    ),
     "gaps": Bed(
         "B4: nothing is invented; the holes are the venue's outages",
         _only("listing", "drop", "silence", "reset"), ("no_back_fill", "gaps_filled_flat"),

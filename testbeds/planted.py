@@ -20,6 +20,7 @@ from cryptai.market.reconcile import Reconciler
 from cryptai.market.source import Bar
 from cryptai.market.sources import binance
 from cryptai.market.sources.binance import Binance
+from testbeds.careless import CARELESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -146,6 +147,7 @@ BUGS: Final[dict[str, Callable[[], list[Any]]]] = {
     "closes_conflated": _closes_conflated,
     "silence_unnoticed": _silence_unnoticed,
     "acknowledged_early": _acknowledged_early,
+    **CARELESS,
 }
 
 
