@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryptai.cli import backtest, backup, data, doctor, job, owner, signals, strategies, symbols, up
+from cryptai.cli import backtest, backup, data, doctor, features, job, owner, signals, strategies, symbols, up
 from cryptai.errors import CryptaiError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # In the order of `cryptai --help`: the way a person first walks it.
-_VERBS = (up, data, symbols, strategies, backtest, signals, job, owner, doctor, backup)
+_VERBS = (up, data, symbols, features, strategies, backtest, signals, job, owner, doctor, backup)
 
 # What the machine refuses for reasons a person can mend; any other OSError is a mistake of ours.
 _MACHINE = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from contextlib import AbstractContextManager
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
@@ -29,6 +29,19 @@ def refuse_empty(options: Mapping[str, Any]) -> None:
     for name, value in options.items():
         if value == "":
             raise InputError(f"{name} is empty; give a value, or leave it out.", field=name)
+
+
+def pairs(given: Iterable[str]) -> dict[str, str]:
+    """Return the `NAME=VALUE` of a repeated `--param` by name."""
+    from cryptai.errors import InputError
+
+    found: dict[str, str] = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not equals or not name.strip():
+            raise InputError(f"param must be written name=value, was {one[:40]!r}.", field="param")
+        found[name.strip()] = value.strip()
+    return found
 
 
 def answers_only() -> AbstractContextManager[Any]:

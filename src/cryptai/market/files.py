@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +14,7 @@ from cryptai.errors import DataError, InputError
 from cryptai.market.candles import COLUMNS, Candles
 from cryptai.market.quality import check_spacing
 from cryptai.market.symbol import parse_symbol
-from cryptai.market.timeframe import Timeframe
+from cryptai.market.timeframe import TIMEFRAMES, Timeframe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ _OTHER_NAMES: Final = {
     "close": ("c", "close_price", "price"),
     "volume": ("v", "vol", "base_volume", "amount"),
 }
+ENDINGS: Final = (".csv", ".parquet")
 _stderr: Final = Lock()
 
 
@@ -50,15 +52,56 @@ def read_candles(path: str | Path, symbol: str | None = None, timeframe: str | N
     """
     path = Path(path)
     ending = path.suffix.lower()
-    if ending not in {".csv", ".parquet"}:
+    if ending not in ENDINGS:
         raise InputError(f"{path}: candles are read from .csv and .parquet files, not {ending or 'this'}.")
     _check_file(path)
     name, length = _named(path, symbol, timeframe)
+    return _candles(path, ending, name, length)
+
+
+def read_series(path: str | Path, timeframe: str | None = None) -> Candles:
+    """Return the candles of a file whose market is of no matter, so that its name may be anything.
+
+    The timeframe is the one given, the one the name tells, or else that of the two closest bars; the symbol
+    is `ANY/ANY` where the name tells none. Raises as `read_candles` does.
+    """
+    path = Path(path)
+    match = _NAME.fullmatch(path.stem)
+    told, length = "ANY/ANY", timeframe
+    if match is not None:
+        with suppress(InputError):
+            told = parse_symbol(match["symbol"])
+        if length is None and match["timeframe"] in TIMEFRAMES:
+            length = match["timeframe"]
+    return read_candles(path, told, length or _spacing(path))
+
+
+def _spacing(path: Path) -> str:
+    # The finest grid holds every other, so whatever the bars are, they can be read with it first.
+    if path.suffix.lower() not in ENDINGS:
+        return TIMEFRAMES[0]
+    _check_file(path)
+    try:
+        ts = (_read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path))["ts"]
+    except InputError as error:
+        raise DataError(f"{path}: {error}", field=error.field) from error
+    apart = [int(b) - int(a) for a, b in pairwise(ts.tolist())]
+    same = (name for name in TIMEFRAMES if apart and Timeframe(name).ms == min(apart))
+    found = next(same, None)
+    if found is None:
+        raise InputError(
+            f"{path}: neither its name nor the spacing of its bars tells the timeframe; give --timeframe.",
+            field="timeframe",
+        )
+    return found
+
+
+def _candles(path: Path, ending: str, symbol: str, timeframe: Timeframe) -> Candles:
     try:
         columns = _read_csv(path) if ending == ".csv" else _read_parquet(path)
         if not len(columns["ts"]):
             raise DataError("it holds no bars.")
-        candles = Candles(**columns, symbol=name, timeframe=length)
+        candles = Candles(**columns, symbol=symbol, timeframe=timeframe)
         check_spacing(candles.ts, candles.timeframe)
     except InputError as error:
         raise DataError(f"{path}: {error}", field=error.field) from error

@@ -1,16 +1,21 @@
-"""Candles into a person's file: CSV or Parquet, which reads back to the bit."""
+"""Candles and other tables into a person's file: CSV or Parquet, which reads back to the bit."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cryptai.errors import ConflictError, InputError
 from cryptai.market.candles import COLUMNS
 from cryptai.market.durable import write_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from numpy.typing import ArrayLike
 
     from cryptai.market.candles import Candles
 
@@ -29,7 +34,7 @@ def check_target(path: Path, *, force: bool = False) -> None:
     """
     if path.suffix.lower() not in ENDINGS:
         raise InputError(
-            f"{path}: candles are written to .csv and .parquet files, not {path.suffix or 'this'}.",
+            f"{path}: tables are written to .csv and .parquet files, not {path.suffix or 'this'}.",
             field="out",
         )
     if path.is_dir():
@@ -50,10 +55,25 @@ def write_candles(path: Path, candles: Candles, *, force: bool = False) -> None:
     InputError, ConflictError
         As `check_target` says.
     """
+    check_target(path, force=force)
+    write_table(path, {name: getattr(candles, name) for name in COLUMNS})
+
+
+def write_table(path: Path, columns: Mapping[str, ArrayLike]) -> None:
+    """Write columns of one length under their names, in the place of a file that is there.
+
+    CSV or Parquet by the ending, which `check_target` has looked at; whole or not there. Texts are columns of
+    objects.
+    """
     import polars as pl  # noqa: PLC0415 (slow to import; only files need it)
 
-    check_target(path, force=force)
-    frame = pl.DataFrame({name: getattr(candles, name) for name in COLUMNS})
+    made = {
+        name: pl.Series(name, column.tolist(), dtype=pl.String)
+        if (column := np.asarray(values)).dtype == object
+        else pl.Series(name, column)
+        for name, values in columns.items()
+    }
+    frame = pl.DataFrame(made)
     if path.suffix.lower() == ".csv":
         write_whole(path, frame.write_csv)
     else:
