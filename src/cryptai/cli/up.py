@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryptai.cli.options import ENDPOINTS, Exchange, Json
+from cryptai.cli.options import ENDPOINTS, Exchange, Json, refuse_empty
 from cryptai.errors import InputError, WorkspaceError
 
 if TYPE_CHECKING:
@@ -31,9 +31,18 @@ def up(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8000,
     exchange: Exchange = "binance",
+    symbols: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Markets to follow, such as BTC/USDT,ETH/USDT.")
+    ] = None,
+    timeframes: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Of 1m 5m 15m 30m 1h 4h 1d 1w.")
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Start the platform: pages, live prices, signals. Ctrl-C ends it.
+
+    Followed are twelve large markets at 1h, 4h and 1d, unless --symbols and --timeframes (or
+    CRYPTAI_SYMBOLS and CRYPTAI_TIMEFRAMES) name others.
 
     With --json the one object is printed when the address is open: `workspace`, `address`, and `owner` with
     username, password and token at the first start, null later.
@@ -43,6 +52,7 @@ def up(
     workspace = open_workspace()
     with lock_workspace(workspace):
         _check_exchange(exchange)
+        _name_followed(symbols, timeframes)
         listener = _listen(host, port)
         os.environ.update(CRYPTAI_HOME=str(workspace.root), CRYPTAI_BIND=host, CRYPTAI_EXCHANGE=exchange)
         credentials = _prepare(workspace)
@@ -61,6 +71,17 @@ def _check_exchange(exchange: str) -> None:
     from cryptai.market.source import sources
 
     sources.get(exchange, field="exchange")
+
+
+def _name_followed(symbols: str | None, timeframes: str | None) -> None:
+    from cryptai.market.followed import followed_symbols, followed_timeframes
+
+    refuse_empty({"symbols": symbols, "timeframes": timeframes})
+    if symbols is not None:
+        os.environ["CRYPTAI_SYMBOLS"] = symbols
+    if timeframes is not None:
+        os.environ["CRYPTAI_TIMEFRAMES"] = timeframes
+    followed_symbols(), followed_timeframes()  # what cannot be followed is refused before anything starts
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -116,8 +116,12 @@ def _fail_abandoned() -> None:
 
 async def _follow() -> None:
     from cryptai.market.feed import Feed  # noqa: PLC0415 (heavy: the server answers before it is loaded)
+    from cryptai.market.followed import followed_symbols, followed_timeframes  # noqa: PLC0415
 
-    feed = Feed(live.store(), _publish, exchange=os.environ.get("CRYPTAI_EXCHANGE", "binance"))
+    feed = Feed(
+        live.store(), _publish, exchange=os.environ.get("CRYPTAI_EXCHANGE", "binance"),
+        symbols=followed_symbols(), timeframes=followed_timeframes(),
+    )  # fmt: skip
     live.attach(feed)
     with suppress(asyncio.CancelledError):
         try:
