@@ -209,6 +209,7 @@ def _lay(
             _lay(node, names, random, path)
             continue
         bits, mtime = node.after_cut(random)
+        path.touch(mode=0o600)  # modes are no matter here: everything is its owner's
         path.write_bytes(bits)
         if mtime is not None:
             os.utime(path, ns=(mtime, mtime))

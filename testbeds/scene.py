@@ -2,13 +2,13 @@
 
 The steps follow from a seed, so the process that writes and the one that judges know the same. What the
 product keeps apart is judged apart: bars as of now and then, recorded holes, the sync log, the book of
-symbols, pauses.
+symbols, pauses, the platform's key.
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 from unittest.mock import patch
@@ -22,6 +22,7 @@ from cryptai.market.candles import Candles
 from cryptai.market.store import CandleStore
 from cryptai.market.symbols import SymbolBook, SymbolInfo
 from cryptai.market.timeframe import Timeframe
+from cryptai.web.secret import keep_secret_key, secret_key
 from cryptai.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class State:
     syncs: int = 0
     listed: int = 0
     pause_s: int = 0
+    key: bool = False
 
 
 def steps(seed: int, count: int) -> list[Step]:
@@ -109,7 +111,7 @@ def states(scene: list[Step]) -> list[State]:
     found = [State()]
     for step in scene:
         last = found[-1]
-        now = State(dict(last.bars), last.absences, last.syncs, last.listed, last.pause_s)
+        now = replace(last, bars=dict(last.bars), key=True)
         for part in step.candles:
             market = (part.symbol, str(part.timeframe))
             columns = (part.ts, part.open, part.high, part.low, part.close, part.volume)
@@ -131,6 +133,7 @@ class Stage:
 
     def __init__(self, root: Path) -> None:
         self._workspace = open_workspace(root)
+        keep_secret_key(self._workspace)
         self.store = CandleStore(self._workspace.candles)
         self._book = SymbolBook(self._workspace.root / "symbols.sqlite3")
         self._budget = _budget(self._workspace)
@@ -196,7 +199,7 @@ def _judge(root: Path, known: list[State], acknowledged: int, random: np.random.
     store = CandleStore(workspace.candles)
     found = _found(workspace, store)
     allowed = known[acknowledged : acknowledged + 2]
-    for name in ("bars", "absences", "syncs", "listed", "pause_s"):
+    for name in ("bars", "absences", "syncs", "listed", "pause_s", "key"):
         if all(getattr(found, name) != getattr(state, name) for state in allowed):
             shown = {"is": getattr(found, name), "acknowledged": getattr(allowed[0], name)}
             return f"{name} are not what was acknowledged: {shown}"
@@ -224,6 +227,8 @@ def _found(workspace: Workspace, store: CandleStore) -> State:
         syncs=sum(one.status == "COMPLETED" for one in store.sync_log.entries(limit=1_000_000)),
         listed=len(book.universe(VENUE)),
         pause_s=round(pause / 1000) * 1000,
+        # A fresh key is another each time; a torn one is refused.
+        key=secret_key(workspace) == secret_key(workspace),
     )
 
 

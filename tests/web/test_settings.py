@@ -112,3 +112,9 @@ def test_a_weak_key_from_the_environment_is_refused(
     monkeypatch.setenv("CRYPTAI_SECRET_KEY", "changeme")
     with pytest.raises(WorkspaceError, match="CRYPTAI_SECRET_KEY"):
         secret_key(workspace)
+
+
+def test_a_key_that_cannot_be_written_is_told_in_a_sentence(workspace: Workspace) -> None:
+    workspace.secrets.rmdir()
+    with pytest.raises(WorkspaceError, match=r"secret key .* cannot be written"):
+        keep_secret_key(workspace)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cryptai.errors import WorkspaceError
+from cryptai.folders import sync_folder
 from cryptai.seams import new_id, new_secret
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cryptai.workspace import Workspace
 
 _NAME = "django.key"
@@ -43,17 +47,26 @@ def keep_secret_key(workspace: Workspace) -> None:
     if path.exists():
         return
     draft = path.with_name(f"{_NAME}.{new_id()}.tmp")
+    try:
+        _write(draft)
+        with suppress(FileExistsError):
+            os.link(draft, path)  # unlike a rename it never replaces the key of one who was quicker
+        sync_folder(path.parent)
+    except OSError as error:
+        raise WorkspaceError(
+            f"The secret key {path} cannot be written ({error.strerror}); check the folder's permissions and "
+            "free space."
+        ) from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _write(draft: Path) -> None:
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:
         file.write(_fresh() + "\n")
         file.flush()
         os.fsync(file.fileno())
-    try:
-        os.link(draft, path)  # unlike a rename it never replaces the key of one who was quicker
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
 
 
 def _fresh() -> str:
