@@ -111,10 +111,15 @@ def test_list_tells_what_is_stored(
         },
     ]  # fmt: skip
     assert all(len(digest) == 64 for digest in digests)
+    assert ask_json(capsys, "list")["derived"] == [
+        {"exchange": "binance", "symbol": "ETH/USDT", "timeframes": ["1w"]},
+        {"exchange": "practice", "symbol": "BTC/USDT", "timeframes": ["4h"]},
+    ]
+    assert "Made of finer bars when they are read: 4h of BTC/USDT.\n" in ask(capsys, "list")[1]
     assert [m["exchange"] for m in ask_json(capsys, "list", "--exchange", "practice")["markets"]] == [
         "practice"
     ]
-    assert ask_json(capsys, "list", "--exchange", "kraken") == {"markets": []}
+    assert ask_json(capsys, "list", "--exchange", "kraken") == {"markets": [], "derived": []}
 
 
 def test_the_listing_is_the_same_text_whatever_the_order_of_files_and_the_hour(
@@ -155,7 +160,7 @@ def test_an_empty_store_says_how_to_fill_it_and_listing_makes_no_workspace(
     assert ask(capsys, "list") == (
         0, "No candles are stored; bring some in with: cryptai data import FILE\n", ""
     )  # fmt: skip
-    assert ask_json(capsys, "list") == {"markets": []}
+    assert ask_json(capsys, "list") == {"markets": [], "derived": []}
     assert not (tmp_path / "nowhere").exists()
 
 

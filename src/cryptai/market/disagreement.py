@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -62,11 +63,13 @@ def conflicts(store: CandleStore, exchange: str, symbol: str, timeframe: str) ->
             other != name and first <= late.last_ts and late.first_ts <= last
             for other, (first, last) in extents.items()
         ):
-            span = {"start_ms": late.first_ts, "end_ms": late.last_ts + 1}
-            after = store.read(exchange, symbol, timeframe, as_of_ms=late.written_at_ms, **span)
+            changed = partial(
+                store.read, exchange, symbol, timeframe, start_ms=late.first_ts, end_ms=late.last_ts + 1
+            )
+            after = changed(as_of_ms=late.written_at_ms)
             # Written in one millisecond with the first bars of all: there is no moment before it.
             with suppress(DataError):
-                before = store.read(exchange, symbol, timeframe, as_of_ms=late.written_at_ms - 1, **span)
+                before = changed(as_of_ms=late.written_at_ms - 1)
                 _compare(before, after, revisions[:place], name, found)
         first, last = extents.get(name, (late.first_ts, late.last_ts))
         extents[name] = min(first, late.first_ts), max(last, late.last_ts)

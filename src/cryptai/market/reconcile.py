@@ -93,6 +93,7 @@ class Reconciler:
             stored = self._store.read(
                 self._source.name, true.symbol, true.timeframe,
                 start_ms=int(true.ts[0]), end_ms=int(true.ts[-1]) + 1,
+                derived=False,
             )  # fmt: skip
         except DataError:
             return 0

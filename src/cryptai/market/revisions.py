@@ -78,14 +78,23 @@ class Revision(NamedTuple):
 
 
 def revisions(
-    db: Database, market: int, symbol: str, timeframe: Timeframe, ts: int | None = None
+    db: Database,
+    market: int,
+    symbol: str,
+    timeframe: Timeframe,
+    ts: int | None = None,
+    end_ms: int | None = None,
 ) -> list[Revision]:
-    """Return every write that changed a market, the first one first; with `ts`, those of that bar."""
+    """Return every write that changed a market, the first one first; with `ts`, those of that bar.
+
+    With `end_ms` those of all bars that open in `[ts, end_ms)`.
+    """
+    last = ts if ts is None or end_ms is None else end_ms - 1
     if ts is None:
         rows = db.execute(f"{_ALL} FROM revision WHERE market = ? ORDER BY id", (market,)).fetchall()
     else:
-        rows = sorted(db.execute(f"{_ALL} {_NEAR}", (market, ts, ts, ts)).fetchall())
-    at = None if ts is None else np.array([ts])
+        rows = sorted(db.execute(f"{_ALL} {_NEAR}", (market, ts, last, ts)).fetchall())
+    at = None if ts is None else np.arange(ts, ts + 1 if end_ms is None else end_ms, timeframe.ms)
     found = []
     for *told, spans, members, data in rows:
         if at is not None and not holds(told[1], told[2], spans, at):

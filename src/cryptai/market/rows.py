@@ -139,6 +139,13 @@ class Rows:
         candles = unpack([row[1] for row in found], market.symbol, market.timeframe)
         return Tail(candles, tuple(row[0] for row in found), found[-1][2] if found else 0)
 
+    def extent(self, market: Market, as_of_ms: int | None = None) -> tuple[int, int] | None:
+        """Return when the first and the last bar open, now or at a moment; None where there are none."""
+        segments, tail = self.segments(market, as_of_ms), self.tail(market, as_of_ms)
+        edges = [edge for one in segments for edge in (one.first_ts, one.last_ts)]
+        edges += [int(tail.ts[0]), int(tail.ts[-1])] if len(tail) else []
+        return (min(edges), max(edges)) if edges else None
+
     def _tail_then(self, market: int, moment: int) -> list[Any]:
         # A fold takes all that was written before the newest it takes: what was the tail at a moment went
         # into segments with the first fold after it, or has not yet.
@@ -153,11 +160,16 @@ class Rows:
             (market, *(() if fold is None else (fold,)), moment),
         )
 
-    def revisions(self, market: Market, ts: int | None = None) -> list[Revision]:
-        """Return every write that changed the market, the first one first; with `ts`, those of that bar."""
+    def revisions(self, market: Market, ts: int | None = None, end_ms: int | None = None) -> list[Revision]:
+        """Return every write that changed the market, the first one first; with `ts`, those of that bar.
+
+        With `end_ms` those of all bars that open in `[ts, end_ms)`.
+        """
         self.flush()
         state = self.state(market)
-        return [] if state is None else revisions(self._db, state.id, market.symbol, market.timeframe, ts)
+        if state is None:
+            return []
+        return revisions(self._db, state.id, market.symbol, market.timeframe, ts, end_ms)
 
     def append(
         self,

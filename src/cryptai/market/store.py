@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cryptai.errors import DataError, WorkspaceError
 from cryptai.market.absences import Absences
 from cryptai.market.bits import lay_over
 from cryptai.market.catalog import Catalog
-from cryptai.market.exchange import PRACTICE, check_exchange
+from cryptai.market.derived import derive, finer_of
+from cryptai.market.exchange import check_exchange
 from cryptai.market.folding import Folding
-from cryptai.market.joined import digest_of
+from cryptai.market.listing import Listing, Stored
 from cryptai.market.merge import Merge, Written
-from cryptai.market.rows import Market, Segment
-from cryptai.market.segments import SegmentFiles, partitions
+from cryptai.market.rows import Market
+from cryptai.market.segments import SegmentFiles
 from cryptai.market.symbol import parse_symbol
 from cryptai.market.synclog import SyncLog
-from cryptai.market.timeframe import Timeframe
+from cryptai.market.timeframe import TIMEFRAMES, Timeframe
 from cryptai.market.times import iso
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from cryptai.market.candles import Candles
@@ -28,30 +29,10 @@ if TYPE_CHECKING:
     from cryptai.market.revisions import Revision
     from cryptai.market.rows import Rows, Transactions
 
+__all__ = ["CandleStore", "Stored"]
+
 # Past so many markets in one write, what is known of them is asked for at once.
 _MANY: Final = 8
-
-
-@dataclass(frozen=True)
-class Stored:
-    """One stored market: its extent, the bars missing inside it, and a digest that names its exact content.
-
-    Equal bars give an equal digest, in whatever order and portions they were written.
-    """
-
-    exchange: str
-    symbol: str
-    timeframe: Timeframe
-    bars: int
-    first_ts: int
-    last_ts: int
-    holes: int
-    digest: str
-
-    @property
-    def practice(self) -> bool:
-        """Whether the bars are synthetic."""
-        return self.exchange == PRACTICE
 
 
 class CandleStore:
@@ -70,8 +51,7 @@ class CandleStore:
         self._folding = Folding(self._catalog, self._files)
         self.sync_log = SyncLog(self._catalog)
         self.absences = Absences(self._catalog)
-        # The listing of a market with a tail takes a read to know: kept by what it was made from.
-        self._listed: dict[Market, tuple[tuple[str, str], Stored]] = {}
+        self._listing = Listing(self._files)
 
     def read(
         self,
@@ -83,12 +63,16 @@ class CandleStore:
         end_ms: int | None = None,
         last: int | None = None,
         as_of_ms: int | None = None,
+        derived: bool = True,
     ) -> Candles:
         """Return stored bars, read-only: those that open in `[start_ms, end_ms)`, of these the `last`.
 
         A range that holds no bar gives no bars. `digest` of what is returned names exactly these bars.
         With `as_of_ms` they are as this store knew them at that moment (ms UTC): with everything written
         until then and nothing written or corrected after it.
+
+        Where no bars of the timeframe are stored but finer ones are, its whole bars are made of those (see
+        `cryptai.market.derived`), unless `derived` says not to.
 
         Raises
         ------
@@ -99,7 +83,10 @@ class CandleStore:
         with self._catalog.look() as rows:
             segments, tail = rows.segments(market, as_of_ms), rows.tail(market, as_of_ms)
             if not segments and not len(tail):
-                raise DataError(_nothing(market, rows, as_of_ms))
+                finer = _finer(market, rows, as_of_ms) if derived else None
+                if finer is None:
+                    raise DataError(_nothing(market, rows, as_of_ms))
+                return derive(self._reading(finer, as_of_ms), market.timeframe, start_ms, end_ms, last)
         body = self._files.read(market, segments, start_ms, end_ms, join=as_of_ms is None)
         tail = tail.between(start_ms, end_ms)
         if last is not None:
@@ -163,6 +150,49 @@ class CandleStore:
             sum(w.added for w in each), sum(w.same for w in each), sum(w.replaced for w in each), tuple(each)
         )
 
+    def stored(self, exchange: str, symbol: str, timeframe: str) -> Stored:
+        """Return what `markets` tells of one market, also of one whose bars are made of finer ones.
+
+        Raises
+        ------
+        DataError
+            If nothing at all is stored for it, or its files are damaged.
+        """
+        market = _market(exchange, symbol, timeframe)
+        with self._catalog.look() as rows:
+            segments, tail = rows.segments(market), rows.tail(market)
+            finer = None if segments or len(tail) else _finer(market, rows, None)
+            if finer is None and not segments and not len(tail):
+                raise DataError(_nothing(market, rows, None))
+        if finer is None:
+            return self._listing.stored(market, segments, tail)
+        bars = self.read(*market)
+        first, last = (int(bars.ts[0]), int(bars.ts[-1])) if len(bars) else (0, 0)
+        holes = (last - first) // market.timeframe.ms + 1 - len(bars) if len(bars) else 0
+        return Stored(*market, len(bars), first, last, holes, bars.digest, finer.timeframe)
+
+    def derivable(self, exchange: str | None = None, symbol: str | None = None) -> dict[Market, Timeframe]:
+        """Return the markets that are not stored but can be read, and the finer timeframe each is made of.
+
+        They are those of which the finer bars cover a whole bar at least; holes may still leave none.
+        """
+        if exchange is not None:
+            check_exchange(exchange)
+        wanted = None if symbol is None else parse_symbol(symbol)
+        found: dict[Market, Timeframe] = {}
+        with self._catalog.look() as rows:
+            markets = [one for one in rows.markets(exchange) if wanted in (None, one.symbol)]
+            for one in {one[:2]: one for one in markets}.values():
+                own = [other for other in markets if other[:2] == one[:2]]
+                extents = [(each.timeframe, *extent) for each in own if (extent := rows.extent(each))]
+                for name in {*TIMEFRAMES} - {str(other.timeframe) for other in own}:
+                    frame = Timeframe(name)
+                    fit = [each for each in extents if each[2] + each[0].ms - each[1] >= 2 * frame.ms]
+                    if finer := finer_of(frame, fit):
+                        found[one._replace(timeframe=frame)] = finer
+        order = sorted(found, key=lambda m: (m.exchange, m.symbol, TIMEFRAMES.index(m.timeframe)))
+        return {market: found[market] for market in order}
+
     def finish(self) -> None:
         """Return when the folding that runs beside the writing is done; nothing but order needs it."""
         self._folding.finish()
@@ -177,7 +207,7 @@ class CandleStore:
             check_exchange(exchange)
         with self._catalog.look() as rows:
             found = [(m, rows.segments(m), rows.tail(m)) for m in rows.markets(exchange)]
-        return [self._told(*one) for one in found]
+        return [self._listing.told(*one) for one in found]
 
     def exchanges(self) -> list[str]:
         """Return the names of the venues with stored bars, sorted."""
@@ -190,51 +220,35 @@ class CandleStore:
         """Return every write that changed a market, the first one first: what, from where, and when.
 
         With `ts` only those that brought or corrected the bar that opens then. A market without bars has
-        none.
+        none. Of bars made of finer ones they are the finer bars' own, whose source then says so.
         """
+        market = _market(exchange, symbol, timeframe)
         with self._catalog.look() as rows:
-            return rows.revisions(_market(exchange, symbol, timeframe), ts)
+            finer = None if rows.state(market) else _finer(market, rows, None)
+            if finer is None:
+                return rows.revisions(market, ts)
+            end = None if ts is None else ts + market.timeframe.ms
+            found = rows.revisions(finer, ts, end)
+        made = f"derived from {finer.timeframe}"
+        return [one._replace(source=f"{made} of {one.source}" if one.source else made) for one in found]
 
-    def _told(self, market: Market, segments: list[Segment], tail: Candles) -> Stored:
-        try:
-            return self._stored(market, segments, tail)
-        except DataError:
-            edges = [edge for segment in segments for edge in (segment.first_ts, segment.last_ts)]
-            first, last = min(*edges, int(tail.ts[0])), max(*edges, int(tail.ts[-1]))
-            bars = sum(segment.rows for segment in segments) + int((tail.ts > max(edges)).sum())
-            holes = (last - first) // market.timeframe.ms + 1 - bars
-            return Stored(*market, bars, first, last, holes, "damaged")
-
-    def _stored(self, market: Market, segments: list[Segment], tail: Candles) -> Stored:
-        digests = {segment.partition: segment.digest for segment in segments}
-        bars = sum(segment.rows for segment in segments)
-        first, last = (segments[0].first_ts, segments[-1].last_ts) if segments else (0, 0)
-        known_by = digest_of(digests.values()), tail.digest
-        known = self._listed.get(market)
-        if known and known[0] == known_by:
-            return known[1]
-        if len(tail):
-            # As if the tail were folded: the listing does not tell in which portions the bars came.
-            rows = {segment.partition: segment.rows for segment in segments}
-            spans = {segment.partition: segment for segment in segments}
-            for partition, part in partitions(tail):
-                if partition in spans:
-                    start, end = spans[partition].first_ts, spans[partition].last_ts + 1
-                    part = lay_over(self._files.read(market, segments, start, end), part)  # noqa: PLW2901
-                bars += len(part) - rows.get(partition, 0)
-                digests[partition] = part.digest
-            first = min(first, int(tail.ts[0])) if segments else int(tail.ts[0])
-            last = max(last, int(tail.ts[-1]))
-        holes = (last - first) // market.timeframe.ms + 1 - bars
-        ordered = (digests[partition] for partition in sorted(digests))
-        stored = Stored(*market, bars, first, last, holes, digest_of(ordered))
-        self._listed[market] = known_by, stored
-        return stored
+    def _reading(self, finer: Market, as_of_ms: int | None) -> Callable[..., Candles]:
+        return lambda start, end, last: self.read(
+            *finer, start_ms=start, end_ms=end, last=last, as_of_ms=as_of_ms, derived=False
+        )
 
 
 def _market(exchange: str, symbol: str, timeframe: str) -> Market:
     check_exchange(exchange)
     return Market(exchange, parse_symbol(symbol), Timeframe(timeframe))
+
+
+def _finer(market: Market, rows: Rows, as_of_ms: int | None) -> Market | None:
+    same = [one for one in rows.markets(market.exchange) if one.symbol == market.symbol]
+    fit = [one for one in same if one.timeframe.divides(market.timeframe)]
+    known = [(one.timeframe, extent) for one in fit if (extent := rows.extent(one, as_of_ms))]
+    frame = finer_of(market.timeframe, [(frame, *extent) for frame, extent in known])
+    return None if frame is None else market._replace(timeframe=frame)
 
 
 def _nothing(market: Market, rows: Rows, as_of_ms: int | None) -> str:

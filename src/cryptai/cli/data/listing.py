@@ -14,22 +14,36 @@ if TYPE_CHECKING:
     from cryptai.market.store import Stored
 
 
+_SYMBOLS = 12
+
+
 def list_stored(
     exchange: Annotated[str | None, typer.Option(metavar="NAME", help="Only this venue's candles.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List the stored candles: what, from when to when, bars missing in between."""
+    """List the stored candles: what, from when to when, bars missing in between.
+
+    Coarser bars that are not stored but can be made of finer ones are named beneath.
+    """
     from cryptai.market.opening import open_store
     from cryptai.workspace import open_workspace
 
-    stored = open_store(open_workspace(create=False)).markets(exchange)
-    rows = [_listed(one) for one in stored]
+    store = open_store(open_workspace(create=False))
+    rows = [_listed(one) for one in store.markets(exchange)]
+    made: dict[tuple[str, str], list[str]] = {}
+    for market in store.derivable(exchange):
+        made.setdefault(market[:2], []).append(market.timeframe)
     if as_json:
-        print(json.dumps({"markets": rows}, indent=2))
+        derived = [{"exchange": e, "symbol": s, "timeframes": frames} for (e, s), frames in made.items()]
+        print(json.dumps({"markets": rows, "derived": derived}, indent=2))
     elif not rows:
         print("No candles are stored; bring some in with: cryptai data import FILE")
     else:
         print_table([_shown(row) for row in rows], "Stored candles")
+        for frames in sorted({tuple(frames) for frames in made.values()}):
+            symbols = [symbol for (_, symbol), others in made.items() if tuple(others) == frames]
+            shown = ", ".join(symbols[:_SYMBOLS]) + (" …" if len(symbols) > _SYMBOLS else "")
+            print(f"Made of finer bars when they are read: {', '.join(frames)} of {shown}.")
 
 
 def _listed(stored: Stored) -> dict[str, Any]:

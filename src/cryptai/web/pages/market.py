@@ -80,22 +80,26 @@ def market(request: HttpRequest, symbol: str) -> HttpResponse:
         query = request.GET.urlencode()
         address = reverse("market", args=[url_symbol(name)])
         return HttpResponseRedirect(f"{address}?{query}" if query else address)
-    frames = stored.timeframes(found, name)
+    frames = stored.readable(live.store(), exchange, found, name)
     if not frames:
         detail = f"No candles of {name} are stored for {exchange}."
         return _unknown(request, detail, name, stored.symbols(found))
     frame = request.GET.get("timeframe", "")
     if not frame:
-        frame = next(one for one in _PREFERRED if one in frames)
+        own = stored.timeframes(found, name)
+        frame = next(one for one in _PREFERRED if one in own)
     if frame not in frames:
         detail = (
             f"No {frame[:12]!r} candles of {name} are stored for {exchange}; there are {', '.join(frames)}."
         )
         return _unknown(request, detail, name, [])
+    this = live.store().stored(exchange, name, frame)
+    if not this.bars:
+        detail = f"No whole {frame} bar can be made of the stored {this.derived_from} bars of {name}."
+        return _unknown(request, detail, name, [])
     bars, wide, older = chart.window(live.store(), exchange, name, frame)
     columns = chart.indicators(wide, len(bars))
     signals = [s for s in board.signals(exchange) if s.symbol == name]
-    this = next(one for one in found if one.symbol == name and one.timeframe == frame)
     at = frames.index(frame)
     page = {
         "section": "market", "symbol": name, "timeframe": frame, "timeframes": frames,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from cryptai.market.revisions import Revision
     from cryptai.market.store import CandleStore, Stored
+
+_MOST: Final = 24
 
 
 @dataclass(frozen=True)
@@ -24,4 +26,5 @@ def provenance(store: CandleStore, stored: Stored, bar_ms: int | None) -> Proven
     inside = bar_ms is not None and stored.first_ts <= bar_ms <= stored.last_ts
     bar = bar_ms if inside and bar_ms is not None else stored.last_ts
     revisions = store.revisions(stored.exchange, stored.symbol, stored.timeframe, ts=bar)
-    return Provenance(bar, inside, revisions[::-1])
+    # A day made of minutes may have come in many hundred writes.
+    return Provenance(bar, inside, revisions[: -_MOST - 1 : -1])

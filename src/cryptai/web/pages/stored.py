@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest, HttpResponse
 
-    from cryptai.market.store import Stored
+    from cryptai.market.store import CandleStore, Stored
 
 
 def tells(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -45,6 +45,13 @@ def timeframes(stored: Iterable[Stored], symbol: str) -> list[str]:
     """Return the timeframes stored for a symbol, shortest first."""
     found = {str(one.timeframe) for one in stored if one.symbol == symbol}
     return [name for name in TIMEFRAMES if name in found]
+
+
+def readable(store: CandleStore, exchange: str, found: Iterable[Stored], symbol: str) -> list[str]:
+    """Return the timeframes that can be read of a stored symbol: stored, or made of finer bars."""
+    own = timeframes(found, symbol)
+    made = {str(market.timeframe) for market in store.derivable(exchange, symbol)} if own else set()
+    return [name for name in TIMEFRAMES if name in made or name in own]
 
 
 def near(wanted: str, known: Iterable[str]) -> list[str]:
