@@ -25,12 +25,14 @@ export class CandleChart {
     /** @type {any[][]} */ this.trades = [];
     /** @type {Record<string, any>} */ this.lines = {};
     this.loading = false;
+    /** The bar a replay stands at; null shows all. @type {number | null} */ this.upto = null;
+    /** @type {import("./overlays.js").Overlays | null} */ this.overlays = null;
     this.chart = createChart(box, chartOptions());
     this.candles = this.chart.addSeries(CandlestickSeries, {}, 0);
     this.volume = this.chart.addSeries(HistogramSeries, { priceScaleId: "volume", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false }, 0);
     this.chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.84, bottom: 0 } });
-    this.bands = bandsOf(() => data.signals || [], () => this.data.bars, (r, a) => this.colour(r, a), () => this.shown.has("signals"));
-    this.marks = tradesOf(() => this.trades, (r, a) => this.colour(r, a));
+    this.bands = bandsOf(() => (data.signals || []).filter((band) => band.decided_at_ms <= this.knownAt()), () => this.data.bars, (r, a) => this.colour(r, a), () => this.shown.has("signals"));
+    this.marks = tradesOf(() => this.trades.filter((trade) => trade[3] <= this.knownUpto()), (r, a) => this.colour(r, a));
     this.candles.attachPrimitive(this.bands);
     this.candles.attachPrimitive(this.marks);
     this.look();
@@ -64,9 +66,41 @@ export class CandleChart {
     this.draw();
   }
 
+  /** The bars one may know of: all, or in a replay those up to its bar. */
+  known() { return this.upto === null ? this.data.bars : this.data.bars.slice(0, this.upto + 1); }
+
+  /** The open of the newest of these (ms UTC). */
+  knownUpto() { return this.upto === null ? Infinity : this.data.bars[this.upto][0]; }
+
+  /** The instant of a replay: the close of its bar, which is the open of the next. */
+  knownAt() { return this.upto === null ? Infinity : this.data.bars[this.upto + 1]?.[0] ?? Infinity; }
+
+  /** @param {number | null} bar */
+  replayTo(bar) {
+    const scale = this.chart.timeScale();
+    const range = scale.getVisibleLogicalRange();
+    this.upto = bar;
+    this.rebuild();
+    // The library keeps the last candle where it was; here the eye's place is kept instead.
+    if (range) scale.setVisibleLogicalRange(range);
+  }
+
+  /** Series are made of what is known now; panes are numbered by place, so overlays stand after the others. */
+  rebuild() {
+    this.overlays?.takeDown();
+    this.draw();
+    this.overlays?.build();
+    this.layout();
+    this.bands.redraw();
+    this.marks.redraw();
+  }
+
   draw() {
-    const { bars, indicators } = this.data;
-    this.candles.setData(bars.map(([ts, open, high, low, close]) => ({ time: ts / 1000, open, high, low, close })));
+    const { indicators } = this.data;
+    const bars = this.known();
+    // The axis keeps its future, so that a replay moves nothing but the candles.
+    const future = this.data.bars.slice(bars.length).map(([ts]) => ({ time: ts / 1000 }));
+    this.candles.setData([...bars.map(([ts, open, high, low, close]) => ({ time: ts / 1000, open, high, low, close })), ...future]);
     this.volume.setData(this.shown.has("volume") ? bars.map((bar) => this.volumeOf(bar)) : []);
     for (const name of Object.keys(LINES)) this.line(name, indicators[name] || []);
     this.histogram(indicators.macd_histogram || []);
@@ -105,7 +139,7 @@ export class CandleChart {
 
   /** @param {(number|null)[]} values */
   points(values) {
-    return this.data.bars.map(([ts], i) => (values[i] === null || values[i] === undefined ? { time: ts / 1000 } : { time: ts / 1000, value: values[i] }));
+    return this.known().map(([ts], i) => (values[i] === null || values[i] === undefined ? { time: ts / 1000 } : { time: ts / 1000, value: values[i] }));
   }
 
   layout() {
@@ -115,13 +149,13 @@ export class CandleChart {
 
   /** @param {string} name @param {boolean} on */
   show(name, on) {
+    this.overlays?.takeDown();
     if (on) this.shown.add(name); else this.shown.delete(name);
     if (name === "rsi" || name === "macd") {
       // Panes are numbered by place: both are taken down and built anew in order.
       for (const line of ["rsi", "macd", "macd_signal", "bars"]) if (this.lines[line]) { this.chart.removeSeries(this.lines[line]); delete this.lines[line]; }
     }
-    this.draw();
-    this.bands.redraw();
+    this.rebuild();
   }
 
   /** @param {any[][]} trades */
@@ -167,8 +201,10 @@ export class CandleChart {
     this.data.bars = [...older.bars, ...bars];
     for (const name of Object.keys(indicators)) indicators[name] = [...(older.indicators[name] || []), ...indicators[name]];
     this.data.older = older.older && older.bars.length > 0;
-    this.draw();
+    if (this.upto !== null) this.upto += older.bars.length;
+    this.rebuild();
     document.dispatchEvent(new CustomEvent("cryptai:older"));
+    this.overlays?.renew();
   }
 
   /** A live bar: it moves the candle only; indicators are known when it has closed. @param {number[]} bar */
@@ -177,6 +213,7 @@ export class CandleChart {
     if (last && bar[0] < last[0]) return;
     if (last && bar[0] === last[0]) this.data.bars[this.data.bars.length - 1] = bar;
     else this.data.bars.push(bar);
+    if (this.upto !== null) return; // a replay is of the past
     const [ts, open, high, low, close] = bar;
     this.candles.update({ time: ts / 1000, open, high, low, close });
     if (this.shown.has("volume")) this.volume.update(this.volumeOf(bar));

@@ -4,7 +4,7 @@
  * A Lightweight Charts series primitive that hands a canvas, in CSS pixels, to `paint`.
  * @typedef {(context: CanvasRenderingContext2D, at: {x: (ms: number) => number | null, y: (price: number) => number | null, width: number, height: number}) => void} Paint
  */
-class Drawing {
+export class Drawing {
   /** @param {Paint} paint @param {"bottom" | "top"} order */
   constructor(paint, order) {
     this.paint = paint;

@@ -1,6 +1,9 @@
 // The Market page: the chart in place of the picture, its legend, read-out, trades and the live last candle.
 
 import { CandleChart } from "./candles.js";
+import { menu } from "./menu.js";
+import { Overlays } from "./overlays.js";
+import { replay } from "./replay.js";
 import { followCandles } from "./live.js";
 import { amount, fixed, percent, price, when } from "./numbers.js";
 import { toast } from "./toast.js";
@@ -14,8 +17,12 @@ function start(data, box) {
   box.hidden = false;
   const chart = new CandleChart(box, data);
   document.querySelector("#chart .picture")?.classList.add("gone");
+  const overlays = new Overlays(chart);
   legend(chart);
-  readout(chart, data);
+  readout(chart, data, overlays);
+  menu(overlays);
+  replay(chart);
+  overlays.restore();
   trades(chart, data);
   followCandles(data.symbol, data.timeframe);
   document.addEventListener("cryptai:candle", (event) => {
@@ -38,12 +45,13 @@ async function renew(chart, data) {
   data.bars.splice(from, Infinity, ...fresh.bars, ...forming);
   for (const name of Object.keys(data.indicators)) data.indicators[name].splice(from, Infinity, ...(fresh.indicators[name] || []));
   chart.draw();
+  chart.overlays?.renew();
 }
 
 /** @param {CandleChart} chart */
 function legend(chart) {
   const small = matchMedia("(max-width: 719px)").matches;
-  for (const button of document.querySelectorAll("#legend button")) {
+  for (const button of document.querySelectorAll("#legend button[data-series]")) {
     const name = button.getAttribute("data-series") || "";
     const set = (/** @type {boolean} */ on) => { button.setAttribute("aria-pressed", String(on)); chart.show(name, on); };
     button.addEventListener("click", () => set(button.getAttribute("aria-pressed") !== "true"));
@@ -52,8 +60,8 @@ function legend(chart) {
   }
 }
 
-/** @param {CandleChart} chart @param {import("./candles.js").Data} data */
-function readout(chart, data) {
+/** @param {CandleChart} chart @param {import("./candles.js").Data} data @param {Overlays} overlays */
+function readout(chart, data, overlays) {
   const place = document.getElementById("readout");
   if (!place) return;
   const tell = (/** @type {number} */ i) => {
@@ -70,6 +78,7 @@ function readout(chart, data) {
     if (chart.shown.has("ema")) parts.push(["EMA", `${price(known("ema_12"), data.decimals)} / ${price(known("ema_26"), data.decimals)}`]);
     if (chart.shown.has("rsi")) parts.push(["RSI", fixed(known("rsi"), 1)]);
     if (chart.shown.has("macd")) parts.push(["MACD", price(known("macd"))]);
+    parts.push(...overlays.told(ts));
     place.replaceChildren(...parts.map(([name, value, tone]) => {
       const span = document.createElement("span");
       if (name) span.append(`${name} `);
@@ -80,12 +89,12 @@ function readout(chart, data) {
       return span;
     }));
   };
-  const last = () => data.bars.length - 1;
+  const last = () => chart.upto ?? data.bars.length - 1;
   chart.chart.subscribeCrosshairMove((/** @type {any} */ move) => {
     const logical = move.logical;
     tell(logical === undefined || logical === null ? last() : Math.max(0, Math.min(last(), logical)));
   });
-  document.addEventListener("cryptai:candle", () => tell(last()));
+  for (const happened of ["cryptai:candle", "cryptai:replay", "cryptai:overlays"]) document.addEventListener(happened, () => tell(last()));
   tell(last());
 }
 
