@@ -12,7 +12,7 @@ from cryptai.strategies.user import find_strategy, strategy_names
 OWN = '''
 from dataclasses import dataclass
 from cryptai import Signals, param, strategy
-from cryptai.features.trend import sma
+from cryptai.features.averages import sma
 from cryptai.features.crosses import crosses_above, crosses_below
 
 @strategy

@@ -19,8 +19,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from cryptai.features.averages import sma
 from cryptai.features.crosses import crosses_above, crosses_below
-from cryptai.features.trend import sma
 from cryptai.market.candles import Candles
 from cryptai.market.files import read_candles
 from cryptai.portfolio.rules import Rules

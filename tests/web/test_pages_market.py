@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from conftest import HOUR, START, made_candles
-from cryptai.features.trend import ema
+from cryptai.features.averages import ema
 from cryptai.market.store import CandleStore
 from cryptai.web import live
 from cryptai.web.pages import market, stored

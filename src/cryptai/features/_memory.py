@@ -20,6 +20,31 @@ def wilder_bars(period: int, *, bitwise: bool = False) -> int:
     return period + 1 + _bars(1.0 / period, bitwise=bitwise)
 
 
+def wilder_average_bars(period: int, *, bitwise: bool = False) -> int:
+    """Return the bars of Wilder's average of the prices themselves: one less than of their changes."""
+    return wilder_bars(period, bitwise=bitwise) - 1
+
+
+def kaufman_bars(period: int, *, bitwise: bool = False) -> int:
+    """Return the bars Kaufman's adaptive average needs where it forgets slowest: weight `(2 / 31) ** 2`."""
+    return period + 1 + _bars((2.0 / 31.0) ** 2, bitwise=bitwise)
+
+
+def last_bars(period: int, **_: object) -> int:
+    """Return the memory of a window: its `period` bars, whatever the other parameters."""
+    return period
+
+
+def last_changes(period: int, **_: object) -> int:
+    """Return the memory of a window of `period` changes: one bar more."""
+    return period + 1
+
+
+def heikin_ashi_bars(*, bitwise: bool = False) -> int:
+    """Return the bars of Heikin-Ashi's open, which takes half of the one before."""
+    return 1 + _bars(0.5, bitwise=bitwise)
+
+
 def _bars(weight: float, *, bitwise: bool) -> int:
     if weight >= 1.0:
         return 1

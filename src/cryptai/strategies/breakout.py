@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cryptai.features.channels import donchian
 from cryptai.features.crosses import before, crosses_above, crosses_below
-from cryptai.features.volatility import donchian
 from cryptai.signals import Signals
 from cryptai.strategies.strategy import param, strategy
 
@@ -32,8 +32,8 @@ class Breakout:
 
     def signals(self, candles: Candles) -> Signals:
         """Decide where the close leaves the channel of the bars before it."""
-        upper, lower = (before(edge) for edge in donchian(candles.high, candles.low, self.period))
-        exit_upper, exit_lower = (
+        upper, _, lower = (before(edge) for edge in donchian(candles.high, candles.low, self.period))
+        exit_upper, _, exit_lower = (
             before(edge) for edge in donchian(candles.high, candles.low, self.exit_period)
         )
         return Signals.entries(
@@ -48,6 +48,6 @@ class Breakout:
 
     def score(self, candles: Candles) -> NDArray[np.float64]:
         """Return where the close stands in the channel: 1 at its upper edge, -1 at its lower."""
-        upper, lower = donchian(candles.high, candles.low, self.period)
+        upper, _, lower = donchian(candles.high, candles.low, self.period)
         with np.errstate(divide="ignore", invalid="ignore"):
             return 2.0 * (candles.close - lower) / (upper - lower) - 1.0

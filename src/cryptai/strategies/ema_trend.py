@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cryptai.errors import InputError
+from cryptai.features.averages import ema
 from cryptai.features.crosses import crosses_above, crosses_below
-from cryptai.features.trend import ema
 from cryptai.features.volatility import atr
 from cryptai.signals import Signals
 from cryptai.strategies.strategy import param, strategy

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptai.features.crosses import crosses_above, crosses_below
-from cryptai.features.momentum import rsi
+from cryptai.features.oscillators import rsi
 from cryptai.signals import Signals
 from cryptai.strategies.strategy import param, strategy
 

@@ -44,9 +44,11 @@ def window(
 
 def indicators(wide: Candles, bars: int) -> dict[str, NDArray[np.float64]]:
     """Return the chart's indicators over the last `bars` rows, NaN where not yet defined."""
-    from cryptai.features.momentum import rsi  # noqa: PLC0415 (TA-Lib waits for the first chart)
-    from cryptai.features.trend import ema, macd  # noqa: PLC0415
-    from cryptai.features.volatility import atr, bollinger  # noqa: PLC0415
+    from cryptai.features.averages import ema  # noqa: PLC0415
+    from cryptai.features.channels import bollinger  # noqa: PLC0415
+    from cryptai.features.oscillators import rsi  # noqa: PLC0415 (TA-Lib waits for the first chart)
+    from cryptai.features.trend import macd  # noqa: PLC0415
+    from cryptai.features.volatility import atr  # noqa: PLC0415
 
     close = wide.close
     upper, _, lower = bollinger(close)
