@@ -220,6 +220,16 @@ async def test_long_histories_come_in_pages_without_seam_or_overlap(binance, exc
     assert [query["limit"] for _, query in exchange.asked[1:]] == ["1000", "1000", "346"]
 
 
+async def test_a_short_page_that_holds_only_the_next_bar_is_not_taken_for_a_hole(binance, exchange):
+    # The page was to prove that the bar before noon closed, and came without that bar.
+    await binance.history("BTC/USDT", "1h", end_ms=NOON - HOUR_MS, bars=1)
+    short = exchange.klines({"symbol": "BTCUSDT", "interval": "1h", "limit": "1"})
+    assert short[0][0] == NOON
+    exchange.faults = [exchange.answer(200, short)]
+    candles = await binance.history("BTC/USDT", "1h", end_ms=NOON, bars=1)
+    assert candles.ts.tolist() == [NOON - HOUR_MS]
+
+
 async def test_a_hole_of_the_venue_stays_a_hole(binance, exchange):
     exchange.holes = {NOON - 2 * HOUR_MS}
     candles = await binance.history("BTC/USDT", "1h", bars=3)

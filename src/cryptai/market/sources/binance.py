@@ -152,13 +152,15 @@ class Binance:
             end = frame.floor(end_ms - 1) + frame.ms
         pages: list[Candles] = []
         wanted = bars
+        begun = False
         while wanted > 0:
-            rows, page = await self._page(rest, name, frame, end, wanted)
+            rows, page = await self._page(rest, name, frame, end, wanted, begun=begun)
             if len(page):
                 pages.insert(0, page)
-            if not len(rows) or rows.ts[0] >= end:
+            if not len(rows):
                 break
-            end = int(rows.ts[0])
+            # A short page may have held that bar alone. It is there, so what opens before it is closed.
+            end, begun = int(rows.ts[0]), True
             wanted -= len(page)
         if len(pages) == 1:
             return pages[0]
@@ -169,10 +171,13 @@ class Binance:
         return Candles(**columns, symbol=name, timeframe=frame)
 
     async def _page(
-        self, rest: Rest, symbol: str, frame: Timeframe, end: int, wanted: int
+        self, rest: Rest, symbol: str, frame: Timeframe, end: int, wanted: int, *, begun: bool
     ) -> tuple[Candles, Candles]:
-        """Return the rows of one page, and those of them that are closed bars opening before `end`."""
-        young = end > min(rest.clock.now_ms(), seams.now_ms()) - _PROOF_MS
+        """Return the rows of one page, and those of them that are closed bars opening before `end`.
+
+        `begun` says that the venue was seen to have a bar that opens at `end`.
+        """
+        young = not begun and end > min(rest.clock.now_ms(), seams.now_ms()) - _PROOF_MS
         # The bar after the last wanted one comes with it, if there is one.
         beyond = end + frame.ms if young else end
         limit = min(_PAGE, wanted + young)
@@ -185,7 +190,7 @@ class Binance:
             return rows, rows
         now = _answered_at(rest, answer)
         closed = frame.last_closed(now) + 1
-        if rows.ts[-1] + frame.ms > now - _PROOF_MS:
+        if not begun and rows.ts[-1] + frame.ms > now - _PROOF_MS:
             closed = min(closed, int(rows.ts[-1]))
         return rows, rows.between(None, min(closed, end))[-wanted:]
 
