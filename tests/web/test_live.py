@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cryptai.web.live import PriceHub, Subscriber
+from cryptai.web.frames import framed, unframed
+from cryptai.web.live import PriceHub, Subscriber, user_topic
 
 
 def price(symbol: str = "BTC/USDT", value: float = 1.0, exchange: str = "binance") -> dict[str, Any]:
@@ -30,7 +31,7 @@ ETH = ("price", "binance", "ETH/USDT")
 
 
 async def taken(subscriber: Subscriber) -> list[dict[str, Any]]:
-    return [json.loads(frame) for frame in await asyncio.wait_for(subscriber.take(), 1)]
+    return [json.loads(unframed(frame)) for frame in await asyncio.wait_for(subscriber.take(), 1)]
 
 
 async def test_a_follower_gets_the_newest_at_once_and_every_change() -> None:
@@ -121,3 +122,33 @@ async def test_the_latest_prices_of_a_venue_are_there_for_the_first_page() -> No
         "ETH/USDT": 2.0,
     }
     assert hub.latest("kraken") == {}
+
+
+async def test_what_concerns_a_user_reaches_that_users_browsers_only_and_the_newest_of_each_thing() -> None:
+    hub, alices, bobs = PriceHub(), Subscriber(), Subscriber()
+    hub.follow(alices, [user_topic(1), BTC], {})
+    hub.follow(bobs, [user_topic(2), BTC], {})
+    for status in ("RUNNING", "COMPLETED"):
+        hub.tell(1, {"type": "run", "id": "a", "status": status})
+    hub.tell(1, {"type": "run", "id": "b", "status": "RUNNING"})
+    assert len(bobs) == 0
+    assert [(f["id"], f["status"]) for f in await taken(alices)] == [("a", "COMPLETED"), ("b", "RUNNING")]
+    late = Subscriber()
+    hub.follow(late, [user_topic(1)], {})
+    assert len(late) == 0, "nothing of it is kept"
+
+
+@pytest.mark.parametrize("length", [0, 125, 126, 65_535, 65_536, 70_000])
+def test_a_frame_is_read_by_another_implementation_as_the_text_it_was_made_of(length: int) -> None:
+    from websockets.frames import Frame, Opcode
+    from websockets.streams import StreamReader
+
+    text = "é" * (length // 2) + "x" * (length % 2)
+    reader = StreamReader()
+    reader.feed_data(framed(text))
+    parsing = Frame.parse(reader.read_exact, mask=False)
+    with pytest.raises(StopIteration) as parsed:
+        next(parsing)
+    frame = parsed.value.value
+    assert (frame.opcode, frame.fin, bytes(frame.data).decode()) == (Opcode.TEXT, True, text)
+    assert unframed(framed(text)) == text

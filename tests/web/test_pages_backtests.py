@@ -181,7 +181,10 @@ def test_the_progress_of_a_run_is_asked_for_alone_until_it_ends(hers: Client) ->
     address = hers.post(PAGE, ASKED)["location"]
     asking = {"HX-Request": "true", "HX-Target": "progress"}
     Run.objects.for_user(_alice()).update(status="RUNNING")
-    assert f'hx-get="{address}" hx-trigger="every 1s"' in hers.get(address).content.decode()
+    assert (
+        f'hx-get="{address}" hx-trigger="every 2s, cryptai:run from:document"'
+        in hers.get(address).content.decode()
+    )
     part = hers.get(address, headers=asking)
     assert part.content.decode().lstrip().startswith("<progress")
     assert "HX-Refresh" not in part

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from full import REDIS, environment, redis_prefix  # noqa: F401 (fixtures)
 
 from cryptai.web.live import PriceHub
-from cryptai.web.relay import Relay
+from cryptai.web.relay import Relay, tell_once
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -111,13 +111,37 @@ async def test_another_process_is_heard(redis_prefix: str, tmp_path: Path) -> No
         "    relay = Relay(sys.argv[1], sys.argv[2], lambda event: None)\n"
         "    run = asyncio.create_task(relay.run())\n"
         "    relay.tell({'type': 'price', 'exchange': 'binance', 'symbol': 'P/USDT', 'price': 5.0})\n"
-        "    await asyncio.sleep(1)\n"
+        "    while True: await asyncio.sleep(0.1)  # until it is ended: the other says when it heard\n"
         "asyncio.run(tell())\n"
     )
     async with ends(redis_prefix, 1) as (one,):
         command = [sys.executable, "-c", code, REDIS, redis_prefix]
-        done = await asyncio.to_thread(
-            subprocess.run, command, env=environment(tmp_path), check=False, timeout=30
-        )
-        assert done.returncode == 0
-        await until(lambda: one.prices().get("P/USDT") == 5.0)
+        process = subprocess.Popen(command, env=environment(tmp_path))  # noqa: ASYNC220 (it returns at once)
+        try:
+            await until(lambda: one.prices().get("P/USDT") == 5.0)
+        finally:
+            process.kill()
+            process.wait()
+
+
+async def test_what_is_for_one_user_reaches_every_server_from_wherever_and_is_kept_nowhere(
+    redis_prefix: str,  # noqa: F811
+) -> None:
+    from redis import Redis
+
+    async with ends(redis_prefix, 2) as (one, other):
+        one.publish(price("U/USDT", 1.0))
+        other.publish(price("V/USDT", 1.0))
+        await until(lambda: {"U/USDT", "V/USDT"} <= one.prices().keys() & other.prices().keys())
+        heard: list[tuple[str, str]] = []
+        for name, end in (("one", one), ("other", other)):
+            end.relay._hear = lambda event, name=name: (
+                heard.append((name, event["id"])) if "to" in event else None
+            )
+        one.relay.tell({"to": 7, "type": "run", "id": "a", "status": "COMPLETED"})
+        await until(lambda: heard == [("other", "a")])
+        await asyncio.to_thread(tell_once, REDIS, redis_prefix, {"to": 7, "type": "run", "id": "b"})
+        await until(lambda: sorted(heard[1:]) == [("one", "b"), ("other", "b")])
+        with Redis.from_url(REDIS) as client:
+            kept = client.hkeys(f"{redis_prefix}prices.newest")
+        assert {topic.split(b"|")[0] for topic in kept} == {b"price"}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from cryptai.web import live, sockets
+from cryptai.web import admitted, live, sockets
 from cryptai.web.asgi import application
+from cryptai.web.frames import FRAMES, framed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -188,7 +190,7 @@ async def test_a_browser_that_takes_nothing_costs_one_frame_a_topic(hub: live.Pr
         await asyncio.sleep(0.01)
         for _ in range(5_000):
             hub.publish(PRICE)
-        assert [len(s) for s in hub._followers["price", "binance", "BTC/USDT"]] == [1]
+        assert [len(s) for s in hub._followers["price", "binance", "BTC/USDT"][1]] == [1]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -198,7 +200,7 @@ async def test_off_loopback_a_session_is_needed_and_its_end_ends_the_socket(
 ) -> None:  # fmt: skip
     del hub
     settings.ALLOWED_HOSTS = ["cryptai.example"]
-    monkeypatch.setattr(sockets, "RECHECK_S", 0.01)
+    monkeypatch.setattr(admitted, "RECHECK_S", 0.01)
     there = {"host": "cryptai.example", "client": "192.0.2.7", "origin": "http://cryptai.example"}
     async with Socket(**there) as stranger:
         assert (await stranger.next())["type"] == "websocket.close"
@@ -210,3 +212,72 @@ async def test_off_loopback_a_session_is_needed_and_its_end_ends_the_socket(
         while (message := await socket.next())["type"] != "websocket.close":
             pass
         assert message["code"] == 1008
+
+
+async def test_a_server_that_takes_prebuilt_frames_gets_a_batch_as_one(hub: live.PriceHub) -> None:
+    socket = Socket(**HERE)
+    socket.scope["extensions"] = {FRAMES: {}}
+    async with socket:
+        await socket.opened()
+        await socket.say({"exchange": "binance", "subscribe": ["BTC-USDT", "ETH-USDT"]})
+        await asyncio.sleep(0.01)
+        hub.publish(PRICE)
+        hub.publish({**PRICE, "symbol": "ETH/USDT"})
+        hub.publish({**PRICE, "price": 8.0})
+        message = await socket.next()
+        while b'"state"' in message["frames"]:
+            message = await socket.next()
+        assert message["type"] == FRAMES
+        assert message["frames"] == framed(
+            json.dumps({**PRICE, "price": 8.0, "seq": 2}, separators=(",", ":"))
+        ) + (framed(json.dumps({**PRICE, "symbol": "ETH/USDT", "seq": 1}, separators=(",", ":"))))
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_what_concerns_alice_is_told_to_alices_sockets_only(
+    hub: live.PriceHub, alice: User, bob: User, signed_in: Callable[[User], Client]
+) -> None:
+    hers, his = [
+        f"cryptai-session={(await asyncio.to_thread(signed_in, user)).cookies['cryptai-session'].value}"
+        for user in (alice, bob)
+    ]
+    async with (
+        Socket(**HERE, cookie=hers) as one,
+        Socket(**HERE, cookie=his) as two,
+        Socket(**HERE) as nobody,
+    ):
+        for socket in (one, two, nobody):
+            await socket.opened()
+        await two.say({"exchange": "binance", "subscribe": [], "user": alice.pk})  # no such wish
+        await asyncio.sleep(0.05)
+        news = {"type": "run", "id": "r", "status": "COMPLETED"}
+        hub.tell(alice.pk, news)
+        hub.tell(bob.pk, {**news, "id": "his"})
+        assert await one.frame() == news
+        assert (await two.frame())["id"] == "his"
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(nobody.frame(), 0.1)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_sessions_of_many_sockets_are_asked_for_together(
+    hub: live.PriceHub, alice: User, signed_in: Callable[[User], Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del hub
+    asked: list[int] = []
+    real = admitted._still_known
+    monkeypatch.setattr(admitted, "RECHECK_S", 0.05)
+    monkeypatch.setattr(admitted, "_still_known", lambda watched: asked.append(len(watched)) or real(watched))
+    clients = [await asyncio.to_thread(signed_in, alice) for _ in range(5)]
+    cookies = [f"cryptai-session={client.cookies['cryptai-session'].value}" for client in clients]
+    async with AsyncExitStack() as stack:
+        sockets_ = [await stack.enter_async_context(Socket(**HERE, cookie=cookie)) for cookie in cookies]
+        for socket in sockets_:
+            await socket.opened()
+        while 5 not in asked:  # noqa: ASYNC110 (a thread asks)
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(clients[2].logout)
+        assert (await sockets_[2].next())["type"] == "websocket.close"
+        while asked[-1] != 4:  # noqa: ASYNC110 (a thread asks)
+            await asyncio.sleep(0.01)
+        assert sockets_[3].inbox.empty()

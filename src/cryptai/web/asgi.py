@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -33,6 +34,8 @@ _log = logging.getLogger(__name__)
 _relay: Relay | None = None
 # No form and no list of options comes near it.
 LARGEST_BODY: Final = 256 * 1024
+# Libraries are loaded by the first to need them: a scan, a page, a job.
+_SETTLED_S: Final = (2.0, 10.0, 60.0, 600.0)
 _TOO_LARGE_HEADERS: Final = [
     (b"content-type", b"application/problem+json"),
     (b"x-content-type-options", b"nosniff"),
@@ -83,18 +86,38 @@ async def _live(receive: Receive, send: Send) -> None:
         message = await receive()
         if message["type"] == "lifespan.startup":
             await asyncio.to_thread(_fail_abandoned)
+            live.speak_by(_speaking(asyncio.get_running_loop()))
             tasks = [
                 *_following(),
                 asyncio.create_task(board.keep(), name="board"),
                 asyncio.create_task(import_module(settings.JOB_RUNNER).keep(), name="schedule"),
+                asyncio.create_task(_settle(), name="settle"),
             ]
             await send({"type": "lifespan.startup.complete"})
         else:
+            live.speak_by(None)
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=1)
             await send({"type": "lifespan.shutdown.complete"})
             return
+
+
+# Python's collector looks at every object there is, with all else waiting: 160 ms were measured, in which no
+# price leaves. What has been loaded by then stays for ever and need not be looked at again.
+async def _settle() -> None:
+    gc.set_threshold(20_000, 20, 20)
+    for wait_s in _SETTLED_S:
+        await asyncio.sleep(wait_s)
+        gc.freeze()
+
+
+# What concerns a user is told from threads.
+def _speaking(loop: asyncio.AbstractEventLoop) -> Callable[[dict[str, Any]], None]:
+    def speak(event: dict[str, Any]) -> None:
+        loop.call_soon_threadsafe(_publish, event)
+
+    return speak
 
 
 # Alone, this server follows the market. Of several, one does, and the others hear it.
@@ -139,5 +162,8 @@ def _publish(event: dict[str, Any]) -> None:
 
 
 def _hear(event: dict[str, Any]) -> None:
+    if "to" in event:
+        live.hub.tell(event["to"], {name: value for name, value in event.items() if name != "to"})
+        return
     live.hub.publish(event)
     board.notice(event)

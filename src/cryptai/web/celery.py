@@ -20,14 +20,16 @@ django.setup()
 
 from celery import Celery  # noqa: E402 (Django's settings come first)
 from celery.schedules import BaseSchedule, schedstate  # noqa: E402
-from celery.signals import beat_init  # noqa: E402
+from celery.signals import beat_init, worker_init  # noqa: E402
 from django.conf import settings  # noqa: E402
 from kombu.entity import Exchange, Queue  # noqa: E402
 
 from cryptai.errors import ConflictError  # noqa: E402
 from cryptai.seams import now_ms  # noqa: E402
+from cryptai.web import live  # noqa: E402
 from cryptai.web.jobs import Job, jobs  # noqa: E402
 from cryptai.web.ops.runs import run_due, run_now  # noqa: E402
+from cryptai.web.relay import tell_once  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,6 +101,12 @@ def _catch_up(**_said: Any) -> None:
     for job in jobs:
         if job.due or job.forever:
             app.tasks[_name(job)].delay()
+
+
+# A worker has no browsers: what a job tells a user goes to the servers.
+@worker_init.connect  # type: ignore[untyped-decorator]
+def _speak(**_said: Any) -> None:
+    live.speak_by(lambda event: tell_once(settings.REDIS_URL, settings.REDIS_PREFIX, event))
 
 
 app.conf.update(

@@ -1,9 +1,12 @@
 """What is true this moment: the price hub, and the feed behind it.
 
-Prices go from the feed to many browsers. Each event is written as JSON once; each browser holds at most
+Prices go from the feed to many browsers. Each event is made a frame once; each browser holds at most
 one unsent frame a topic, the newest (conflation), so a slow one costs no memory and falls behind by nothing
 but what it cannot see anyway. A topic's frames carry a sequence number; a browser that comes back says what
 it saw last and gets only what is newer.
+
+What concerns one user only (a run that ended) goes the same way to that user's browsers, see `tell_user`. It
+says no more than that there is news: nothing of it is kept, and a page that connects looks for itself.
 """
 
 from __future__ import annotations
@@ -18,37 +21,44 @@ from django.conf import settings
 from cryptai.errors import CryptaiError
 from cryptai.market.exchange import PRACTICE
 from cryptai.seams import new_id
+from cryptai.web.frames import framed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from cryptai.market.feed import Feed, FeedStatus
     from cryptai.market.store import CandleStore
 
 # ("price", exchange, symbol) · ("state",)
 # ("bar", exchange, symbol, timeframe), the forming one · ("closed", exchange, symbol, timeframe)
+# ("user", key), what concerns that user
 Topic = tuple[str, ...]
 
 
 class Subscriber:
     """One browser's side of the hub: what it follows and what it has not been sent yet."""
 
-    def __init__(self) -> None:
-        self.topics: frozenset[Topic] = frozenset()
-        self._unsent: dict[Topic, str] = {}
-        self._wake = asyncio.Event()
+    __slots__ = ("_unsent", "_waiting", "topics")
 
-    def offer(self, topic: Topic, frame: str) -> None:
+    def __init__(self) -> None:
+        self.topics: tuple[Topic, ...] = ()
+        self._unsent: dict[Topic, bytes] = {}
+        self._waiting: asyncio.Future[None] | None = None
+
+    def offer(self, topic: Topic, frame: bytes) -> None:
         """Keep the frame for sending, in place of an older one of its topic."""
         self._unsent[topic] = frame
-        self._wake.set()
+        if self._waiting is not None:
+            if not self._waiting.done():
+                self._waiting.set_result(None)
+            self._waiting = None
 
-    async def take(self) -> list[str]:
-        """Return all unsent frames as soon as there is one."""
-        await self._wake.wait()
-        self._wake.clear()
-        frames = list(self._unsent.values())
-        self._unsent.clear()
+    async def take(self) -> list[bytes]:
+        """Return all unsent frames as soon as there is one; one task asks."""
+        while not self._unsent:
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        frames, self._unsent = list(self._unsent.values()), {}
         return frames
 
     def __len__(self) -> int:
@@ -62,8 +72,9 @@ class PriceHub:
         # Sequence numbers start anew with the process; a browser that saw another epoch gets everything.
         self.epoch = new_id()
         self._newest: dict[Topic, dict[str, Any]] = {}
-        self._frames: dict[Topic, str] = {}
-        self._followers: dict[Topic, set[Subscriber]] = {}
+        self._frames: dict[Topic, bytes] = {}
+        # By topic, with the one tuple that stands for it: thousands of browsers name the same ones.
+        self._followers: dict[Topic, tuple[Topic, set[Subscriber]]] = {}
 
     def publish(self, event: dict[str, Any]) -> None:
         """Keep a feed's event, marked `practice` or not, as its topic's newest, and offer it to followers."""
@@ -71,28 +82,40 @@ class PriceHub:
         seq = self._newest[topic]["seq"] + 1 if topic in self._newest else 1
         newest = {**event, "practice": event["exchange"] == PRACTICE, "seq": seq}
         self._newest[topic] = newest
-        frame = json.dumps(newest, separators=(",", ":"), allow_nan=False)
+        frame = _framed(newest)
         self._frames[topic] = frame
-        for subscriber in self._followers.get(topic, ()):
-            subscriber.offer(topic, frame)
+        if topic in self._followers:
+            topic, followers = self._followers[topic]
+            for subscriber in followers:
+                subscriber.offer(topic, frame)
+
+    def tell(self, user: int, event: dict[str, Any]) -> None:
+        """Offer an event to that user's browsers; the newest of each `type` and `id` replaces older ones."""
+        topic = user_topic(user)
+        slot, frame = (*topic, str(event["type"]), str(event.get("id"))), _framed(event)
+        for subscriber in self._followers.get(topic, (topic, ()))[1]:
+            subscriber.offer(slot, frame)
 
     def follow(self, subscriber: Subscriber, topics: Iterable[Topic], seen: dict[Topic, int]) -> None:
         """Follow these topics in place of those before; offer at once what is newer than `seen`."""
         self.leave(subscriber)
-        subscriber.topics = frozenset(topics)
-        for topic in sorted(subscriber.topics):
-            self._followers.setdefault(topic, set()).add(subscriber)
+        kept = []
+        for topic in sorted(set(topics)):
+            one, followers = self._followers.setdefault(topic, (topic, set()))
+            followers.add(subscriber)
+            kept.append(one)
             if topic in self._frames and self._newest[topic]["seq"] != seen.get(topic):
-                subscriber.offer(topic, self._frames[topic])
+                subscriber.offer(one, self._frames[topic])
+        subscriber.topics = tuple(kept)
 
     def leave(self, subscriber: Subscriber) -> None:
         """Follow nothing more."""
         for topic in subscriber.topics:
-            followers = self._followers.get(topic, set())
+            followers = self._followers[topic][1]
             followers.discard(subscriber)
             if not followers:
-                self._followers.pop(topic, None)
-        subscriber.topics = frozenset()
+                del self._followers[topic]
+        subscriber.topics = ()
 
     def latest(self, exchange: str) -> dict[str, dict[str, Any]]:
         """Return the newest price event of each symbol of that venue; safe from any thread."""
@@ -105,6 +128,8 @@ class PriceHub:
 
 
 hub = PriceHub()
+# How an event for a user leaves this process or thread: set by the server and by workers.
+_speak: Callable[[dict[str, Any]], None] | None = None
 _feed: Feed | None = None
 _store: CandleStore | None = None
 
@@ -114,13 +139,34 @@ def latest(exchange: str) -> dict[str, dict[str, Any]]:
     return hub.latest(exchange)
 
 
+def user_topic(user: int) -> Topic:
+    """Return what to follow to hear what concerns that user."""
+    return ("user", str(user))
+
+
+def tell_user(user: int, **event: Any) -> None:
+    """Let that user's open pages know of news: `type`, `id` and what is public to the user of it.
+
+    From any thread, of the server or of a worker. It is lost where nobody listens, and where this process has
+    no way to a server.
+    """
+    if _speak is not None:
+        _speak({**event, "to": user})
+
+
+def speak_by(speak: Callable[[dict[str, Any]], None] | None) -> None:
+    """Say how events for users leave: `speak(event)` is called on any thread; the user is its `to`."""
+    global _speak  # noqa: PLW0603 (one way out of a process)
+    _speak = speak
+
+
 def store() -> CandleStore:
     """Return the workspace's candle store, opened on first use (its imports are not light)."""
     global _store  # noqa: PLW0603 (opened once a process)
     if _store is None:
-        from cryptai.market.store import CandleStore  # noqa: PLC0415 (heavy: not at start)
+        from cryptai.market.opening import open_store  # noqa: PLC0415 (heavy: not at start)
 
-        _store = CandleStore(settings.WORKSPACE.candles)
+        _store = open_store(settings.WORKSPACE)
     return _store
 
 
@@ -155,6 +201,10 @@ def feed_status() -> FeedStatus:
         exchange=exchange, practice=exchange == PRACTICE,
         state="stopped", message="No feed is running.", done=0, total=0, since_ms=0,
     )  # fmt: skip
+
+
+def _framed(event: dict[str, Any]) -> bytes:
+    return framed(json.dumps(event, separators=(",", ":"), allow_nan=False))
 
 
 def _topic(event: dict[str, Any]) -> Topic:

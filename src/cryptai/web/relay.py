@@ -2,8 +2,8 @@
 
 The process that follows the market tells what its hub learns; every other gives it to its own hub. A process
 that comes later, or lost the connection, first gets the newest of every topic. Like everywhere, prices
-and unfinished candles are conflated on the way and the last of each topic arrives. Without `REDIS_URL` there
-is one process, and nothing here runs.
+and unfinished candles are conflated on the way and the last of each topic arrives. What is for one user
+(`to`) goes the same way and is kept nowhere. Without `REDIS_URL` there is one process, and nothing here runs.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ class Relay:
     def tell(self, event: _Event) -> None:
         """Have the others hear an event of this process soon, unless a newer of its topic comes first."""
         topic = _topic(event)
-        self._own[topic] = self._unsent[topic] = event
+        self._unsent[topic] = event
+        if "to" not in event:
+            self._own[topic] = event
         self._wake.set()
 
     async def run(self) -> None:
@@ -84,7 +86,10 @@ class Relay:
             for stored in (await client.hgetall(self._newest)).values():
                 self._take(stored)
             # Redis may have forgotten everything meanwhile.
-            self._unsent = dict(self._own)
+            self._unsent = {
+                **{topic: event for topic, event in self._unsent.items() if "to" in event},
+                **self._own,
+            }
             self._wake.set()
             tasks.create_task(self._send(client))
             tasks.create_task(self._listen(pubsub))
@@ -97,9 +102,11 @@ class Relay:
             batch, self._unsent = self._unsent, {}
             if batch:
                 frames = {topic: json.dumps({"from": self._origin, "event": e}) for topic, e in batch.items()}
+                newest = {topic: frame for topic, frame in frames.items() if "to" not in batch[topic]}
                 async with client.pipeline(transaction=True) as together:
-                    together.hset(self._newest, mapping=frames)  # type: ignore[arg-type]
-                    together.expire(self._newest, _KEPT_S)
+                    if newest:
+                        together.hset(self._newest, mapping=newest)  # type: ignore[arg-type]
+                        together.expire(self._newest, _KEPT_S)
                     for frame in frames.values():
                         together.publish(self._channel, frame)
                     await together.execute()
@@ -117,7 +124,20 @@ class Relay:
             self._hear(told["event"])
 
 
+def tell_once(address: str, prefix: str, event: _Event) -> None:
+    """Have all servers hear an event from a process that has no hub, such as a worker; lost without Redis."""
+    from redis import Redis, RedisError  # noqa: PLC0415 (only where there is a REDIS_URL)
+
+    try:
+        with Redis.from_url(address, socket_timeout=2.0, socket_connect_timeout=2.0) as client:
+            client.publish(f"{prefix}prices", json.dumps({"from": "", "event": event}))
+    except RedisError as error:
+        _log.warning("What a user should know of could not be told through Redis (%s).", error)
+
+
 def _topic(event: _Event) -> str:
+    if "to" in event:
+        return "|".join(("to", *(str(event.get(name)) for name in ("to", "type", "id"))))
     parts = (event.get(name) for name in ("type", "exchange", "symbol", "timeframe", "closed"))
     # There is one state: the venue that is followed may change.
     return "state" if event["type"] == "state" else "|".join(str(part) for part in parts)

@@ -198,6 +198,7 @@ class Run(models.Model):
     # Only these columns of only this row: whoever deleted it meanwhile is not undone by it.
     def _change(self, **values: Any) -> None:
         Run.objects.unscoped("the runner's own row").filter(pk=self.pk).update(**values)
+        live.tell_user(self.owner_id, type="run", id=self.pk, status=values["status"])
 
 
 # What can be said at once is said before a row is made; the rest the engine says.

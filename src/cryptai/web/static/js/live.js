@@ -69,6 +69,9 @@ function take(event) {
     show(event);
   } else if (event.type === "candle" && event.exchange === exchange) {
     document.dispatchEvent(new CustomEvent("cryptai:candle", { detail: event }));
+  } else if (event.type === "run") {
+    // Of the user's own: one that began or ended. Pages that show it ask for themselves again.
+    document.dispatchEvent(new CustomEvent("cryptai:run", { detail: event }));
   } else if (event.type === "state") {
     showState(event.state, event.message);
     const words = document.querySelector("[data-feed-message]");
