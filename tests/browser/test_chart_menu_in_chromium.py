@@ -37,7 +37,9 @@ async ([events, upto]) => {
   const bars = Array.from({ length: 10 }, (_, i) => [i * 10]);
   const drawing = structuresOf(() => things(events), () => bars, () => upto, () => "red");
   drawing.attached({
-    chart: { timeScale: () => ({ timeToCoordinate: (s) => s * 1000 }) },
+    chart: { timeScale: () => ({
+      timeToCoordinate: (s) => s * 1000, getVisibleRange: () => ({ from: 0, to: 0.09 }),
+    }) },
     series: { priceToCoordinate: (price) => 100 - price }, requestUpdate: () => {},
   });
   const scope = { context, mediaSize: { width: 1000, height: 100 } };
@@ -120,3 +122,19 @@ def test_nothing_is_drawn_before_it_was_known(
     drawn = page.evaluate(PAINTED, [EVENTS, upto])
     assert [one[1:] for one in drawn if one[0] == "fillRect"] == boxes
     assert sorted(one[1] for one in drawn if one[0] == "fillText") == labels
+
+
+def test_readings_of_older_and_newer_bars_join_into_one(page: Page) -> None:
+    page.goto("/accounts/login/")
+    rows = [[1, 2, 3], [0, 1], [3, 4]]
+    said = [
+        {"ts": ts, "outputs": [{"name": "x", "values": [10 * i + t for t in ts]}]}
+        for i, ts in enumerate(rows)
+    ]
+    join = "async ([a, b]) => (await import('/static/js/overlays.js')).joined(a, b)"
+    older = page.evaluate(join, said[:2])
+    assert (older["ts"], older["outputs"][0]["values"]) == ([0, 1, 2, 3], [10, 11, 2, 3])
+    newer = page.evaluate(join, [older, said[2]])
+    assert (newer["ts"], newer["outputs"][0]["values"]) == ([0, 1, 2, 3, 4], [10, 11, 2, 23, 24])
+    events = page.evaluate(join, [{"events": EVENTS[:2]}, {"events": EVENTS[1:]}])
+    assert events["events"] == EVENTS

@@ -75,7 +75,7 @@ def test_older_bars_come_by_page_and_join_without_hole_or_overlap(here: Client) 
         "timeframe=1h&before=x",
         "timeframe=1h&before=-1",
         "timeframe=1h&limit=0",
-        "timeframe=1h&limit=1001",
+        "timeframe=1h&limit=5001",
         "",
     ],
 )

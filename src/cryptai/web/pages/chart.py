@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cryptai.market.store import CandleStore
 
 FIRST_BARS: Final = 300
-MOST_BARS: Final = 1_000
+MOST_BARS: Final = 5_000
 # Bars before the window that the indicators see: what an EMA 26 forgot by then is under one part in 10⁹.
 _WARM_UP: Final = 300
 

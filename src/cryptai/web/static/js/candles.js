@@ -173,8 +173,9 @@ export class CandleChart {
     if (this.loading || !this.data.older) return;
     this.loading = true;
     try {
-      const older = await this.fetched(this.data.bars[0][0], 1000);
-      if (older) this.prepend(older);
+      // The more is on hand, the more is asked for: far back is reached in a few steps.
+      const older = await this.fetched(this.data.bars[0][0], Math.min(5000, Math.max(1000, this.data.bars.length)));
+      if (older?.bars.length) this.prepend(older);
     } finally {
       this.loading = false;
     }
@@ -204,7 +205,7 @@ export class CandleChart {
     if (this.upto !== null) this.upto += older.bars.length;
     this.rebuild();
     document.dispatchEvent(new CustomEvent("cryptai:older"));
-    this.overlays?.renew();
+    this.overlays?.renew(older.bars.at(-1)[0] + 1, older.bars.length);
   }
 
   /** A live bar: it moves the candle only; indicators are known when it has closed. @param {number[]} bar */

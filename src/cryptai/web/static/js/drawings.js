@@ -2,7 +2,7 @@
 
 /**
  * A Lightweight Charts series primitive that hands a canvas, in CSS pixels, to `paint`.
- * @typedef {(context: CanvasRenderingContext2D, at: {x: (ms: number) => number | null, y: (price: number) => number | null, width: number, height: number}) => void} Paint
+ * @typedef {(context: CanvasRenderingContext2D, at: {x: (ms: number) => number | null, y: (price: number) => number | null, width: number, height: number, visible: () => {from: number, to: number} | null}) => void} Paint
  */
 export class Drawing {
   /** @param {Paint} paint @param {"bottom" | "top"} order */
@@ -19,6 +19,7 @@ export class Drawing {
           y: (price) => series.priceToCoordinate(price),
           width: scope.mediaSize.width,
           height: scope.mediaSize.height,
+          visible: () => scale.getVisibleRange(),
         });
       }),
     };

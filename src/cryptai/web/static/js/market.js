@@ -45,7 +45,7 @@ async function renew(chart, data) {
   data.bars.splice(from, Infinity, ...fresh.bars, ...forming);
   for (const name of Object.keys(data.indicators)) data.indicators[name].splice(from, Infinity, ...(fresh.indicators[name] || []));
   chart.draw();
-  chart.overlays?.renew();
+  chart.overlays?.renew(fresh.bars.at(-1)[0] + 1, fresh.bars.length);
 }
 
 /** @param {CandleChart} chart */

@@ -20,8 +20,9 @@ export class Overlays {
     this.chart = chart;
     /** @type {Feature[] | null} */ this.menu = null;
     /** @type {Map<string, Overlay>} */ this.on = new Map();
+    /** @type {import("./structures.js").Thing[] | null} */ this.drawn = null;
     this.drawing = structuresOf(
-      () => [...this.on.values()].flatMap((one) => one.things).sort((a, b) => a.born.known - b.born.known),
+      () => this.things(),
       () => chart.data.bars, () => chart.knownUpto(), (role, alpha) => chart.colour(role, alpha),
     );
     chart.candles.attachPrimitive(this.drawing);
@@ -55,7 +56,11 @@ export class Overlays {
       overlay.params = params;
       if (!(await this.read(overlay))) return;
       this.on.set(name, overlay);
-    } else this.on.delete(name);
+    } else {
+      this.takeDown();
+      this.on.delete(name);
+    }
+    this.drawn = null;
     this.keep();
     this.chart.rebuild();
     document.dispatchEvent(new CustomEvent("cryptai:overlays"));
@@ -65,22 +70,45 @@ export class Overlays {
     localStorage.setItem(KEPT, JSON.stringify(Object.fromEntries([...this.on].map(([name, one]) => [name, one.params]))));
   }
 
-  /** Read one over the bars on hand. @param {Overlay} overlay */
-  async read(overlay) {
-    const { symbol, timeframe, exchange, bars } = this.chart.data;
-    const query = new URLSearchParams({ timeframe, exchange, limit: String(Math.min(50000, bars.length)), before: String(bars.at(-1)[0] + 1) });
+  /** All that is drawn, in the order it became known; made anew only when something was read. */
+  things() {
+    this.drawn ??= [...this.on.values()].flatMap((one) => one.things).sort((a, b) => a.born.known - b.born.known);
+    return this.drawn;
+  }
+
+  /** What the server says of one over some bars. @param {Overlay} overlay @param {number} before @param {number} limit */
+  async asked(overlay, before, limit) {
+    const { symbol, timeframe, exchange } = this.chart.data;
+    const query = new URLSearchParams({ timeframe, exchange, limit: String(Math.min(50000, limit)), before: String(before) });
     for (const [key, value] of Object.entries(overlay.params)) query.set(`param.${key}`, String(value));
     const answer = await fetch(`/markets/${symbol.replace("/", "-")}/features/${overlay.feature.name}.json?${query}`);
     const body = await answer.json();
-    if (!answer.ok) { toast(body.detail || `${overlay.feature.name} could not be read.`); return false; }
-    overlay.said = body;
-    overlay.things = body.events ? things(body.events) : flags(body, bars);
-    return true;
+    if (answer.ok) return body;
+    toast(body.detail || `${overlay.feature.name} could not be read.`);
+    return null;
   }
 
-  /** After bars were added at either end, everything is read anew: what is shown is what the server says. */
-  async renew() {
-    for (const overlay of this.on.values()) await this.read(overlay);
+  /** Read one over all bars on hand. @param {Overlay} overlay */
+  async read(overlay) {
+    const { bars } = this.chart.data;
+    const body = await this.asked(overlay, bars.at(-1)[0] + 1, bars.length);
+    if (body) this.took(overlay, body);
+    return Boolean(body);
+  }
+
+  /** @param {Overlay} overlay @param {any} body */
+  took(overlay, body) {
+    overlay.said = body;
+    overlay.things = body.events ? things(body.events) : flags(body, this.chart.data.bars);
+    this.drawn = null;
+  }
+
+  /** Bars were added before the others, or one has closed: only these are read. @param {number} before @param {number} limit */
+  async renew(before, limit) {
+    for (const overlay of this.on.values()) {
+      const body = await this.asked(overlay, before, limit);
+      if (body) this.took(overlay, joined(overlay.said, body));
+    }
     this.chart.rebuild();
   }
 
@@ -134,6 +162,22 @@ export class Overlays {
       return [[said(overlay.feature.name), numbers.map((/** @type {any} */ n) => (n === null ? "–" : priceText(n))).join(" / "), ""]];
     });
   }
+}
+
+/**
+ * Two readings of one feature, as one in order of time: of a bar that both tell, the newer reading counts.
+ * @param {any} old @param {any} fresh
+ */
+export function joined(old, fresh) {
+  if (fresh.events) {
+    const key = (/** @type {any} */ one) => `${one.id} ${one.kind} ${one.known}`;
+    const told = new Map([...old.events, ...fresh.events].map((one) => [key(one), one]));
+    return { ...fresh, events: [...told.values()].sort((a, b) => a.known - b.known || a.at - b.at) };
+  }
+  const [first, last] = [fresh.ts[0] ?? Infinity, fresh.ts.at(-1) ?? -Infinity];
+  const keep = (/** @type {any[]} */ values, /** @type {(ts: number) => boolean} */ wanted) => values.filter((_, i) => wanted(old.ts[i]));
+  const merge = (/** @type {any[]} */ before, /** @type {any[]} */ now) => [...keep(before, (ts) => ts < first), ...now, ...keep(before, (ts) => ts > last)];
+  return { ...fresh, ts: merge(old.ts, fresh.ts), outputs: fresh.outputs.map((/** @type {any} */ one, /** @type {number} */ i) => ({ ...one, values: merge(old.outputs[i].values, one.values) })) };
 }
 
 /** Flags of an indicator (a candlestick pattern) are moments like any other. @param {any} body @param {number[][]} bars @returns {import("./structures.js").Thing[]} */

@@ -48,10 +48,14 @@ export function structuresOf(all, bars, upto, colour) {
     const x = (/** @type {number} */ ms) => (ms < first ? -40 : at.x(ms));
     const shown = [];
     const list = all();
+    const seen = at.visible();
+    const [left, right] = seen ? [seen.from * 1000, seen.to * 1000] : [-Infinity, Infinity];
     for (let i = list.length - 1; i >= 0 && shown.length < MOST; i -= 1) {
       const thing = list[i];
       if (thing.born.known > now || thing.born.draw === "none") continue;
       const ended = thing.end && thing.end.known <= now ? thing.end : null;
+      // Times are compared before places are asked for: most of a long history is out of view.
+      if (thing.born.at > right || (ended ?? (thing.born.role === "born" ? null : thing.born))?.known < left) continue;
       const from = x(thing.born.at);
       const to = ended ? x(ended.known) : thing.born.role === "born" ? at.width : x(thing.born.known);
       if (from === null || to === null || to < 0 || from > at.width) continue;
