@@ -87,8 +87,9 @@ class Feature:
 
     @property
     def summary(self) -> str:
-        """The first sentence of its docstring."""
-        return self.doc.partition("\n\n")[0].replace("\n", " ")
+        """The first sentence of its docstring, as a list tells it: what it is, not what it returns."""
+        text = self.doc.partition("\n\n")[0].replace("\n", " ").removeprefix("Return ").replace("`", "")
+        return text[:1].upper() + text[1:]
 
     def read(self, given: Mapping[str, object]) -> dict[str, Value]:
         """Return parameters as a person gave them (text or numbers), checked; `field` is `param.<name>`."""

@@ -73,16 +73,10 @@ def _menu(feature: Feature) -> dict[str, Any]:
         }
         for one in feature.parameters
     ]  # fmt: skip
-    common = {"name": feature.name, "group": feature.group, "says": _says(feature), "parameters": parameters}
+    common = {"name": feature.name, "group": feature.group, "says": feature.summary, "parameters": parameters}
     if isinstance(feature, Indicator):
         return {**common, "kind": "indicator", "pane": feature.pane, "guides": list(feature.guides)}
     return {**common, "kind": "structure", "pane": "price", "guides": []}
-
-
-def _says(feature: Feature) -> str:
-    # The first sentence of the docstring, as a person's list tells it: what it is, not what it returns.
-    text = feature.summary.removeprefix("Return ").partition(";")[0].replace("`", "")
-    return text[:1].upper() + text[1:]
 
 
 def _said(feature: Feature, reading: Reading) -> dict[str, Any]:
