@@ -72,7 +72,7 @@ def test_parameters_come_from_the_address(here: Client) -> None:
         ("rsi.json?timeframe=1h&limit=50001", 400, "limit"),
         ("rsi.json?timeframe=1h&before=x", 400, "before"),
         ("rsi.json?timeframe=2h", 400, "timeframe"),
-        ("rsi.json?timeframe=1w", 404, None),
+        ("rsi.json?timeframe=1m", 404, None),
     ],
 )
 def test_what_cannot_be_is_a_problem_document(
