@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import subprocess
+import sys
+
 import numba
+import numpy as np
 import pytest
 
 from cryptai import jit
@@ -81,3 +86,35 @@ def test_where_numbas_own_cache_is_damaged_it_is_made_anew(kept, monkeypatch):
     assert _kernel()(2, 3) == 5
     assert not index.exists()
     _is_loaded(monkeypatch)
+
+
+FRESH = """
+import sys, ctypes
+from pathlib import Path
+from cryptai.jit import NativeKernel
+import numpy as np
+values = np.array([2.0, 0.0])
+kernel = NativeKernel("", "", "p")
+kernel.load(Path(sys.argv[1]))(values.ctypes.data)
+assert "numba" not in sys.modules
+print(repr(float(values[1])))
+"""
+
+
+def mathematics(address: int) -> int:
+    x = numba.carray(address, 2, np.float64)
+    x[1] = math.log(x[0]) + math.exp(x[0]) + math.erf(x[0]) + math.tanh(x[0]) + math.pow(x[0], 1.7)
+    return 0
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_later_process_finds_the_mathematics_that_the_code_calls():
+    values = np.array([2.0, 0.0])
+    kernel = NativeKernel(__name__, "mathematics", "p")
+    kernel(values.ctypes.data)
+    done = subprocess.run(
+        [sys.executable, "-c", FRESH, str(kernel.object_file())], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done
+    assert float(done.stdout) == values[1]
+    assert values[1] == pytest.approx(math.log(2) + math.exp(2) + math.erf(2) + math.tanh(2) + 2**1.7)

@@ -39,6 +39,13 @@ _SOURCES = (
 )  # fmt: skip
 # Kernels of features stand above their functions, so each file there may hold some.
 _SOURCE_PATTERNS = ("kernels.py", "features/*.py")
+# What machine code may call: the mathematics of C, and how it moves memory.
+_C_FUNCTIONS = (
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "copysign", "cos", "cosh",
+    "erf", "erfc", "exp", "exp2", "expm1", "floor", "fma", "fmax", "fmin", "fmod", "frexp", "hypot", "ldexp",
+    "lgamma", "log", "log10", "log1p", "log2", "memcmp", "memcpy", "memmove", "memset", "nearbyint", "pow",
+    "rint", "round", "sin", "sincos", "sinh", "sqrt", "tan", "tanh", "tgamma", "trunc",
+)  # fmt: skip
 _digest = ""
 
 _TRIAL = """\
@@ -178,6 +185,7 @@ class NativeKernel:
         symbol, _, code = named.partition(b"\n")
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
+        _offer_mathematics(llvm)
         machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
         engine.add_object_file(llvm.ObjectFileRef.from_data(code))
@@ -241,6 +249,17 @@ class NativeKernel:
                 tried.unlink(missing_ok=True)
         except OSError:
             return  # a cache that cannot be written costs time, nothing else
+
+
+def _offer_mathematics(llvm: Any) -> None:
+    # Machine code calls the C library by name. LLVM looks into the program's own symbols only, and gives what
+    # it does not find the address 0, which ends the process at the first logarithm.
+    library = ctypes.CDLL(None)
+    for name in _C_FUNCTIONS:
+        if llvm.address_of_symbol(name) is None:
+            function = getattr(library, name, None)
+            if function is not None:
+                llvm.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
 
 
 def _runs(command: Sequence[str]) -> bool:
