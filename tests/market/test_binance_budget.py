@@ -267,3 +267,20 @@ async def test_three_processes_ask_nothing_before_retry_after(monkeypatch, now):
 @pytest.mark.parametrize("bug", [NO_RETRY_AFTER, BUDGET_EACH], ids=["no Retry-After", "a budget each"])
 async def test_a_planted_bug_is_caught_by_the_venue(monkeypatch, now, bug):
     assert (await policed(monkeypatch, now, bug)).early > 0
+
+
+async def test_a_pause_that_comes_when_nobody_waits_any_more_is_kept(binance, exchange):
+    await binance.ping()
+    asked = asyncio.Event()
+    exchange.before = asked.set
+    exchange.faults = [exchange.answer(429, {}, Retry_After="37")]
+    asking = asyncio.create_task(binance.history("BTC/USDT", "1h", bars=3))
+    await asked.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    budget = binance._spot.budget
+    async with asyncio.timeout(10):
+        while not budget.state().pause_s:  # noqa: ASYNC110 (another process could have heard it)
+            await asyncio.sleep(0.01)
+    assert 36 < budget.state().pause_s < 39

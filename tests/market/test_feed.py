@@ -430,6 +430,21 @@ def feed_never_turned_to_practice(world):
     return not any(event["practice"] for event in world.events if event["type"] == "state")
 
 
+async def test_a_market_that_is_delisted_stops_itself_and_no_other(world, source):
+    async with world.following(source, symbols=["BTC/USDT", "ETH/USDT"]):
+        await world.state("live")
+        source.errors["BTC/USDT"] = InputError("The venue has no market BTC/USDT.")
+        world.ms += 3 * HOUR_MS
+        # Two of its bars are missing, and nobody can be asked for them any more.
+        source.say(true_bar("BTC/USDT", "1h", NOON + 2 * HOUR_MS))
+        source.say(true_bar("ETH/USDT", "1h", NOON + 2 * HOUR_MS))
+        await world.until(lambda: len(world.closes(symbol="ETH/USDT")) == 3)
+        await world.until(lambda: world.closes(symbol="BTC/USDT") == [NOON + 2 * HOUR_MS])
+        assert source.streams == 1
+    assert world.states() == ["connecting", "backfilling", "live", "stopped"]
+    assert NOON + HOUR_MS not in world.stored("BTC/USDT")
+
+
 async def test_a_refusal_for_good_after_it_was_live_stays_stale_and_never_turns_synthetic(world, source):
     async with world.following(source):
         await world.state("live")

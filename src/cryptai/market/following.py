@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptai import seams
-from cryptai.errors import ConflictError, SourceError
+from cryptai.errors import ConflictError, InputError, SourceError
 from cryptai.market.candles import COLUMNS, Candles
 from cryptai.market.inbox import Inbox
 from cryptai.market.sync import keep
@@ -199,7 +199,14 @@ class Following:
         frame = Timeframe(bar.timeframe)
         end = bar.row[0]
         start = end - self._bars * frame.ms if known is None else known + frame.ms
-        candles = await self._source.history(bar.symbol, frame, end_ms=end, bars=(end - start) // frame.ms)
+        try:
+            candles = await self._source.history(
+                bar.symbol, frame, end_ms=end, bars=(end - start) // frame.ms
+            )
+        except InputError as error:
+            # Delisted or halted a moment ago: that is this market's end, not the others'.
+            log.warning("%s %s has bars missing: %s", bar.symbol, frame, error)
+            return []
         return _rows(candles.between(start, end))
 
     def _publish_bar(self, symbol: str, timeframe: str, row: Row, *, closed: bool) -> None:

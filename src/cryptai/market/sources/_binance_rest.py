@@ -62,6 +62,13 @@ class Answer:
     received: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Final:
+    """What asking again would not change."""
+
+    error: InputError | SourceError
+
+
 class Rest:
     """The REST interface of one part. Every request spends from the budget of its address first."""
 
@@ -75,9 +82,13 @@ class Rest:
         self._backoff = Backoff(first=0.5, most=8.0)
         self._client: httpx.AsyncClient | None = None
         self._connecting = asyncio.Lock()
+        self._asking: set[asyncio.Task[Answer | SourceError | _Final]] = set()
 
     async def aclose(self) -> None:
         """Close the connections, and the budget's file."""
+        for asking in self._asking:
+            asking.cancel()
+        await asyncio.gather(*self._asking, return_exceptions=True)
         client, self._client = self._client, None
         if client:
             await client.aclose()
@@ -106,28 +117,47 @@ class Rest:
         await self._connected()
         for attempt in range(tries):
             await self.budget.spend(weight)
-            sent = seams.monotonic()
-            try:
-                # The client's own limits are for each read; this one is for the answer as a whole.
-                async with asyncio.timeout(timeout_s):
-                    status, headers, content = await self._ask(path, query, timeout_s, largest)
-            except (httpx.HTTPError, TimeoutError) as error:
-                failure = SourceError(f"Binance can't be reached from here ({reason(error)}).")
-                failure.__cause__ = error
-            else:
-                received = seams.monotonic()
-                date = parse_date(headers.get("Date"))
-                if date is not None:
-                    self.clock.hear(date, sent, received, resolution_ms=1000)
-                await asyncio.to_thread(self.budget.heard, headers)
-                if status == 200:
-                    return Answer(content, date, sent, received)
-                _refuse_symbol(status, content, query)
-                failure = await self.refusal(status, headers, path)
-            if failure.permanent or attempt + 1 == tries:
-                break
+            # Who waits for it may be cancelled; a pause that the venue asks for must be heard all the same.
+            asking = asyncio.create_task(self._once(path, query, timeout_s, largest))
+            self._asking.add(asking)
+            asking.add_done_callback(self._asking.discard)
+            said = await asyncio.shield(asking)
+            if isinstance(said, Answer):
+                return said
+            if isinstance(said, _Final):
+                raise said.error
+            if said.permanent or attempt + 1 == tries:
+                raise said
             await self._rest(self._backoff.seconds(attempt))
-        raise failure
+        raise ValueError(tries)
+
+    async def _once(
+        self, path: str, query: Mapping[str, Any], timeout_s: float, largest: int
+    ) -> Answer | SourceError | _Final:
+        """Ask once; the clock and the budget take note of what the answer says."""
+        sent = seams.monotonic()
+        try:
+            # The client's own limits are for each read; this one is for the answer as a whole.
+            async with asyncio.timeout(timeout_s):
+                status, headers, content = await self._ask(path, query, timeout_s, largest)
+        except (httpx.HTTPError, TimeoutError) as error:
+            failure = SourceError(f"Binance can't be reached from here ({reason(error)}).")
+            failure.__cause__ = error
+            return failure
+        except SourceError as error:
+            return _Final(error)
+        received = seams.monotonic()
+        date = parse_date(headers.get("Date"))
+        if date is not None:
+            self.clock.hear(date, sent, received, resolution_ms=1000)
+        await asyncio.to_thread(self.budget.heard, headers)
+        if status == 200:
+            return Answer(content, date, sent, received)
+        try:
+            _refuse_symbol(status, content, query)
+        except (InputError, SourceError) as error:
+            return _Final(error)
+        return await self.refusal(status, headers, path)
 
     async def refusal(self, status: int, headers: Mapping[str, str], what: str) -> SourceError:
         """Return what an HTTP status other than success means; the pause it asks for is everybody's."""
