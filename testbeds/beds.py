@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptai import seams
 from testbeds.burst import burst
 from testbeds.calls import tool_missing
+from testbeds.commands import downloads, platforms
 from testbeds.follow import Volume, follow, with_kinds
 from testbeds.power import cuts, failures
 from testbeds.reaper import kills
 from testbeds.silence import silences
+from testbeds.site import site
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 Size = str
 """`test` (seconds), `quick` (at most a minute) or `long`; `truth` has `suite`, the test suite's day, too."""
+
+
+# How soon after a kill everything can be read, and the platform answers again.
+_BACK_S: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,16 @@ def _kills(seed: int, size: Size) -> dict[str, Any]:
     return kills(seed, {"test": 2, "quick": 25, "long": 200}[size])
 
 
+def _commands(seed: int, size: Size) -> dict[str, Any]:
+    often, platform = {"test": (5, 1), "quick": (25, 8), "long": (200, 60)}[size]
+    download, up = downloads(seed, often), platforms(seed, platform)
+    short = [*download.pop("fell_short"), *up.pop("fell_short")]
+    slowest = max(download["slowest_read_s"], up["slowest_read_s"], up["start_s"] or 0.0)
+    if size != "test" and slowest > _BACK_S:
+        short.append("it was not back in time")
+    return {"seed": seed, "download": download, "up": up, "fell_short": short}
+
+
 def _cuts(seed: int, size: Size) -> dict[str, Any]:
     return cuts(seed, *{"test": (60, 60), "quick": (400, 60), "long": (1000, 100)}[size])
 
@@ -96,6 +112,11 @@ def _failures(seed: int, size: Size) -> dict[str, Any]:
 
 def _silences(seed: int, size: Size) -> dict[str, Any]:
     return silences(seed, {"test": 5, "quick": 50, "long": 1000}[size])
+
+
+def _site(seed: int, size: Size) -> dict[str, Any]:
+    symbols, seconds = {"test": (30, 30), "quick": (30, 60), "long": (30, 600)}[size]
+    return site(seed, symbols, seconds, bans=size == "long")
 
 
 def _burst(seed: int, size: Size) -> dict[str, Any]:
@@ -111,6 +132,10 @@ BEDS: Final = {
     "kills": Bed(
         "B2: what was acknowledged survives kill -9", _kills, ("acknowledged_early",), alone=True,
         with_bug=lambda seed, bug: kills(seed, 1, bug),
+    ),
+    "commands": Bed(
+        "B2: the same of `cryptai data download` and `cryptai up`, as another process sees it", _commands,
+        ("newest_dropped",), alone=True, with_bug=lambda seed, bug: downloads(seed, 5, bug),
     ),
     "power": Bed(
         "B3: what was acknowledged survives a power cut, on a disk that forgets what was not synced", _cuts,
@@ -131,6 +156,10 @@ BEDS: Final = {
     ),
     "clocks": Bed("B6: a wrong clock misplaces no candle", _only("clock"), ("own_clock_trusted",)),
     "burst": Bed("B8: a burst loses no close", _burst, ("closes_conflated",)),
+    "site": Bed(
+        "`cryptai up` fills and follows 30 markets at 10 % faults, and `data check` says complete", _site,
+        (), alone=True,
+    ),
     "silence": Bed("E9: silence is noticed, and only silence", _silences, ("silence_unnoticed",)),
 }  # fmt: skip
 

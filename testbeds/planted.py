@@ -20,12 +20,12 @@ from cryptai.market.reconcile import Reconciler
 from cryptai.market.source import Bar
 from cryptai.market.sources import binance
 from cryptai.market.sources.binance import Binance
+from cryptai.market.store import CandleStore
 from testbeds.careless import CARELESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from cryptai.market.store import CandleStore
+    from pathlib import Path
 
 
 def _forming_is_closed() -> list[Any]:
@@ -137,6 +137,18 @@ def _acknowledged_early() -> list[Any]:
     return [patch.object(sync, "keep", later)]
 
 
+def _newest_dropped() -> list[Any]:
+    begin = CandleStore.__init__
+
+    def careful(self: CandleStore, folder: Path, *args: Any, **options: Any) -> None:
+        # As if a log that an earlier process left could not be trusted.
+        for path in folder.glob("catalog.sqlite3-*"):
+            path.unlink(missing_ok=True)
+        begin(self, folder, *args, **options)
+
+    return [patch.object(CandleStore, "__init__", careful)]
+
+
 BUGS: Final[dict[str, Callable[[], list[Any]]]] = {
     "forming_is_closed": _forming_is_closed,
     "revisions_ignored": _revisions_ignored,
@@ -147,6 +159,7 @@ BUGS: Final[dict[str, Callable[[], list[Any]]]] = {
     "closes_conflated": _closes_conflated,
     "silence_unnoticed": _silence_unnoticed,
     "acknowledged_early": _acknowledged_early,
+    "newest_dropped": _newest_dropped,
     **CARELESS,
 }
 

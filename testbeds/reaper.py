@@ -45,7 +45,7 @@ def kills(seed: int, count: int, bug: str = "none") -> dict[str, Any]:
     acknowledged: set[tuple[str, str, int]] = set()
     lost = untrue = 0
     slowest = 0.0
-    with tempfile.TemporaryDirectory(prefix="cryptai-bed-") as folder, _listening(exchange):
+    with tempfile.TemporaryDirectory(prefix="cryptai-bed-") as folder, listening(exchange):
         home = Path(folder)
         for i in range(count + 1):
             after = float(random.uniform(0.0, 0.25)) if i < count else None
@@ -111,7 +111,7 @@ def _download(
 
 
 @contextmanager
-def _listening(exchange: LyingExchange) -> Iterator[None]:
+def listening(exchange: LyingExchange) -> Iterator[None]:
     """Run the exchange in a thread, in real time."""
     ready, done = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()

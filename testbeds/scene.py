@@ -224,7 +224,8 @@ def _found(workspace: Workspace, store: CandleStore) -> State:
     return State(
         bars=bars,
         absences=len(store.absences.of(VENUE, "BTC/USDT", "1m")),
-        syncs=sum(one.status == "COMPLETED" for one in store.sync_log.entries(limit=1_000_000)),
+        # One refused may be there all the same, and then there twice when it is tried again.
+        syncs=len({one.symbol for one in store.sync_log.entries(status="COMPLETED", limit=1_000_000)}),
         listed=len(book.universe(VENUE)),
         pause_s=round(pause / 1000) * 1000,
         # A fresh key is another each time; a torn one is refused.
