@@ -99,7 +99,8 @@ $(VENV)/.ok-run: pyproject.toml $(VENV)/.ok-uv
 	@touch $@
 
 $(VENV)/.ok-dev: $(VENV)/.ok-run
-	@$(INSTALL) --requirement pyproject.toml --extra web --extra full --extra objects --group env --group dev
+	@$(INSTALL) --requirement pyproject.toml --extra web --extra full --extra objects --extra exchanges \
+	  --group env --group dev
 	@touch $@
 
 $(VENV)/.ok-docs: $(VENV)/.ok-dev

@@ -17,7 +17,8 @@ Exchange = Annotated[str, typer.Option("--exchange", metavar="NAME", help="The v
 
 ENDPOINTS = (
     "Settings (environment): CRYPTAI_BINANCE_REST and CRYPTAI_BINANCE_WS name another address for Binance, "
-    "CRYPTAI_COINGECKO_REST for CoinGecko; scheme and host only, like http://127.0.0.1:8080."
+    "CRYPTAI_COINGECKO_REST for CoinGecko, CRYPTAI_CCXT_REST and CRYPTAI_CCXT_WS for every other exchange; "
+    "scheme and host only, like http://127.0.0.1:8080."
 )
 """What the help of verbs that ask a venue says about its address."""
 

@@ -1,15 +1,18 @@
 """The port of a data source: what a venue must offer to be followed, and how one is found by name.
 
 A source is one file in `cryptai.market.sources` (or an entry point in the group `cryptai.source`)
-that ends with `sources.add("name", TheClass)`; sources do not know each other.
+that ends with `sources.add("name", TheClass)`; sources do not know each other. A file may also bring a
+family of them, as `other_exchanges` does.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, runtime_checkable
 
 from cryptai import seams
+from cryptai.errors import InputError, UnknownName
 from cryptai.registry import Registry
 
 if TYPE_CHECKING:
@@ -100,14 +103,65 @@ class PriceSource(Protocol):
 sources: Registry[type[CandleSource]] = Registry("source", "cryptai.market.sources")
 
 
+class SourceFamily(Protocol):
+    """Many sources made by one file, such as all exchanges that a library knows."""
+
+    advice: str
+    """What to install where it has none, as one sentence."""
+
+    def names(self) -> list[str]:
+        """Return the names of its sources; none where what it needs is not installed."""
+
+    def open(self, name: str) -> CandleSource:
+        """Return one of them, ready to use."""
+
+
+families: Registry[type[SourceFamily]] = Registry("family of sources", "cryptai.market.sources")
+
+
 def open_source(name: str) -> CandleSource:
-    """Return a source ready to use; raise `UnknownName` with the near ones."""
-    return sources.get(name, field="exchange")()
+    """Return a source ready to use, of a file of its own or of a family.
+
+    Raises
+    ------
+    UnknownName
+        With the near ones; where a family lacks its library, `InputError` says what to install.
+    """
+    found = _family_of(name)
+    return sources.get(name, field="exchange")() if found is None else found.open(name)
 
 
 def has_source(name: str) -> bool:
     """Return whether there is a source of that name here."""
-    return name in sources
+    try:
+        _family_of(name)
+    except InputError:
+        return False
+    return True
+
+
+def check_source(name: str) -> None:
+    """Raise as `open_source` does for a name that no source has; nothing is opened."""
+    _family_of(name)
+
+
+def _family_of(name: str) -> SourceFamily | None:
+    """Return the family whose source has that name; None for one that has a file of its own."""
+    if name in sources:
+        return None
+    known = [kind() for kind in families]
+    for family in known:
+        if name in family.names():
+            return family
+    own = sources.names()
+    everything = own + [other for family in known for other in family.names()]
+    lacking = [family.advice for family in known if not family.names()]
+    if lacking and not get_close_matches(name, own, n=1, cutoff=0.5):
+        raise InputError(
+            f"There is no source named {name[:60]!r} here. {' '.join(lacking)}", field="exchange"
+        )
+    near = get_close_matches(name, everything, n=1, cutoff=0.5)
+    raise UnknownName("source", name, everything if near else own, field="exchange")
 
 
 class Backoff:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from cryptai.errors import InputError
@@ -44,3 +45,11 @@ def parse_time(text: str, *, field: str = "time") -> int:
     if not 0 <= ms < LATEST_MS:
         raise InputError(f"{text[:60]!r} lies outside the years 1970 to 2200.", field=field)
     return ms
+
+
+def parse_date(header: str | None) -> int | None:
+    """Return an HTTP Date in ms UTC, None where there is none to read."""
+    try:
+        return int(parsedate_to_datetime(header or "").timestamp()) * 1000
+    except (ValueError, OverflowError):
+        return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from cryptai.errors import InputError, SourceError
@@ -85,14 +84,6 @@ def parse_tickers(rows: Any, names: Mapping[str, str]) -> list[Price]:
             change = price / before - 1.0 if before > 0.0 else None
             found.append(Price(symbol, price, _time(row.get("closeTime"), what), change))
     return found
-
-
-def parse_date(header: str | None) -> int | None:
-    """Return an HTTP Date in ms UTC, None where there is none to read."""
-    try:
-        return int(parsedate_to_datetime(header or "").timestamp()) * 1000
-    except (ValueError, OverflowError):
-        return None
 
 
 def _kline(k: Any, symbol: str, said_ms: Any) -> Bar | None:
