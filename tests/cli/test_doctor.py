@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from cryptai.cli import findings
-from cryptai.cli.findings import Finding, all_findings
+from cryptai.cli.finding import Finding
+from cryptai.cli.findings import all_findings
 from cryptai.cli.main import main
 from cryptai.market.candles import Candles
 from cryptai.market.store import CandleStore

@@ -151,3 +151,16 @@ def test_one_damaged_market_takes_no_other_markets_signals_away(store, now, capl
     whole = scan(store, as_of_ms=now)
     assert scan(Damaged(), as_of_ms=now) == [s for s in whole if s.symbol != "BTC/USDT"]
     assert "Its signals are missing" in caplog.text
+
+
+def test_timeframes_that_are_not_stored_are_made_of_finer_bars(store, now, tmp_path):
+    hours = CandleStore(tmp_path / "hours")
+    for one in store.markets("binance"):
+        if one.timeframe == "1h":
+            hours.write("binance", store.read("binance", one.symbol, "1h"))
+    wanted = {s.as_object()["symbol"]: s for s in scan(store, as_of_ms=now, timeframes=["4h"])}
+    found = {s.as_object()["symbol"]: s for s in scan(hours, as_of_ms=now, timeframes=["4h"])}
+    assert found.keys() == wanted.keys() != set()
+    assert {s.timeframe for s in found.values()} == {"4h"}
+    assert [s.entry for s in found.values()] == [s.entry for s in wanted.values()]
+    assert {s.timeframe for s in scan(hours, as_of_ms=now)} == {"1h"}

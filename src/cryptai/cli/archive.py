@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 1
 MANIFEST: Final = "cryptai-backup.json"
+_CATALOG: Final = "candles/catalog.sqlite3"
 _LEFT_OUT: Final = (".tmp", ".sqlite3-wal", ".sqlite3-shm", ".sqlite3-journal", ".pyc")
 
 
@@ -49,10 +50,13 @@ class Archived:
     cryptai: str
 
 
-def write_archive(root: Path, file: Path, moved: Callable[[int], None]) -> Archived:
+def write_archive(
+    root: Path, file: Path, moved: Callable[[int], None], *, catalog: Callable[[Path], None] | None = None
+) -> Archived:
     """Write the workspace `root` into the new file `file`, readable by its owner only.
 
     It appears under its name when it is complete and on the disk; `moved` is told of bytes as they go in.
+    `catalog` writes the candle catalog into a file where it is kept in a database.
 
     Raises
     ------
@@ -71,7 +75,7 @@ def write_archive(root: Path, file: Path, moved: Callable[[int], None]) -> Archi
     if file.resolve().is_relative_to(root.resolve()):
         raise InputError(f"{file} lies inside the workspace itself; name a place outside.", field="file")
     archived: list[Archived] = []
-    write_whole(file, lambda draft: archived.append(_write(root, draft, moved)))
+    write_whole(file, lambda draft: archived.append(_write(root, draft, moved, catalog)))
     sync_folder(file.parent)
     return archived[0]
 
@@ -81,14 +85,16 @@ def size_of(root: Path) -> int:
     return sum(path.stat().st_size for _, path in _files(root))
 
 
-def _write(root: Path, draft: Path, moved: Callable[[int], None]) -> Archived:
+def _write(
+    root: Path, draft: Path, moved: Callable[[int], None], catalog: Callable[[Path], None] | None
+) -> Archived:
     entries: dict[str, dict[str, Any]] = {}
     draft.touch(mode=0o600)
     with (
         tempfile.TemporaryDirectory(dir=draft.parent, prefix=".cryptai-backup-") as folder,
         tarfile.open(draft, "w:gz", compresslevel=3, format=tarfile.PAX_FORMAT) as tar,
     ):
-        for name, path in _in_order(root, Path(folder)):
+        for name, path in _in_order(root, Path(folder), catalog):
             try:
                 with path.open("rb") as handle:
                     entries[name] = _add(tar, name, handle, moved)
@@ -109,10 +115,14 @@ def _write(root: Path, draft: Path, moved: Callable[[int], None]) -> Archived:
     return archived
 
 
-def _in_order(root: Path, folder: Path) -> Iterator[tuple[str, Path]]:
+def _in_order(root: Path, folder: Path, catalog: Callable[[Path], None] | None) -> Iterator[tuple[str, Path]]:
+    snapshot = folder / "snapshot"
+    if catalog:
+        catalog(snapshot)
+        yield _CATALOG, snapshot
+        snapshot.unlink()
     for name, path in _files(root):
-        if path.suffix == ".sqlite3":
-            snapshot = folder / "snapshot"
+        if path.suffix == ".sqlite3" and not (catalog and name == _CATALOG):
             _snapshot(path, snapshot)
             yield name, snapshot
             snapshot.unlink()

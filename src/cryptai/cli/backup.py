@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cryptai.cli.archive import Archived
+    from cryptai.workspace import Workspace
 
 File = Annotated[Path, typer.Argument(metavar="FILE", show_default=False)]
 
@@ -36,16 +37,22 @@ def backup(file: File, json_: Json = False) -> None:
     Example: cryptai backup ../cryptai-2026-11-21.tar.gz
     """
     from cryptai.cli.archive import size_of, write_archive
+    from cryptai.market.opening import kept_elsewhere, open_store
     from cryptai.workspace import open_workspace
 
-    root = open_workspace(create=False).root
+    workspace = open_workspace(create=False)
+    root = workspace.root
+    catalog = open_store(workspace).snapshot if kept_elsewhere() else None
     with _progress("Backing up", size_of(root) if root.is_dir() else 0) as moved:
-        archived = write_archive(root, file, moved)
+        archived = write_archive(root, file, moved, catalog=catalog)
     _say(file.absolute(), root, archived, json_, f"Kept {root} in {file}")
     if not json_:
         print("The secrets are in it: keep it where only you can read it.")
         if os.environ.get("DATABASE_URL"):
-            print("The platform's database is in PostgreSQL and not in it: keep that with pg_dump.")
+            print(
+                "The candles are in it, their catalog as a SQLite file. The platform's own rows are in "
+                "PostgreSQL and not in it: keep them with pg_dump."
+            )
 
 
 def restore(file: File, json_: Json = False) -> None:
@@ -60,10 +67,35 @@ def restore(file: File, json_: Json = False) -> None:
     from cryptai.workspace import open_workspace
 
     root = open_workspace(create=False).root
+    _refuse_used_database()
     with _progress("Restoring", None) as moved:
         archived = read_archive(file, root, moved)
-    open_workspace(root)
+    _bring_elsewhere(open_workspace(root))
     _say(file.absolute(), root, archived, json_, f"Brought {root} back from {file}")
+
+
+def _refuse_used_database() -> None:
+    """Refuse to restore candles that a database in force would hide."""
+    from cryptai.errors import WorkspaceError
+    from cryptai.market.opening import database_address
+    from cryptai.market.postgresql import SCHEMA, PostgresqlCatalog
+
+    if database_address() and PostgresqlCatalog(database_address()).exists():
+        raise WorkspaceError(
+            "The database of DATABASE_URL has a candle catalog already, which would go before the one in the "
+            "backup; name another database, drop that one's (DROP SCHEMA "
+            f"{SCHEMA} CASCADE), or unset DATABASE_URL to restore into the workspace alone."
+        )
+
+
+def _bring_elsewhere(workspace: Workspace) -> None:
+    """Give the restored candles to the database and the object store in force."""
+    from cryptai.market.opening import kept_elsewhere, open_store
+
+    if kept_elsewhere():
+        store = open_store(workspace)
+        store.exchanges()
+        store.share()
 
 
 def _say(file: Path, root: Path, archived: Archived, json_: bool, done: str) -> None:

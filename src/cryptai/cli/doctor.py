@@ -12,7 +12,7 @@ import typer
 from cryptai.cli.options import Json
 
 if TYPE_CHECKING:
-    from cryptai.cli.findings import Finding
+    from cryptai.cli.finding import Finding
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 

@@ -9,12 +9,12 @@ import platform
 import shutil
 import sqlite3
 import sys
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from cryptai.cli.finding import Finding
 from cryptai.errors import CryptaiError
 from cryptai.workspace import LAYOUT_VERSION, Workspace, open_workspace
 
@@ -28,16 +28,6 @@ _VENUE_SECONDS: Final = 3.0
 _LITTLE, _TOO_LITTLE = 2_000_000_000, 100_000_000
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One matter: `fail` is broken, `warn` less than it could be; `way_out` says what to do, if anything."""
-
-    name: str
-    state: Literal["ok", "warn", "fail"]
-    text: str
-    way_out: str = ""
-
-
 def all_findings(*, offline: bool) -> list[Finding]:
     """Look at everything, from the ground up; the venue only unless `offline`."""
     found = [*_python(), *_packages(), *_kernels(), *_front_end()]
@@ -46,7 +36,8 @@ def all_findings(*, offline: bool) -> list[Finding]:
     except CryptaiError as error:
         found.append(Finding("workspace", "fail", str(error)))
     else:
-        found += [*_workspace(workspace), *_server(workspace), *_candles(workspace), *_database(workspace)]
+        found += [*_workspace(workspace), *_server(workspace), *_elsewhere(workspace)]
+        found += [*_candles(workspace), *_database(workspace)]
     return found if offline else [*found, *_venue()]
 
 
@@ -127,7 +118,7 @@ def _server(workspace: Workspace) -> Iterator[Finding]:
     try:
         with (workspace.root / "lock").open() as handle:
             holder = handle.read().strip()
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         yield Finding("server", "ok", "none has run here yet")
     except BlockingIOError:
@@ -136,11 +127,22 @@ def _server(workspace: Workspace) -> Iterator[Finding]:
         yield Finding("server", "ok", "not running")
 
 
+def _elsewhere(workspace: Workspace) -> Iterator[Finding]:
+    from cryptai.cli import elsewhere
+
+    if os.environ.get("DATABASE_URL"):
+        yield from elsewhere.database(workspace)
+    if os.environ.get("REDIS_URL"):
+        yield from elsewhere.redis()
+    if os.environ.get("CRYPTAI_SEGMENTS"):
+        yield from elsewhere.segments()
+
+
 def _candles(workspace: Workspace) -> Iterator[Finding]:
-    from cryptai.market.store import CandleStore
+    from cryptai.market.opening import open_store
 
     try:
-        stored = CandleStore(workspace.candles).markets()
+        stored = open_store(workspace).markets()
     except CryptaiError as error:
         yield Finding("candles", "fail", str(error))
         return
@@ -153,14 +155,16 @@ def _candles(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _database(workspace: Workspace) -> Iterator[Finding]:
+    if os.environ.get("DATABASE_URL"):
+        from cryptai.cli.elsewhere import migrations
+
+        with suppress(Exception):  # why it cannot be asked was said above
+            applied = migrations()
+            yield from _applied(applied, "the platform's tables in PostgreSQL" if applied else "")
+        return
     if not workspace.database.exists():
         yield Finding("database", "ok", "none yet; cryptai up makes it")
         return
-    shipped = {
-        (path.parents[1].name, path.stem)
-        for path in _WEB.glob("*/migrations/*.py")
-        if path.stem != "__init__"
-    }
     try:
         with closing(sqlite3.connect(f"{workspace.database.absolute().as_uri()}?mode=rw", uri=True)) as db:
             health = db.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -171,6 +175,19 @@ def _database(workspace: Workspace) -> Iterator[Finding]:
         way_out = "Stop the server, move it away, and bring a backup back: cryptai restore FILE."
         yield Finding("database", "fail", f"{workspace.database} is damaged ({health})", way_out)
         return
+    size = workspace.database.stat().st_size
+    yield from _applied(applied, f"{workspace.database.name}, {size / 1e6:,.1f} MB")
+
+
+def _applied(applied: set[tuple[str, str]], where: str) -> Iterator[Finding]:
+    if not where:
+        yield Finding("database", "ok", "no tables of the platform yet; cryptai up makes them")
+        return
+    shipped = {
+        (path.parents[1].name, path.stem)
+        for path in _WEB.glob("*/migrations/*.py")
+        if path.stem != "__init__"
+    }
     apps = {app for app, _ in shipped}
     newer = sorted(f"{app}.{name}" for app, name in applied - shipped if app in apps)
     waiting = len(shipped - applied)
@@ -179,10 +196,7 @@ def _database(workspace: Workspace) -> Iterator[Finding]:
     elif waiting:
         yield Finding("database", "warn", f"{waiting} migrations behind", "The next cryptai up applies them.")
     else:
-        size = workspace.database.stat().st_size
-        yield Finding(
-            "database", "ok", f"{workspace.database.name}, {size / 1e6:,.1f} MB, all migrations applied"
-        )
+        yield Finding("database", "ok", f"{where}, all migrations applied")
 
 
 def _venue() -> Iterator[Finding]:

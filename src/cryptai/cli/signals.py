@@ -24,6 +24,10 @@ def signals(
         str | None,
         typer.Option(metavar="DAY", help="As of the end of this UTC day, from bars closed by then."),
     ] = None,
+    timeframe: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this timeframe, such as 4h; may be given more than once."),
+    ] = None,
     exchange: Exchange = "binance",
     json_: Json = False,
 ) -> None:
@@ -43,7 +47,13 @@ def signals(
     as_of_ms = None if date is None else _end_of_day(date)
     store = open_store(workspace)
     with answers_only():
-        standing = scan(store, exchange, as_of_ms=as_of_ms, strategies_folder=workspace.strategies)
+        standing = scan(
+            store,
+            exchange,
+            as_of_ms=as_of_ms,
+            strategies_folder=workspace.strategies,
+            timeframes=timeframe or None,
+        )
     found = best(standing, top)
     if json_:
         told = {"exchange": exchange, "practice": exchange == PRACTICE, "date": date}

@@ -12,8 +12,8 @@ from cryptai.seams import now_ms
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cryptai.market.rows import Transactions
     from cryptai.market.spans import Span
+    from cryptai.market.transactions import Transactions
 
 
 class Absence(NamedTuple):

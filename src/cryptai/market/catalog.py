@@ -121,7 +121,7 @@ def _create(path: Path) -> None:
     try:
         with closing(sqlite3.connect(draft, isolation_level=None)) as db:
             # The log comes last: what closing brings from it into the file may fail without a word.
-            _migrate(db)
+            migrate(db)
             db.execute("PRAGMA journal_mode = WAL")
         sync_file(draft)
         path.hardlink_to(draft)
@@ -157,7 +157,7 @@ def _bring_up(db: sqlite3.Connection, path: Path) -> None:
             f"({len(MIGRATIONS)}); update CryptAI."
         )
     if version < len(MIGRATIONS):
-        _migrate(db)
+        migrate(db)
 
 
 @contextmanager
@@ -169,11 +169,12 @@ def empty() -> Iterator[Rows]:
 
 def _empty() -> sqlite3.Connection:
     db = sqlite3.connect(":memory:", isolation_level=None)
-    _migrate(db)
+    migrate(db)
     return db
 
 
-def _migrate(db: sqlite3.Connection) -> None:
+def migrate(db: sqlite3.Connection) -> None:
+    """Bring a SQLite database up to the newest version, from nothing too; as a whole or not at all."""
     db.execute("BEGIN IMMEDIATE")
     try:
         for statements in MIGRATIONS[_version(db) :]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 from cryptai.errors import CryptaiError
 
 if TYPE_CHECKING:
-    from cryptai.market.rows import Market, Transactions
+    from cryptai.market.rows import Market
     from cryptai.market.segments import SegmentFiles
+    from cryptai.market.transactions import Transactions
 
 log = logging.getLogger(__name__)
 

@@ -38,6 +38,11 @@ def _catalog(workspace: Workspace) -> PostgresqlCatalog | None:
     return PostgresqlCatalog(address, adopting=workspace.candles / "catalog.sqlite3")
 
 
+def kept_elsewhere() -> bool:
+    """Whether the workspace's folder alone is not the whole store."""
+    return bool(database_address()) or segments_folder() is not None
+
+
 def database_address() -> str:
     """Return what `DATABASE_URL` names, "" if it is not set; what is said of a wrong one never holds it."""
     address = os.environ.get("DATABASE_URL", "")

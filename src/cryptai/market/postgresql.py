@@ -65,6 +65,14 @@ class PostgresqlCatalog:
     def __str__(self) -> str:
         return "the PostgreSQL database of DATABASE_URL"
 
+    def exists(self) -> bool:
+        """Whether the catalog was made already."""
+        with self._connection() as (db, _):
+            version = self._begin(db, "BEGIN READ ONLY")
+            if version:
+                db.execute("ROLLBACK")
+        return version > 0
+
     @contextmanager
     def look(self) -> Iterator[Rows]:
         """Read at one point in time; where there is no catalog yet, nothing is stored and nothing made."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cryptai.market.bits import pack, unpack
 from cryptai.market.revisions import Revision, bundle, known_by, reach, revisions, spans_of, supersede
@@ -11,7 +11,6 @@ from cryptai.seams import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from contextlib import AbstractContextManager
 
     import numpy as np
     from numpy.typing import NDArray
@@ -116,6 +115,14 @@ class Rows:
             (*market, *moment),
         )
         return [Segment(*row) for row in found]
+
+    def named(self) -> list[tuple[Market, Segment]]:
+        """Return every segment there ever was, in force or superseded."""
+        found = self.execute(
+            "SELECT exchange, symbol, timeframe, partition, digest, rows, first_ts, last_ts FROM segment "
+            "ORDER BY id"
+        )
+        return [(Market(e, s, Timeframe(t)), Segment(*rest)) for e, s, t, *rest in found]
 
     def tail(self, market: Market, as_of_ms: int | None = None) -> Candles:
         """Return the bars that are not in a segment, now or at a moment; they count before segments."""
@@ -309,13 +316,3 @@ class Rows:
             market, first, last, reach(first, last), len(candles), candles.digest,
             source, fetched_at_ms, now, folded_at_ms, spans_of(candles), data,
         ))  # fmt: skip
-
-
-class Transactions(Protocol):
-    """A catalog, wherever it is kept."""
-
-    def look(self) -> AbstractContextManager[Rows]:
-        """Read at one point in time; where there is no catalog yet, nothing is stored and nothing made."""
-
-    def change(self) -> AbstractContextManager[Rows]:
-        """Hold the one write lock from the first read on; durable when the block ends, or nothing is."""

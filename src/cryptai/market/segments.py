@@ -171,24 +171,24 @@ class SegmentFiles:
             keep(self._segments, path, (stamp_of(path), candles), _SEGMENTS)
         return candles
 
-    def bring(self, market: Market, segments: Sequence[Segment]) -> None:
-        """See to it that these lie in the folder too; raise `DataError` where one is nowhere to be had."""
-        for segment in segments:
-            self._read_segment(market, segment)
-            path = self.path(market, segment)
-            if not path.exists():
-                raise DataError(f"The segment {path} could not be written; make room on the disk.")
+    def bring(self, market: Market, segment: Segment) -> None:
+        """See to it that a segment lies in the folder too; raise `DataError` where it is nowhere."""
+        if not self._objects or self.path(market, segment).exists():
+            return
+        self._read_segment(market, segment)
+        if not self.path(market, segment).exists():
+            raise DataError(
+                f"The segment {self.path(market, segment)} could not be written; make room on the disk."
+            )
 
-    def share(self, market: Market, segments: Sequence[Segment]) -> int:
-        """Put those of these into the object store that are not there; return how many were put."""
-        put = 0
-        for segment in segments:
-            path = self.path(market, segment)
-            if self._objects and _parsed(self._objects.get(self._name(path)), market, segment) is None:
-                self._read_segment(market, segment)
-                self._objects.put(self._name(path), path.read_bytes())
-                put += 1
-        return put
+    def share(self, market: Market, segment: Segment) -> bool:
+        """Put a segment into the object store; False where it is there already."""
+        path = self.path(market, segment)
+        if not self._objects or _parsed(self._objects.get(self._name(path)), market, segment) is not None:
+            return False
+        self._read_segment(market, segment)
+        self._objects.put(self._name(path), path.read_bytes())
+        return True
 
     def _fetch(self, path: Path, market: Market, segment: Segment) -> Candles | None:
         content = self._objects.get(self._name(path)) if self._objects else None

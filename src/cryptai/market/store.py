@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from cryptai.errors import DataError, WorkspaceError
 from cryptai.market.absences import Absences
+from cryptai.market.adopted import write_copy
 from cryptai.market.bits import lay_over
 from cryptai.market.catalog import Catalog
 from cryptai.market.derived import derive, finer_of
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from cryptai.market.candles import Candles
     from cryptai.market.objects import ObjectFolder
     from cryptai.market.revisions import Revision
-    from cryptai.market.rows import Rows, Transactions
+    from cryptai.market.rows import Rows
+    from cryptai.market.transactions import Transactions
 
 __all__ = ["CandleStore", "Stored"]
 
@@ -196,6 +198,29 @@ class CandleStore:
     def finish(self) -> None:
         """Return when the folding that runs beside the writing is done; nothing but order needs it."""
         self._folding.finish()
+
+    def snapshot(self, file: Path, *, exchange: str | None = None, symbol: str | None = None) -> None:
+        """Write the catalog of this moment as one new SQLite file; all it names then lies in the folder.
+
+        So a folder with this file as its `catalog.sqlite3` is a store that needs no database and no object
+        store. With `exchange`, and `symbol`, it holds only what is in force of its markets.
+
+        Raises
+        ------
+        DataError
+            If a segment is to be had nowhere.
+        """
+        with self._catalog.look() as rows:
+            write_copy(rows, file, exchange=exchange, symbol=symbol)
+        with Catalog(file).look() as rows:
+            for market, segment in rows.named():
+                self._files.bring(market, segment)
+
+    def share(self) -> int:
+        """Put all segments into the object store that are not there yet; return how many were put."""
+        with self._catalog.look() as rows:
+            named = rows.named()
+        return sum(self._files.share(market, segment) for market, segment in named)
 
     def markets(self, exchange: str | None = None) -> list[Stored]:
         """Return what is stored, by venue, symbol and length of bar.

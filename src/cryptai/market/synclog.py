@@ -10,7 +10,7 @@ from cryptai.market.timeframe import Timeframe
 from cryptai.seams import now_ms
 
 if TYPE_CHECKING:
-    from cryptai.market.rows import Transactions
+    from cryptai.market.transactions import Transactions
 
 _CUT_OFF: Final = "cut off before it ended"
 _CUT: Final = (

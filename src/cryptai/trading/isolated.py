@@ -15,17 +15,21 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cryptai.errors import CryptaiError, InputError, LimitExceeded
+from cryptai.market.opening import kept_elsewhere, open_store
+from cryptai.market.symbol import parse_symbol
 from cryptai.signals import Signal
 from cryptai.trading.request import BacktestRequest
+from cryptai.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from cryptai.trading.result import Result
 
@@ -51,7 +55,9 @@ def run_isolated(
     """
     out.mkdir(parents=True, exist_ok=True)
     task = {"task": "backtest", "request": dict(request), "out": str(out)}
-    _ask(task, home, seconds, megabytes)
+    exchange, symbol = request.get("exchange") or "binance", request.get("symbol")
+    with _catalog_of(home, str(exchange), None if symbol is None else str(symbol)) as catalog:
+        _ask({**task, "catalog": catalog}, home, seconds, megabytes)
     found: dict[str, Any] = json.loads((out / "result.json").read_text())
     return found
 
@@ -61,7 +67,8 @@ def scan_isolated(
 ) -> list[Signal]:
     """Run `cryptai.trading.scan.scan` with the user's strategies in a child; raises as `run_isolated`."""
     task = {"task": "scan", "exchange": exchange, "as_of_ms": as_of_ms}
-    return [Signal(**row) for row in _ask(task, home, seconds, megabytes)]
+    with _catalog_of(home, exchange, None) as catalog:
+        return [Signal(**row) for row in _ask({**task, "catalog": catalog}, home, seconds, megabytes)]
 
 
 def save(result: Result, out: Path) -> dict[str, Any]:
@@ -70,6 +77,19 @@ def save(result: Result, out: Path) -> dict[str, Any]:
     np.save(out / "equity.npy", np.stack([result.ts.astype(np.float64), result.equity]), allow_pickle=False)
     (out / "result.json").write_text(json.dumps(found, allow_nan=False))
     return found
+
+
+@contextlib.contextmanager
+def _catalog_of(home: Path, exchange: str, symbol: str | None) -> Iterator[str | None]:
+    """Give the child the catalog as a file where it lies in a database: it is not told that one's address."""
+    if not kept_elsewhere():
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="cryptai-catalog-") as folder:
+        file = Path(folder, "catalog.sqlite3")
+        known = None if symbol is None else parse_symbol(symbol)
+        open_store(Workspace(home)).snapshot(file, exchange=exchange, symbol=known)
+        yield str(file)
 
 
 def _ask(task: dict[str, Any], home: Path, seconds: int, megabytes: int) -> Any:
@@ -147,13 +167,15 @@ class _Warned(logging.Handler):
 def _work(task: dict[str, Any]) -> Any:
     from dataclasses import asdict  # noqa: PLC0415 (the child's work, not the parent's)
 
+    from cryptai.market.catalog import Catalog  # noqa: PLC0415
     from cryptai.market.store import CandleStore  # noqa: PLC0415
     from cryptai.trading.run import run_request  # noqa: PLC0415
     from cryptai.trading.scan import scan  # noqa: PLC0415
     from cryptai.workspace import open_workspace  # noqa: PLC0415
 
     workspace = open_workspace(create=False)
-    store = CandleStore(workspace.candles)
+    catalog = Catalog(Path(task["catalog"])) if task["catalog"] else None
+    store = CandleStore(workspace.candles, catalog)
     if task["task"] == "scan":
         found = scan(
             store, task["exchange"], as_of_ms=task["as_of_ms"], strategies_folder=workspace.strategies

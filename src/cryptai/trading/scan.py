@@ -12,12 +12,14 @@ from cryptai.errors import CryptaiError, DataError, InputError
 from cryptai.ledger.book import LONG, SHORT
 from cryptai.market.exchange import PRACTICE
 from cryptai.market.quality import freshness
+from cryptai.market.timeframe import Timeframe
 from cryptai.signals import EXIT_LONG, EXIT_SHORT, Signal
 from cryptai.strategies.strategy import build
 from cryptai.strategies.user import find_strategy, strategy_names, what_failed
 from cryptai.trading.backtest import backtest, default_rules
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from cryptai.market.candles import Candles
@@ -39,6 +41,7 @@ def scan(
     *,
     as_of_ms: int | None = None,
     strategies_folder: Path | None = None,
+    timeframes: Sequence[str] | None = None,
 ) -> list[Signal]:
     """Return the setups that stand at the last closed bar of every stored market of a venue, best first.
 
@@ -55,21 +58,21 @@ def scan(
     ----------
     as_of_ms
         Only bars closed by then are seen, and staleness is measured there; None is now.
+    timeframes
+        Only these, made of finer bars where they are not stored; None is all that are stored.
     """
     now = seams.now_ms() if as_of_ms is None else as_of_ms
     markets: dict[str, list[Candles]] = defaultdict(list)
-    for stored in store.markets(exchange):
+    for symbol, frame in _read_from(store, exchange, timeframes):
         try:
-            candles = store.read(
-                exchange, stored.symbol, stored.timeframe, last=None if as_of_ms else HISTORY_BARS
-            )
+            candles = store.read(exchange, symbol, frame, last=None if as_of_ms else HISTORY_BARS)
         except DataError as error:
             # One market's damaged files stop that market, loudly, and no other.
             _log.warning("%s Its signals are missing.", error)
             continue
         closed = candles.between(None, now - candles.timeframe.ms + 1)[-HISTORY_BARS:]
         if len(closed):
-            markets[stored.symbol].append(closed)
+            markets[symbol].append(closed)
     found: list[Signal] = []
     for name in strategy_names(strategies_folder):
         try:
@@ -83,6 +86,17 @@ def scan(
             # A user's broken file is told, and does not take the other strategies' signals away.
             _log.warning("%s It is left out of the scan.", error)
     return sorted(found, key=lambda s: (-s.score, s.symbol, s.timeframe, s.strategy))
+
+
+def _read_from(
+    store: CandleStore, exchange: str, timeframes: Sequence[str] | None
+) -> list[tuple[str, Timeframe]]:
+    stored = [(one.symbol, one.timeframe) for one in store.markets(exchange)]
+    if timeframes is None:
+        return stored
+    wanted = {Timeframe(name) for name in timeframes}
+    made = [(one.symbol, one.timeframe) for one in store.derivable(exchange)]
+    return sorted(one for one in stored + made if one[1] in wanted)
 
 
 class _Setup(NamedTuple):
