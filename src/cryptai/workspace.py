@@ -114,14 +114,14 @@ def _version_known(marker: Path) -> bool:
     return True
 
 
-def lock_workspace(workspace: Workspace) -> IO[str]:
-    """Hold the workspace for one server until the returned file is closed.
+def lock_workspace(workspace: Workspace, *, shared: bool = False) -> IO[str]:
+    """Hold the workspace for one server, or for several that share it, until the returned file is closed.
 
     The lock is the operating system's (flock): it goes with the process, however that dies.
     """
     handle = (workspace.root / "lock").open("a+")
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError as error:
         handle.seek(0)
         holder = handle.read().strip() or "unknown"

@@ -67,6 +67,7 @@ def test_the_requirements_schedule_exists_under_its_names() -> None:
     assert schedule == {
         "sync_crypto_symbols_task": "30 1 * * * UTC",
         "sync_market_data_task": "0 1 * * * UTC",
+        "update_crypto_prices": "every 30m",
         "update_historical_data_daily_task": "30 2 * * * UTC",
         "update_historical_data_task": "every 1h",
         "weekly_gap_check_and_fill_task": "0 3 * * 0 UTC",

@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,9 +16,12 @@ from cryptai.cli.options import ENDPOINTS, Exchange, Json, refuse_empty
 from cryptai.errors import InputError, WorkspaceError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cryptai.web.accounts.models import Credentials
     from cryptai.workspace import Workspace
 
+_PREPARING = 0x63727970  # ours among the advisory locks of a database
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -50,7 +53,7 @@ def up(
     from cryptai.workspace import lock_workspace, open_workspace
 
     workspace = open_workspace()
-    with lock_workspace(workspace):
+    with lock_workspace(workspace, shared=_one_of_several()):
         _check_exchange(exchange)
         _name_followed(symbols, timeframes)
         listener = _listen(host, port)
@@ -67,10 +70,15 @@ def up(
         os._exit(0 if started else 1)
 
 
-def _check_exchange(exchange: str) -> None:
-    from cryptai.market.source import sources
+# With its rows in PostgreSQL and its turns in Redis, a server may share the workspace with others.
+def _one_of_several() -> bool:
+    return bool(os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"))
 
-    sources.get(exchange, field="exchange")
+
+def _check_exchange(exchange: str) -> None:
+    from cryptai.market.source import check_source
+
+    check_source(exchange)
 
 
 def _name_followed(symbols: str | None, timeframes: str | None) -> None:
@@ -124,14 +132,31 @@ def _prepare(workspace: Workspace) -> Credentials | None:
     from cryptai.web.accounts.models import User
 
     try:
-        _check_not_newer(workspace)
-        call_command("migrate", interactive=False, verbosity=0)
-        return User.objects.first_start()
+        with _alone():
+            _check_not_newer(workspace)
+            call_command("migrate", interactive=False, verbosity=0)
+            return User.objects.first_start()
     except DatabaseError as error:
         raise WorkspaceError(
             f"The database {'at DATABASE_URL' if settings.DATABASE_URL else workspace.database} cannot be "
             f"used ({error}); mend it, or restore a backup."
         ) from error
+
+
+# Of several servers that start at once, one after another makes tables; SQLite has one server.
+@contextmanager
+def _alone() -> Iterator[None]:
+    from django.db import connection
+
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_PREPARING])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_PREPARING])
 
 
 def _check_not_newer(workspace: Workspace) -> None:
@@ -187,6 +212,9 @@ def _serve(listener: socket.socket) -> bool:
         # Forwarding headers are an attacker's text here; behind TLS, Django reads the one it may.
         proxy_headers=False,
         timeout_graceful_shutdown=1,
+        ws="cryptai.web.wire:Wire",
+        # Compressed, the same price would be other bytes for each browser.
+        ws_per_message_deflate=False,
         ws_max_size=4096,
         ws_max_queue=8,
     )

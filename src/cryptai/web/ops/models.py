@@ -45,13 +45,15 @@ class LeaseManager(models.Manager["Lease"]):
         """Take the lease whatever the schedule says, unless somebody holds it."""
         return self.take_free(job.name, first_slot_ms=job.due.last(now_ms()) if job.due else 0)
 
-    def take_free(self, name: str, *, first_slot_ms: int = 0) -> Held | None:
-        """Take the lease of that name unless somebody holds it."""
+    def take_free(self, name: str, *, first_slot_ms: int = 0, length_ms: int = LEASE_MS) -> Held | None:
+        """Take the lease of that name unless somebody holds it, for so long at a time."""
         now = now_ms()
         row = self._seen(name, first_slot_ms=first_slot_ms)
         if row.held(now):
             return None
-        return self._take(row, now, slot_ms=row.slot_ms, attempt=_MOST_ATTEMPTS, for_slot=False)
+        return self._take(
+            row, now, slot_ms=row.slot_ms, attempt=_MOST_ATTEMPTS, for_slot=False, length_ms=length_ms
+        )
 
     def _seen(self, name: str, *, first_slot_ms: int) -> Lease:
         row, _made = self.get_or_create(
@@ -59,11 +61,13 @@ class LeaseManager(models.Manager["Lease"]):
         )
         return row
 
-    def _take(self, row: Lease, now: int, *, slot_ms: int, attempt: int, for_slot: bool) -> Held | None:
+    def _take(
+        self, row: Lease, now: int, *, slot_ms: int, attempt: int, for_slot: bool, length_ms: int = LEASE_MS
+    ) -> Held | None:
         token = new_id()
         # One statement: of all who saw the row as it was, one changes it.
         changed = self.filter(job=row.job, token=row.token).update(
-            token=token, until_ms=now + LEASE_MS, slot_ms=slot_ms, attempt=attempt
+            token=token, until_ms=now + length_ms, slot_ms=slot_ms, attempt=attempt
         )
         if changed != 1:
             return None
@@ -76,7 +80,7 @@ class LeaseManager(models.Manager["Lease"]):
             holder=f"{socket.gethostname()}:{os.getpid()}"[:120],
             started_ms=now,
         )
-        return Held(row.job, token, run)
+        return Held(row.job, token, run, length_ms)
 
 
 class Lease(models.Model):
@@ -112,10 +116,11 @@ class Held:
     job: str
     token: str
     run: JobRun
+    length_ms: int = LEASE_MS
 
     def extend(self) -> bool:
         """Hold it for longer; False if it was lost meanwhile, to whoever took this process for dead."""
-        return self._mine().update(until_ms=now_ms() + LEASE_MS) == 1
+        return self._mine().update(until_ms=now_ms() + self.length_ms) == 1
 
     def finish(self, status: str, reason: str) -> JobRun:
         """Record how the run ended, forget the oldest runs, and let go."""
