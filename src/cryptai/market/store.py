@@ -12,7 +12,7 @@ from cryptai.market.catalog import Catalog
 from cryptai.market.derived import derive, finer_of
 from cryptai.market.exchange import check_exchange
 from cryptai.market.folding import Folding
-from cryptai.market.listing import Listing, Stored
+from cryptai.market.holdings import Holdings, Stored
 from cryptai.market.merge import Merge, Written
 from cryptai.market.rows import Market
 from cryptai.market.segments import SegmentFiles
@@ -53,7 +53,7 @@ class CandleStore:
         self._folding = Folding(self._catalog, self._files)
         self.sync_log = SyncLog(self._catalog)
         self.absences = Absences(self._catalog)
-        self._listing = Listing(self._files)
+        self._holdings = Holdings(self._files)
 
     def read(
         self,
@@ -167,7 +167,7 @@ class CandleStore:
             if finer is None and not segments and not len(tail):
                 raise DataError(_nothing(market, rows, None))
         if finer is None:
-            return self._listing.stored(market, segments, tail)
+            return self._holdings.stored(market, segments, tail)
         bars = self.read(*market)
         first, last = (int(bars.ts[0]), int(bars.ts[-1])) if len(bars) else (0, 0)
         holes = (last - first) // market.timeframe.ms + 1 - len(bars) if len(bars) else 0
@@ -232,7 +232,7 @@ class CandleStore:
             check_exchange(exchange)
         with self._catalog.look() as rows:
             found = [(m, rows.segments(m), rows.tail(m)) for m in rows.markets(exchange)]
-        return [self._listing.told(*one) for one in found]
+        return [self._holdings.told(*one) for one in found]
 
     def exchanges(self) -> list[str]:
         """Return the names of the venues with stored bars, sorted."""
