@@ -1,0 +1,135 @@
+"""What a series of returns was like: growth, risk and their ratios, each by one convention.
+
+Returns are simple, on a fixed clock (daily UTC equity), fractions (0.01 is 1 %); a year has 365 of them,
+since crypto trades every day; the risk-free rate is zero (Z-14 of the requirements). Losses are negative:
+a `var_95` of -0.04 says that one day in twenty lost 4 % or more. Undefined is None, never infinite.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+DAYS_A_YEAR: Final = 365
+# Growth over less than this is no yearly rate: 3 % in a day would be 4.8 million per cent a year.
+SHORTEST_DAYS: Final = 30.0
+_NORMAL: Final = NormalDist()
+
+
+def cagr(growth: float, days: float) -> float | None:
+    """Return the compound annual growth rate of `growth`, final over first equity, in that many days.
+
+    -1 for an equity at or below zero; None under 30 days, where a yearly rate would be an invention, and
+    where the rate leaves the range of numbers.
+    """
+    if days < SHORTEST_DAYS or math.isnan(growth):
+        return None
+    if growth <= 0.0:
+        return -1.0
+    exponent = math.log(growth) * DAYS_A_YEAR / days
+    return math.expm1(exponent) if exponent < 700.0 else None
+
+
+def deviation(returns: NDArray[np.float64]) -> float | None:
+    """Return the sample standard deviation; None of fewer than two, or where rounding is all there is."""
+    if len(returns) < 2:
+        return None
+    found = float(returns.std(ddof=1))
+    # Rounding alone makes a deviation of the last digit's size out of equal returns.
+    return found if found > 1e-15 * max(1.0, float(np.abs(returns).max())) else None
+
+
+def volatility(returns: NDArray[np.float64], periods_a_year: float = DAYS_A_YEAR) -> float | None:
+    """Return the annualised sample standard deviation; None of fewer than two returns."""
+    if len(returns) < 2:
+        return None
+    return float(returns.std(ddof=1)) * math.sqrt(periods_a_year)
+
+
+def sharpe(returns: NDArray[np.float64], periods_a_year: float = DAYS_A_YEAR) -> float | None:
+    """Return mean over sample deviation, annualised (Sharpe 1994); None without a deviation."""
+    spread = deviation(returns)
+    return None if spread is None else _finite(float(returns.mean()) / spread * math.sqrt(periods_a_year))
+
+
+def sortino(returns: NDArray[np.float64], periods_a_year: float = DAYS_A_YEAR) -> float | None:
+    """Return mean over downside deviation, annualised (Sortino and Price 1994); None without a loss.
+
+    The downside deviation is the root of the mean of the squared losses over all returns, against zero.
+    """
+    if not len(returns):
+        return None
+    downside = math.sqrt(float(np.square(np.minimum(returns, 0.0)).mean()))
+    if downside == 0.0:
+        return None
+    return _finite(float(returns.mean()) / downside * math.sqrt(periods_a_year))
+
+
+def omega(returns: NDArray[np.float64]) -> float | None:
+    """Return the sum of gains over that of losses, against zero (Keating and Shadwick 2002); or None."""
+    lost = -float(np.minimum(returns, 0.0).sum())
+    return _finite(float(np.maximum(returns, 0.0).sum()) / lost) if lost > 0.0 else None
+
+
+def value_at_risk(returns: NDArray[np.float64], level: float = 0.95) -> float | None:
+    """Return the historical quantile at `1 - level`, linearly interpolated: a return, negative for a loss."""
+    return float(np.quantile(returns, 1.0 - level)) if len(returns) else None
+
+
+def expected_shortfall(returns: NDArray[np.float64], level: float = 0.95) -> float | None:
+    """Return the mean of the returns at or below the historical quantile (CVaR): negative for a loss."""
+    if not len(returns):
+        return None
+    worst = int((len(returns) - 1) * (1.0 - level) + 1e-9)
+    return float(np.partition(returns, worst)[: worst + 1].mean())
+
+
+def value_at_risk_normal(returns: NDArray[np.float64], level: float = 0.95) -> float | None:
+    """Return the same quantile of the normal distribution of that mean and sample deviation."""
+    if len(returns) < 2:
+        return None
+    return float(returns.mean()) + float(returns.std(ddof=1)) * _NORMAL.inv_cdf(1.0 - level)
+
+
+def expected_shortfall_normal(returns: NDArray[np.float64], level: float = 0.95) -> float | None:
+    """Return the expected shortfall of that normal distribution."""
+    if len(returns) < 2:
+        return None
+    density = _NORMAL.pdf(_NORMAL.inv_cdf(1.0 - level))
+    return float(returns.mean()) - float(returns.std(ddof=1)) * density / (1.0 - level)
+
+
+def drawdowns(equity: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the fall from the peak so far at each row, as a positive fraction of that peak."""
+    if not len(equity):
+        return np.empty(0)
+    peaks = np.maximum.accumulate(equity)
+    fallen: NDArray[np.float64] = 1.0 - equity / peaks
+    return fallen
+
+
+def longest_drawdown(equity: NDArray[np.float64]) -> int:
+    """Return the most rows in a row below a peak: to the one that reaches it again, or the end."""
+    under = drawdowns(equity) > 0.0
+    longest = run = 0
+    for below in under.tolist():
+        run = run + 1 if below else 0
+        longest = max(longest, run)
+    return longest
+
+
+def ulcer_index(equity: NDArray[np.float64]) -> float | None:
+    """Return the root mean square of the drawdowns (Martin 1987), a fraction; None of no equity."""
+    if not len(equity):
+        return None
+    return math.sqrt(float(np.square(drawdowns(equity)).mean()))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
