@@ -39,12 +39,19 @@ _SOURCES = (
 )  # fmt: skip
 # Kernels of features stand above their functions, so each file there may hold some.
 _SOURCE_PATTERNS = ("kernels.py", "features/*.py")
-# What machine code may call: the mathematics of C, and how it moves memory.
+# What machine code may call: the mathematics of C, how it moves memory, and Python, to which a kernel never
+# gets, for it does not raise.
 _C_FUNCTIONS = (
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "copysign", "cos", "cosh",
     "erf", "erfc", "exp", "exp2", "expm1", "floor", "fma", "fmax", "fmin", "fmod", "frexp", "hypot", "ldexp",
     "lgamma", "log", "log10", "log1p", "log2", "memcmp", "memcpy", "memmove", "memset", "nearbyint", "pow",
     "rint", "round", "sin", "sincos", "sinh", "sqrt", "tan", "tanh", "tgamma", "trunc",
+    "PyBytes_FromStringAndSize", "PyErr_Clear", "PyErr_SetNone", "PyErr_SetString", "PyErr_WriteUnraisable",
+    "PyExc_RuntimeError", "PyExc_StopIteration", "PyExc_SystemError", "PyUnicode_FromString", "Py_DecRef",
+)  # fmt: skip
+_NUMBA_FUNCTIONS = (
+    "NRT_Free", "NRT_MemInfo_call_dtor", "numba_do_raise", "numba_gil_ensure", "numba_gil_release",
+    "numba_runtime_build_excinfo_struct", "numba_unpickle",
 )  # fmt: skip
 _digest = ""
 
@@ -185,7 +192,7 @@ class NativeKernel:
         symbol, _, code = named.partition(b"\n")
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
-        _offer_mathematics(llvm)
+        _offer_symbols(llvm)
         machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
         engine.add_object_file(llvm.ObjectFileRef.from_data(code))
@@ -251,15 +258,14 @@ class NativeKernel:
             return  # a cache that cannot be written costs time, nothing else
 
 
-def _offer_mathematics(llvm: Any) -> None:
-    # Machine code calls the C library by name. LLVM looks into the program's own symbols only, and gives what
-    # it does not find the address 0, which ends the process at the first logarithm.
+def _offer_symbols(llvm: Any) -> None:
+    # Machine code calls functions by name, and LLVM knows none of a process by itself. One name that it does
+    # not find leaves them all at the address 0, without a word, and the first logarithm ends the process.
     library = ctypes.CDLL(None)
-    for name in _C_FUNCTIONS:
-        if llvm.address_of_symbol(name) is None:
-            function = getattr(library, name, None)
-            if function is not None:
-                llvm.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
+    offered = dict.fromkeys(_NUMBA_FUNCTIONS, "abort") | {name: name for name in _C_FUNCTIONS}
+    for name, of in offered.items():
+        if llvm.address_of_symbol(name) is None and hasattr(library, of):
+            llvm.add_symbol(name, ctypes.cast(getattr(library, of), ctypes.c_void_p).value)
 
 
 def _runs(command: Sequence[str]) -> bool:
