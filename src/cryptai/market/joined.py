@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
-from cryptai.market.bits import BAR_BYTES, columns_of, from_columns
+from cryptai.market.bits import BAR_BYTES, from_columns
 from cryptai.market.candles import COLUMNS
 from cryptai.market.durable import write_whole
 
@@ -68,12 +68,21 @@ class JoinedCopies:
         return candles
 
     def write(
-        self, home: Path, segments: Sequence[Segment], candles: Candles, *, sync: bool, alone: bool = True
+        self,
+        home: Path,
+        segments: Sequence[Segment],
+        parts: Sequence[Candles],
+        *,
+        sync: bool,
+        alone: bool = True,
     ) -> None:
-        """Make the copy; `sync` makes it one that need not be compared, `alone` takes the others away."""
+        """Make the copy of these bars, which are given in parts that follow each other.
+
+        `sync` makes it one that need not be compared, `alone` takes the others away.
+        """
         path = self.path(home, segments)
         try:
-            write_whole(path, lambda draft: _save(draft, candles, _mark(path) if sync else None), sync=sync)
+            write_whole(path, lambda draft: _save(draft, parts, _mark(path) if sync else None), sync=sync)
             for other in home.glob(f"{_JOINED}.*.npy"):
                 if alone and other != path:
                     other.unlink(missing_ok=True)  # who has it mapped keeps it
@@ -122,8 +131,13 @@ def _mark(joined: Path) -> int:
     return 10**18 + int(digest[:16], 16) % 10**18
 
 
-def _save(path: Path, candles: Candles, mark: int | None) -> None:
+def _save(path: Path, parts: Sequence[Candles], mark: int | None) -> None:
+    # As `np.save` writes it, without an array of all in memory: another thread may be waiting for this one.
+    header = {"descr": "<i8", "fortran_order": False, "shape": (len(COLUMNS), sum(map(len, parts)))}
     with path.open("wb") as handle:
-        np.save(handle, columns_of(candles), allow_pickle=False)
+        np.lib.format.write_array_header_1_0(handle, header)
+        for name in COLUMNS:
+            for part in parts:
+                handle.write(np.ascontiguousarray(getattr(part, name)).view("<i8").data)
     if mark is not None:
         os.utime(path, ns=(mark, mark))

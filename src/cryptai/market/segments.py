@@ -123,7 +123,7 @@ class SegmentFiles:
         empty = np.empty((len(COLUMNS), 0), np.int64)
         candles = from_columns(np.concatenate([empty, *parts], axis=1), market.symbol, market.timeframe)
         if join and segments:
-            self._joined.write(self._home(market), segments, candles, sync=False)
+            self._joined.write(self._home(market), segments, [candles], sync=False)
         return candles.between(start_ms, end_ms)
 
     def renew(self, market: Market, segments: Sequence[Segment]) -> None:
@@ -133,7 +133,7 @@ class SegmentFiles:
         """
         home = self._home(market)
         if self._joined.outgrown(home, segments):
-            self._joined.write(home, segments, self.read(market, segments, join=False), sync=True)
+            self._joined.write(home, segments, self._parts(market, segments), sync=True)
 
     def follow(self, market: Market, before: Sequence[Segment], after: Sequence[Segment]) -> None:
         """Make the joined copy of segments that soon are the truth, where those of now have one.
@@ -142,13 +142,15 @@ class SegmentFiles:
         """
         home = self._home(market)
         if self._joined.path(home, before).exists():
-            whole = self.read(market, after, join=False)
-            self._joined.write(home, after, whole, sync=True, alone=False)
+            self._joined.write(home, after, self._parts(market, after), sync=True, alone=False)
 
     def forget(self, market: Market, segments: Sequence[Segment]) -> None:
         """Take away the joined copy of segments that are the truth no longer; who has it mapped keeps it."""
         with suppress(OSError):
             self._joined.path(self._home(market), segments).unlink(missing_ok=True)
+
+    def _parts(self, market: Market, segments: Sequence[Segment]) -> list[Candles]:
+        return [self._read_segment(market, segment) for segment in segments]
 
     def _read_segment(self, market: Market, segment: Segment) -> Candles:
         path = self.path(market, segment)
