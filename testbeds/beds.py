@@ -13,6 +13,7 @@ from testbeds.commands import downloads, platforms
 from testbeds.follow import Volume, follow, with_kinds
 from testbeds.power import cuts, failures
 from testbeds.reaper import kills
+from testbeds.sharing import share
 from testbeds.silence import silences
 
 if TYPE_CHECKING:
@@ -101,6 +102,10 @@ def _commands(seed: int, size: Size) -> dict[str, Any]:
     return {"seed": seed, "download": download, "up": up, "fell_short": short}
 
 
+def _sharing(seed: int, size: Size) -> dict[str, Any]:
+    return share(seed, {"test": 4, "quick": 24, "long": 240}[size])
+
+
 def _cuts(seed: int, size: Size) -> dict[str, Any]:
     return cuts(seed, *{"test": (60, 60), "quick": (400, 60), "long": (1000, 100)}[size])
 
@@ -147,6 +152,10 @@ BEDS: Final = {
     "limits": Bed(
         "B5: no request before Retry-After, no ban of our own doing", _only("pause", "ban", "weights"),
         ("retry_after_ignored",),
+    ),
+    "sharing": Bed(
+        "B5: five processes share one allowance, die and come back, and are never banned", _sharing,
+        ("budget_each",), with_bug=lambda seed, bug: share(seed, 2, bug),
     ),
     "clocks": Bed("B6: a wrong clock misplaces no candle", _only("clock"), ("own_clock_trusted",)),
     "burst": Bed("B8: a burst loses no close", _burst, ("closes_conflated",)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -137,6 +138,11 @@ def _acknowledged_early() -> list[Any]:
     return [patch.object(sync, "keep", later)]
 
 
+def _budget_each() -> list[Any]:
+    path = Budget._path  # noqa: SLF001 (what is patched)
+    return [patch.object(Budget, "_path", lambda self: path(self).with_name(f"budget-{os.getpid()}.sqlite3"))]
+
+
 def _newest_dropped() -> list[Any]:
     begin = CandleStore.__init__
 
@@ -159,6 +165,7 @@ BUGS: Final[dict[str, Callable[[], list[Any]]]] = {
     "closes_conflated": _closes_conflated,
     "silence_unnoticed": _silence_unnoticed,
     "acknowledged_early": _acknowledged_early,
+    "budget_each": _budget_each,
     "newest_dropped": _newest_dropped,
     **CARELESS,
 }
