@@ -15,6 +15,7 @@ from testbeds.power import cuts, failures
 from testbeds.reaper import kills
 from testbeds.sharing import share
 from testbeds.silence import silences
+from testbeds.site import site
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,6 +119,11 @@ def _silences(seed: int, size: Size) -> dict[str, Any]:
     return silences(seed, {"test": 5, "quick": 50, "long": 1000}[size])
 
 
+def _site(seed: int, size: Size) -> dict[str, Any]:
+    symbols, seconds = {"test": (30, 30), "quick": (30, 60), "long": (30, 600)}[size]
+    return site(seed, symbols, seconds, bans=size == "long")
+
+
 def _burst(seed: int, size: Size) -> dict[str, Any]:
     symbols, minutes = {"test": (4, 7), "quick": (50, 12), "long": (300, 30)}[size]
     return burst(seed, symbols, minutes)
@@ -159,6 +165,11 @@ BEDS: Final = {
     ),
     "clocks": Bed("B6: a wrong clock misplaces no candle", _only("clock"), ("own_clock_trusted",)),
     "burst": Bed("B8: a burst loses no close", _burst, ("closes_conflated",)),
+    "site": Bed(
+        "`cryptai up` fills and follows 30 markets at 10 % faults, and `data check` says complete", _site,
+        ("practice_at_once",), alone=True,
+        with_bug=lambda seed, bug: site(seed, 2, 5.0, bans=False, bug=bug),
+    ),
     "silence": Bed("E9: silence is noticed, and only silence", _silences, ("silence_unnoticed",)),
 }  # fmt: skip
 

@@ -50,6 +50,7 @@ class LyingExchange:
         self.clock = clock
         self.ledger = Ledger()
         self.delisted: set[str] = set()
+        self.fails_first = 0  # so many requests fail before any is answered
         self.names = {symbol.replace("/", ""): symbol for symbol in truth.symbols}
         self._random = seams.rng([seed, 19])
         self.streams = Streams(self, seams.rng([seed, 23]))
@@ -103,7 +104,8 @@ class LyingExchange:
             return await self._send(
                 writer, request, status, {"code": -1003, "msg": "Too many requests."}, told
             )
-        if self.strikes("error"):
+        if self.fails_first or self.strikes("error"):
+            self.fails_first = max(0, self.fails_first - 1)
             return await self._send(
                 writer, request, (500, 502, 503)[self._random.integers(3)], {"code": -1000}
             )

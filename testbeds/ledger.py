@@ -36,12 +36,19 @@ class Request:
 
 
 class Ledger:
-    """The requests of one address, and the venue's limit on their weight in a minute; None is no limit."""
+    """The requests of one address, and the venue's limit on their weight in a minute; None is no limit.
+
+    Attributes
+    ----------
+    in_flight_ms
+        How long after a refusal a request may come that was sent before it: in real time they cross.
+    """
 
     def __init__(self, limit: int | None = WEIGHT_A_MINUTE) -> None:
         self.limit = limit
         self.requests: list[Request] = []
         self.allowed_ms = 0
+        self.in_flight_ms = 0
         self._told_ms = 0
         self._ban_s = _FIRST_BAN_S
         self._banned = False
@@ -53,7 +60,8 @@ class Ledger:
         if at_ms // MINUTE_MS != self._minute:
             self._minute, self._used = at_ms // MINUTE_MS, 0
         self._used += weight if self.limit else 0
-        request = Request(at_ms, path, weight, early=self._told_ms < at_ms < self.allowed_ms)
+        told = self._told_ms + self.in_flight_ms
+        request = Request(at_ms, path, weight, early=told < at_ms < self.allowed_ms)
         self.requests.append(request)
         return request
 

@@ -155,6 +155,13 @@ def _newest_dropped() -> list[Any]:
     return [patch.object(CandleStore, "__init__", careful)]
 
 
+def _practice_at_once() -> list[Any]:
+    async def once(source: Any, *_args: Any) -> None:
+        await source.ping()
+
+    return [patch.object(feed, "reach", once)]
+
+
 BUGS: Final[dict[str, Callable[[], list[Any]]]] = {
     "forming_is_closed": _forming_is_closed,
     "revisions_ignored": _revisions_ignored,
@@ -164,6 +171,7 @@ BUGS: Final[dict[str, Callable[[], list[Any]]]] = {
     "gaps_filled_flat": _gaps_filled_flat,
     "closes_conflated": _closes_conflated,
     "silence_unnoticed": _silence_unnoticed,
+    "practice_at_once": _practice_at_once,
     "acknowledged_early": _acknowledged_early,
     "budget_each": _budget_each,
     "newest_dropped": _newest_dropped,

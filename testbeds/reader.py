@@ -66,7 +66,7 @@ class Reader:
     ) -> None:
         self._store = store
         self._truth = truth
-        self._clock = clock
+        self.clock = clock
         self._series = deque((symbol, Timeframe(name)) for symbol in truth.symbols for name in frames)
         self._known: dict[tuple[str, str, int], tuple[float, ...]] = {}
         self._looked: dict[tuple[str, Timeframe], Candles] = {}
@@ -106,7 +106,7 @@ class Reader:
         if self._known.get(key) == row[1:]:
             return
         self._known[key] = row[1:]
-        if row[1:] not in self._truth.versions(symbol, frame, int(row[0]), self._clock()):
+        if row[1:] not in self._truth.versions(symbol, frame, int(row[0]), self.clock()):
             self.wrong += 1
             if len(self.untrue) < _SHOWN:
                 self.untrue.append(f"{symbol} {frame} at {int(row[0])}: {row[1:]}")
@@ -114,7 +114,7 @@ class Reader:
     def read(self, symbol: str, frame: Timeframe, last: int | None = None) -> Candles | None:
         """Return what is stored, None for nothing."""
         try:
-            return self._store.read("binance", symbol, frame, last=last)
+            return self._store.read("binance", symbol, frame, last=last, derived=False)
         except DataError:
             return None
 
@@ -122,7 +122,7 @@ class Reader:
         """Compare everything stored with the truth since `start_ms`."""
         found = Differences()
         for symbol, frame in self._series:
-            true = self._truth.candles(symbol, frame, start_ms, self._clock())
+            true = self._truth.candles(symbol, frame, start_ms, self.clock())
             stored = self.read(symbol, frame)
             if stored is None:
                 found.series += 1

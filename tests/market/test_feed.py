@@ -194,6 +194,14 @@ async def test_the_venue_is_followed_as_soon_as_it_can_be_reached(world, source,
     assert world.states()[:2] == ["connecting", "backfilling"]
 
 
+async def test_in_place_of_markets_that_the_practice_market_lacks_it_shows_those_it_has(world, source):
+    source.pinged = SourceError("Binance can't be reached from here (connection refused).")
+    async with world.following(source, symbols=["PEPE/USDT", "WIF/USDT"]) as feed:
+        await world.state("live")
+        assert feed.status.practice
+        assert len(world.store.markets("practice")) == 12
+
+
 async def test_a_refusal_for_good_is_not_asked_about_again(world, source, monkeypatch):
     monkeypatch.setattr(reaching, "_LOOK_S", 0.01)
     source.errors["BTC/USDT"] = SourceError("Not served (HTTP 451).", permanent=True)

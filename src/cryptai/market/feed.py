@@ -184,9 +184,11 @@ class Feed:
         practice = await asyncio.to_thread(self._find, PRACTICE)
         try:
             self._enter(practice, f"{str(why).rstrip('.')}; ")
+            # It has the large pairs alone: where none of ours is among them, all of those are shown.
+            symbols = [symbol for symbol in self._symbols if symbol in LARGE_PAIRS] or LARGE_PAIRS
             if why.permanent:
-                await self._follow(practice)
-            await _first(self._follow(practice), answers(away))
+                await self._follow(practice, symbols)
+            await _first(self._follow(practice, symbols), answers(away))
             log.info("%s can be reached again.", away.title)
         finally:
             await practice.aclose()
@@ -203,18 +205,19 @@ class Feed:
     def _connecting(self, text: str) -> None:
         self._tell("connecting", text)
 
-    async def _follow(self, source: CandleSource) -> None:
+    async def _follow(self, source: CandleSource, symbols: Sequence[str] | None = None) -> None:
         # One turn is one connection. A refusal for good, before anything was live, is the caller's to answer.
         attempt = 0
+        symbols = symbols or self._symbols
         following = Following(
-            source, self._store, self._publish, self._symbols, self._timeframes, self._bars, self._silence_s
+            source, self._store, self._publish, symbols, self._timeframes, self._bars, self._silence_s
         )
-        reconciler = Reconciler(source, self._store, self._symbols, self._timeframes)
+        reconciler = Reconciler(source, self._store, symbols, self._timeframes)
         while True:
             began = seams.monotonic()
             try:
                 async with following.connected():
-                    await self._fill(source, following)
+                    await self._fill(source, following, symbols)
                     following.check()
                     self._was_live = True
                     self._tell("live", self._notice or f"Following {source.title}.")
@@ -229,7 +232,7 @@ class Feed:
                 self._tell("stale" if self._was_live else "connecting", text)
                 await self._rest(wait)
 
-    async def _fill(self, source: CandleSource, following: Following) -> None:
+    async def _fill(self, source: CandleSource, following: Following, symbols: Sequence[str]) -> None:
         self._status = replace(self._status, done=0)
         self._tell("backfilling", self._notice or f"Fetching candles from {source.title}.")
 
@@ -238,7 +241,7 @@ class Feed:
             self._publish(self._status.as_event())
 
         filled = await fill(
-            source, self._store, self._symbols, self._timeframes,
+            source, self._store, symbols, self._timeframes,
             bars=self._bars, progress=progress, added=following.catch_up,
         )  # fmt: skip
         following.last.update(filled.last)
