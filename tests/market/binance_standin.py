@@ -70,7 +70,7 @@ class Exchange:
         if address.path in ("/api/v3/time", "/fapi/v1/time"):
             return self.answer(200, {"serverTime": self.now_ms})
         if address.path.endswith("/exchangeInfo"):
-            return self.answer(200, self.info[address.path])
+            return self.answer(200, self.info.get(address.path, {"symbols": []}))
         if address.path.endswith("/ticker/24hr"):
             return self.tickers(query)
         if query["symbol"].startswith("NONE"):
@@ -94,6 +94,8 @@ class Exchange:
     def klines(self, query):
         """Give the newest `limit` bars that open at `endTime` or before, the unfinished one with them."""
         frame = Timeframe(query["interval"])
+        if "endTime" not in query and "startTime" in query:
+            return self.first_klines(frame, int(query["startTime"]), int(query["limit"]))
         newest = frame.floor(min(self.now_ms, int(query.get("endTime", self.now_ms))))
         rows, ts = [], newest
         while len(rows) < int(query["limit"]) and ts >= self.first_ms:
@@ -101,6 +103,15 @@ class Exchange:
                 rows.append([ts, *truth(frame, ts), ts + frame.ms - 1, "0", 1, "0", "0", "0"])
             ts -= frame.ms
         return rows[::-1]
+
+    def first_klines(self, frame, start, limit):
+        """Give the oldest bars from a time on."""
+        ts, rows = frame.floor(max(start, self.first_ms) + frame.ms - 1), []
+        while len(rows) < limit and ts <= self.now_ms:
+            if ts not in self.holes:
+                rows.append([ts, *truth(frame, ts), ts + frame.ms - 1, "0", 1, "0", "0", "0"])
+            ts += frame.ms
+        return rows
 
     async def stream(self, socket):
         self.streams.append(socket)

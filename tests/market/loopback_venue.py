@@ -19,7 +19,7 @@ class Venue(Exchange):
     def request(self, connection, request):
         said = super().request(connection, request)
         path, query = self.asked[-1]
-        if not path.endswith("/klines"):
+        if not path.endswith("/klines") or "endTime" not in query or query["interval"] == "1d":
             return said
         turn = len(self.asked)
         if turn % 11 == 0:
@@ -41,6 +41,21 @@ def say(*words):
 async def main(now_ms, first_ms, *holes):
     venue = Venue(now_ms)
     venue.first_ms, venue.holes = first_ms, set(holes)
+    venue.info["/api/v3/exchangeInfo"] = {
+        "rateLimits": [
+            {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000}
+        ],
+        "symbols": [
+            {
+                "symbol": f"{base}USDT", "status": "TRADING", "baseAsset": base, "quoteAsset": "USDT",
+                "filters": [
+                    {"filterType": "PRICE_FILTER", "tickSize": "0.01"},
+                    {"filterType": "LOT_SIZE", "stepSize": "0.001", "minQty": "0.001"},
+                ],
+            }
+            for base in ("BTC", "ETH")
+        ],
+    }  # fmt: skip
     async with serve(venue.stream, "127.0.0.1", 0, process_request=venue.request) as server:
         say(server.sockets[0].getsockname()[1])
         await server.wait_closed()

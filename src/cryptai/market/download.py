@@ -15,7 +15,7 @@ from cryptai.market.symbol import parse_symbol
 from cryptai.market.timeframe import DAY_MS, Timeframe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cryptai.market.source import CandleSource
     from cryptai.market.store import CandleStore
@@ -32,6 +32,7 @@ async def download(
     *,
     since_ms: int,
     until_ms: int | None = None,
+    listed: Mapping[str, int] | None = None,
     second: CandleSource | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Downloaded]:
@@ -40,6 +41,7 @@ async def download(
     What is stored, and what the venue was known not to have a day after its close, is not asked for again.
     What the venue does not give when asked twice, although it has newer bars, is recorded as a hole, and
     asked of `second`, if given, whose bars keep its name (`CandleStore.revisions`).
+    What lies before the day that `listed` names for a market (ms UTC) is not asked for at all.
     Killed at any moment, the next call goes on: each write is whole, the oldest bars come first.
     `progress(done, total)` counts bars.
 
@@ -54,7 +56,10 @@ async def download(
     frames = [Timeframe(name) for name in dict.fromkeys(timeframes)]
     names = dict.fromkeys(parse_symbol(symbol) for symbol in symbols)
     series = [(symbol, frame) for symbol in names for frame in frames]
-    work = {one: await asyncio.to_thread(_lacking, store, source, *one, since_ms, until_ms) for one in series}
+    since = {symbol: max(since_ms, _day(listed, symbol)) for symbol in names}
+    work = {
+        one: await asyncio.to_thread(_lacking, store, source, *one, since[one[0]], until_ms) for one in series
+    }
     for one in series:
         await asyncio.to_thread(store.sync_log.cut_off, source.name, *one)
     fetching = Fetching(source, store, series, progress)
@@ -64,6 +69,11 @@ async def download(
     if second is not None:
         await ask_second(second, source.name, store, fetching.series.values())
     return list(fetching.series.values())
+
+
+def _day(listed: Mapping[str, int] | None, symbol: str) -> int:
+    # The whole day, and the week that it is in: the first bar may open before trading did.
+    return Timeframe("1w").floor((listed or {}).get(symbol, 0))
 
 
 def _before(spans: list[Span], end: int) -> list[Span]:

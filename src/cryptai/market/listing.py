@@ -1,87 +1,66 @@
-"""What a store holds, market by market: extent, holes, and a digest that names the content."""
+"""What a download asks first: the venue's list of symbols, with the limit of its requests, and since when."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
 
-from cryptai.errors import DataError
-from cryptai.market.bits import lay_over
-from cryptai.market.exchange import PRACTICE
-from cryptai.market.joined import digest_of
-from cryptai.market.segments import SegmentFiles, partitions
+from cryptai.errors import InputError, SourceError, UnknownName
+from cryptai.market.symbol import parse_symbol
+from cryptai.market.symbol_sync import SymbolSource, sync_symbols
+from cryptai.market.timeframe import DAY_MS, Timeframe
+from cryptai.seams import now_ms
 
 if TYPE_CHECKING:
-    from cryptai.market.candles import Candles
-    from cryptai.market.rows import Market, Segment
-    from cryptai.market.timeframe import Timeframe
+    from collections.abc import Iterable
+
+    from cryptai.market.source import CandleSource
+    from cryptai.market.symbols import SymbolBook
+
+log = logging.getLogger(__name__)
+
+# A list that has not come by then is done without: what is asked for is history.
+_PATIENCE_S: Final = 30.0
 
 
-@dataclass(frozen=True)
-class Stored:
-    """One stored market: its extent, the bars missing inside it, and a digest that names its exact content.
+async def listings(
+    source: CandleSource, book: SymbolBook, symbols: Iterable[str], since_ms: int
+) -> dict[str, int]:
+    """Return since when those of these markets are listed that were listed after `since_ms` (ms UTC).
 
-    Equal bars give an equal digest, in whatever order and portions they were written. `derived_from` is the
-    finer timeframe that the bars are made of, where the market's own are not stored.
+    The venue's list is fetched where the book's is older than a day: with it come the limits of its requests.
+    A day of listing that the list does not tell is asked for and kept in the book. None is believed before
+    the venue has said that it has no bar of an earlier day. What cannot be had is left out: a venue without a
+    list has its history all the same.
     """
+    if not isinstance(source, SymbolSource):
+        return {}
+    found: dict[str, int] = {}
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            if await asyncio.to_thread(book.synced_ms, source.name) < now_ms() - DAY_MS:
+                await sync_symbols(source, book)
+            for symbol in map(parse_symbol, symbols):
+                listed = await _listed(source, source, book, symbol)
+                if listed is not None and listed > since_ms:
+                    found[symbol] = listed
+    except (InputError, SourceError, TimeoutError) as error:
+        log.warning("The symbols of %s are not known: %s", source.name, error or "no answer in time")
+    return found
 
-    exchange: str
-    symbol: str
-    timeframe: Timeframe
-    bars: int
-    first_ts: int
-    last_ts: int
-    holes: int
-    digest: str
-    derived_from: Timeframe | None = None
 
-    @property
-    def practice(self) -> bool:
-        """Whether the bars are synthetic."""
-        return self.exchange == PRACTICE
-
-
-class Listing:
-    """Tells what is stored, and keeps what it told: where a market has a tail, it takes a read to know."""
-
-    def __init__(self, files: SegmentFiles) -> None:
-        self._files = files
-        self._known: dict[Market, tuple[tuple[str, str], Stored]] = {}
-
-    def told(self, market: Market, segments: list[Segment], tail: Candles) -> Stored:
-        """Return what is stored of a market; where its files are damaged, what the catalog says of it."""
-        try:
-            return self.stored(market, segments, tail)
-        except DataError:
-            edges = [edge for segment in segments for edge in (segment.first_ts, segment.last_ts)]
-            first, last = min(*edges, int(tail.ts[0])), max(*edges, int(tail.ts[-1]))
-            bars = sum(segment.rows for segment in segments) + int((tail.ts > max(edges)).sum())
-            holes = (last - first) // market.timeframe.ms + 1 - bars
-            return Stored(*market, bars, first, last, holes, "damaged")
-
-    def stored(self, market: Market, segments: list[Segment], tail: Candles) -> Stored:
-        """Return what is stored of a market; raise `DataError` where its files are damaged."""
-        digests = {segment.partition: segment.digest for segment in segments}
-        bars = sum(segment.rows for segment in segments)
-        first, last = (segments[0].first_ts, segments[-1].last_ts) if segments else (0, 0)
-        known_by = digest_of(digests.values()), tail.digest
-        known = self._known.get(market)
-        if known and known[0] == known_by:
-            return known[1]
-        if len(tail):
-            # As if the tail were folded: the listing does not tell in which portions the bars came.
-            rows = {segment.partition: segment.rows for segment in segments}
-            spans = {segment.partition: segment for segment in segments}
-            for partition, part in partitions(tail):
-                if partition in spans:
-                    start, end = spans[partition].first_ts, spans[partition].last_ts + 1
-                    part = lay_over(self._files.read(market, segments, start, end), part)  # noqa: PLW2901
-                bars += len(part) - rows.get(partition, 0)
-                digests[partition] = part.digest
-            first = min(first, int(tail.ts[0])) if segments else int(tail.ts[0])
-            last = max(last, int(tail.ts[-1]))
-        holes = (last - first) // market.timeframe.ms + 1 - bars
-        ordered = (digests[partition] for partition in sorted(digests))
-        stored = Stored(*market, bars, first, last, holes, digest_of(ordered))
-        self._known[market] = known_by, stored
-        return stored
+async def _listed(source: CandleSource, lists: SymbolSource, book: SymbolBook, symbol: str) -> int | None:
+    try:
+        known = (await asyncio.to_thread(book.info, lists.name, symbol)).listed_ms
+    except UnknownName:
+        return None
+    listed = await lists.listed_ms(symbol) if known is None else known
+    if listed is None:
+        return None
+    day = Timeframe("1d").floor(listed)
+    if len(await source.history(symbol, "1d", end_ms=day, bars=1)):
+        return None
+    if known is None:
+        await asyncio.to_thread(book.listed, lists.name, symbol, listed, lists.now_ms())
+    return listed

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from cryptai.errors import InputError, UnknownName, WorkspaceError
 from cryptai.market.exchange import check_exchange
 from cryptai.market.symbol import parse_symbol
+from cryptai.seams import now_ms as clock_ms
 from cryptai.workspace import open_workspace, workspace_root
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS event (
     id INTEGER PRIMARY KEY, exchange TEXT NOT NULL, symbol TEXT NOT NULL, kind TEXT NOT NULL,
     ts INTEGER NOT NULL, known_ms INTEGER NOT NULL, detail TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS synced (exchange TEXT PRIMARY KEY, ms INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS event_symbol ON event (exchange, symbol, id);
 CREATE TRIGGER IF NOT EXISTS event_stays BEFORE UPDATE ON event
     BEGIN SELECT RAISE(ABORT, 'events are only ever added'); END;
@@ -112,7 +114,14 @@ class SymbolBook:
                     gone = replace(before, status="delisted", delisted_ms=now_ms, venue_status="")
                     events.append(_event(exchange, "delisted", gone, now_ms, now_ms))
             _add(db, events)
+            db.execute("INSERT OR REPLACE INTO synced VALUES (?, ?)", (exchange, clock_ms()))
         return events
+
+    def synced_ms(self, exchange: str) -> int:
+        """Return when the venue's list was last taken, by this machine's clock (ms UTC); 0 for never."""
+        with self._look() as db:
+            found = db.execute("SELECT ms FROM synced WHERE exchange = ?", (exchange,)).fetchone()
+        return int(found[0]) if found else 0
 
     def listed(self, exchange: str, symbol: str, listed_ms: int, now_ms: int) -> None:
         """Note when trading began, where the venue's list does not tell it (the first bar does)."""

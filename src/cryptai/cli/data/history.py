@@ -51,8 +51,10 @@ def download_history(
     """
     from cryptai.errors import InputError
     from cryptai.market.download import download
+    from cryptai.market.listing import listings
     from cryptai.market.second import open_second
     from cryptai.market.symbol import parse_symbol
+    from cryptai.market.symbols import SymbolBook
     from cryptai.market.timeframe import Timeframe
     from cryptai.market.times import parse_time
 
@@ -69,9 +71,10 @@ def download_history(
         source: CandleSource, store: CandleStore, progress: Callable[[int, int], None]
     ) -> list[Downloaded]:
         async with _closing(other):
+            listed = await listings(source, SymbolBook(), names, since_ms)
             return await download(
                 source, store, names, frames,
-                since_ms=since_ms, until_ms=until_ms, second=other, progress=progress,
+                since_ms=since_ms, until_ms=until_ms, listed=listed, second=other, progress=progress,
             )  # fmt: skip
 
     _run(work, exchange, as_json=as_json, title="Downloaded from")
