@@ -39,9 +39,9 @@ def _legs(
             highest = max(highest, high[p + length])
             lowest = min(lowest, low[p + length])
             now = 0
-            if high[p] > max(highest, above[p - start + 1]):
+            if high[p] > highest and high[p] > above[p - start + 1]:
                 now = 1
-            elif low[p] < min(lowest, below[p - start + 1]):
+            elif low[p] < lowest and low[p] < below[p - start + 1]:
                 now = -1
             if now == 0:
                 continue
@@ -83,34 +83,40 @@ def _breaks(
 ) -> int:  # fmt: skip
     n, pivots = len(close), len(bar)
     count, following, trend, trend_bar = 0, 0, 0, 0
-    top, bottom = -1, -1
+    # The newest end on either side and its price, infinitely far where there is none.
+    top, bottom, ceiling, floor = 0, 0, math.inf, -math.inf
+    due = bar[0] + length if pivots else n
     for t in range(n):
-        while following < pivots and bar[following] + length <= t:
+        while due <= t:
             if side[following] > 0:
                 top = bar[following]
+                ceiling = high[top]
             else:
                 bottom = bar[following]
+                floor = low[bottom]
             following += 1
-        if top >= 0 and t - top > max_age:
-            top = -1
-        if bottom >= 0 and t - bottom > max_age:
-            bottom = -1
-        up = top >= 0 and (high[t] if by_wick else close[t]) > high[top]
-        down = bottom >= 0 and (low[t] if by_wick else close[t]) < low[bottom]
+            due = bar[following] + length if following < pivots else n
+        up = (high[t] if by_wick else close[t]) > ceiling
+        down = (low[t] if by_wick else close[t]) < floor
+        if not (up or down):
+            continue
         # Both in one bar: the side it did not close towards came first.
         first = 1 if close[t] < open_[t] else -1
-        for way in (first, -first):
+        for turn in range(2):
+            way = first if turn == 0 else -first
+            end = top if way > 0 else bottom
             if not (up if way > 0 else down):
                 continue
-            at[count] = top if way > 0 else bottom
-            known[count], direction[count] = t, way
+            if way > 0:
+                ceiling = math.inf
+            else:
+                floor = -math.inf
+            if t - end > max_age:
+                continue
+            at[count], known[count], direction[count] = end, t, way
             turned[count] = 1 if trend == -way and t - trend_bar <= max_age else 0
             count += 1
             trend, trend_bar = way, t
-            if way > 0:
-                top = -1
-            else:
-                bottom = -1
     return count
 
 

@@ -55,8 +55,10 @@ def _pivots(  # noqa: C901 (highs and lows in one pass: each settles ties of the
             below[k] = min(below[k + 1], low[start + k])
         highest, lowest = -math.inf, math.inf
         for p in range(start, min(start + after, n - after)):
-            highest, lowest = max(highest, high[p + after]), min(lowest, low[p + after])
-            next_high, next_low = max(highest, above[p - start + 1]), min(lowest, below[p - start + 1])
+            highest = max(highest, high[p + after])
+            lowest = min(lowest, low[p + after])
+            next_high = max(highest, above[p - start + 1])
+            next_low = min(lowest, below[p - start + 1])
             is_high, is_low = False, False
             if high[p] >= next_high:
                 over_top = higher_before(high, 1.0, p, before, top, over_top)
