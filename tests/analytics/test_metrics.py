@@ -8,7 +8,8 @@ import math
 import numpy as np
 import pytest
 
-from cryptai.analytics.metrics import measure, sharpe_ratio
+from cryptai.analytics.metrics import measure
+from cryptai.analytics.returns import sharpe
 from cryptai.ledger.book import TRADE
 
 
@@ -49,11 +50,13 @@ def test_a_trade_without_profit_is_no_win():
 
 @pytest.mark.parametrize("equity", [[100.0, 0.0, 5.0], [100.0, -5.0, 5.0]])
 def test_sharpe_of_a_lost_account_is_undefined(equity):
-    assert sharpe_ratio(np.array(equity)) is None
+    found = measure(100.0, equity[-1], 1.0, 3, np.array(equity[1:]), _trades())
+    assert (found.sharpe_ratio, found.sortino_ratio, found.volatility) == (None, None, None)
 
 
 def test_equal_returns_have_no_deviation_whatever_rounding_leaves():
-    assert sharpe_ratio(100.0 * 1.01 ** np.arange(50)) is None
+    equity = 100.0 * 1.01 ** np.arange(50)
+    assert sharpe(np.diff(equity) / equity[:-1]) is None
 
 
 @pytest.mark.shared
@@ -65,7 +68,7 @@ def test_sharpe_agrees_with_empyrical_and_quantstats_on_ltc(shared):
     want = [v for k, v in _walk(told) if "sharpe" in k.lower() and isinstance(v, float)]
     assert want
     # Both take √252 or √365 and the sample deviation; ours is √365.
-    ours = sharpe_ratio(closes)
+    ours = sharpe(np.diff(closes) / closes[:-1])
     assert any(ours == pytest.approx(v * f, rel=1e-6) for v in want for f in (1.0, math.sqrt(365 / 252)))
 
 
@@ -75,3 +78,32 @@ def _walk(node, path=""):
             yield from _walk(value, f"{path}/{key}")
     else:
         yield path, node
+
+
+def test_the_fuller_metrics_by_hand():
+    table = _trades(40.0, -20.0, 10.0)
+    table["quantity"], table["entry_price"], table["exit_price"] = [1.0, -2.0, 1.0], 50.0, 60.0
+    daily = np.array([110.0, 99.0, 130.0])
+    found = measure(100.0, 130.0, 0.1, 10, daily, table, span_ms=365 * 86_400_000, held=0.25)
+    assert found.cagr == pytest.approx(0.3)
+    assert found.calmar_ratio == pytest.approx(3.0)
+    assert (found.expectancy, found.average_win, found.average_loss) == (10.0, 25.0, -20.0)
+    assert found.kelly == pytest.approx(2 / 3 - (1 / 3) / (25 / 20))
+    assert found.sqn == pytest.approx(math.sqrt(3) * 10.0 / 30.0)
+    assert found.turnover == pytest.approx(4 * 110.0 / 109.75)
+    assert found.max_drawdown_days == 1
+    assert found.ulcer_index == pytest.approx(math.sqrt(0.01 / 4))
+    assert found.omega_ratio == pytest.approx((0.1 + (130 / 99 - 1)) / 0.1)
+    assert found.var_95 == pytest.approx(-0.1 + 0.1 * 0.2)
+    assert found.cvar_95 == pytest.approx(-0.1)
+    assert found.buy_and_hold_return == 0.25
+
+
+def test_a_yearly_rate_of_a_day_is_not_told():
+    found = measure(100.0, 130.0, 0.1, 10, np.array([130.0]), _trades(30.0), span_ms=86_400_000)
+    assert (found.cagr, found.calmar_ratio, found.kelly, found.sqn) == (None, None, None, None)
+
+
+def test_numbers_beyond_the_range_warn_nobody():
+    found = measure(1e-300, 1e300, 0.0, 3, np.array([1.0, 1e300]), _trades(1e300, -1e300))
+    assert found.trades == 2

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+
+from cryptai.analytics import returns as stats
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-DAYS_A_YEAR = 365
+_DAY_MS: Final = 86_400_000
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,25 @@ class Metrics:
         Count of round trips; equity after the last bar; sum of all fees.
     time_in_market
         Share of bars on which a position was open at some moment.
+    cagr, calmar_ratio
+        Compound annual growth rate over the time from the first open to the last close, None under 30 days;
+        that over `max_drawdown`.
+    volatility, sortino_ratio, omega_ratio
+        Of the daily returns; see `cryptai.analytics.returns`.
+    var_95, cvar_95, var_95_normal, cvar_95_normal
+        What a day loses in one of twenty, and on average then: a daily return, negative for a loss; by the
+        days that were, and by the normal distribution.
+    max_drawdown_days, ulcer_index
+        Most UTC days in a row below a peak; root mean square of the drawdowns, both of daily equity.
+    expectancy, average_win, average_loss
+        Mean `pnl` of all, of winning and of losing trades, in the quote currency; a loss is negative.
+    sqn, kelly
+        System quality number (Tharp): root of the count times mean over deviation of `pnl`; the fraction
+        Kelly's criterion would stake: win rate - loss rate / (average win over average loss).
+    turnover
+        Value bought and sold over the mean daily equity: 2 is once in and out with all of it.
+    buy_and_hold_return
+        Last close over first open, minus 1: what holding would have given, without costs.
     """
 
     total_return: float
@@ -49,11 +70,29 @@ class Metrics:
     final_equity: float
     fees: float
     time_in_market: float
+    cagr: float | None = None
+    calmar_ratio: float | None = None
+    volatility: float | None = None
+    sortino_ratio: float | None = None
+    omega_ratio: float | None = None
+    var_95: float | None = None
+    cvar_95: float | None = None
+    var_95_normal: float | None = None
+    cvar_95_normal: float | None = None
+    max_drawdown_days: int = 0
+    ulcer_index: float | None = None
+    expectancy: float | None = None
+    average_win: float | None = None
+    average_loss: float | None = None
+    sqn: float | None = None
+    kelly: float | None = None
+    turnover: float = 0.0
+    buy_and_hold_return: float | None = None
 
 
 def measure(
     capital: float, final_equity: float, max_drawdown: float, bars: int,
-    daily: NDArray[np.float64], trades: NDArray[np.void],
+    daily: NDArray[np.float64], trades: NDArray[np.void], *, span_ms: int = 0, held: float | None = None,
 ) -> Metrics:  # fmt: skip
     """Return the metrics of a run.
 
@@ -62,34 +101,75 @@ def measure(
     daily
         The last equity of each UTC day that has bars.
     trades
-        Record array with `pnl`, `fees`, `entry_bar` and `exit_bar`.
+        Record array (`TRADE` of the ledger).
+    span_ms
+        Time from the first bar's open to the last one's close.
+    held
+        What holding would have given, a fraction.
     """
+    with np.errstate(all="ignore"):  # what leaves the range of numbers is told as undefined
+        return _measured(capital, final_equity, max_drawdown, bars, daily, trades, span_ms, held)
+
+
+def _measured(
+    capital: float, final_equity: float, max_drawdown: float, bars: int, daily: NDArray[np.float64],
+    trades: NDArray[np.void], span_ms: int, held: float | None,
+) -> Metrics:  # fmt: skip
     pnl = trades["pnl"]
     won, lost = float(pnl[pnl > 0].sum()), -float(pnl[pnl <= 0].sum())
-    held = int((trades["exit_bar"] - trades["entry_bar"] + 1).sum())
+    open_for = int((trades["exit_bar"] - trades["entry_bar"] + 1).sum())
     # A trade that leaves at an open and one that enters there share that bar.
     shared = int((trades["exit_bar"][:-1] == trades["entry_bar"][1:]).sum())
+    equity = np.concatenate([[capital], daily])
+    returns = _returns(equity)
+    growth = stats.cagr(final_equity / capital, span_ms / _DAY_MS)
+    wins, losses = pnl[pnl > 0], pnl[pnl < 0]
+    win, loss = _mean(wins), _mean(losses)
+    rate = float((pnl > 0).mean()) if len(pnl) else None
+    spread = stats.deviation(pnl)
+    traded = float((np.abs(trades["quantity"]) * (trades["entry_price"] + trades["exit_price"])).sum())
+    average = float(equity.mean())
     return Metrics(
         total_return=final_equity / capital - 1.0,
-        sharpe_ratio=sharpe_ratio(np.concatenate([[capital], daily])),
+        sharpe_ratio=None if returns is None else stats.sharpe(returns),
         max_drawdown=max_drawdown,
-        win_rate=float((pnl > 0).mean()) if len(pnl) else None,
+        win_rate=rate,
         profit_factor=won / lost if lost > 0 else None,
         trades=len(trades),
         final_equity=final_equity,
         fees=float(trades["fees"].sum()),
-        time_in_market=(held - shared) / bars if bars else 0.0,
+        time_in_market=(open_for - shared) / bars if bars else 0.0,
+        cagr=growth,
+        calmar_ratio=growth / max_drawdown if growth is not None and max_drawdown > 0.0 else None,
+        **({} if returns is None else _of_returns(returns)),
+        max_drawdown_days=stats.longest_drawdown(equity),
+        ulcer_index=stats.ulcer_index(equity),
+        expectancy=_mean(pnl),
+        average_win=win,
+        average_loss=loss,
+        sqn=math.sqrt(len(pnl)) * float(pnl.mean()) / spread if spread else None,
+        kelly=rate - (1.0 - rate) * -loss / win if rate is not None and win and loss else None,
+        turnover=traded / average if average > 0.0 else 0.0,
+        buy_and_hold_return=held,
     )
 
 
-def sharpe_ratio(equity: NDArray[np.float64], periods_a_year: float = DAYS_A_YEAR) -> float | None:
-    """Return mean over sample deviation of the returns between the given equities, annualised; or None."""
-    if len(equity) < 3 or not (equity > 0.0).all():
-        return None
-    returns = np.diff(equity) / equity[:-1]
-    deviation = float(returns.std(ddof=1))
-    # Rounding alone makes a deviation of the last digit's size out of equal returns.
-    if deviation <= 1e-15 * max(1.0, float(np.abs(returns).max())):
-        return None
-    ratio = float(returns.mean()) / deviation * math.sqrt(periods_a_year)
-    return ratio if math.isfinite(ratio) else None
+def _returns(equity: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    # Of a lost account there are no returns: it has nothing left to earn them on.
+    return np.diff(equity) / equity[:-1] if (equity > 0.0).all() else None
+
+
+def _of_returns(returns: NDArray[np.float64]) -> dict[str, float | None]:
+    return {
+        "volatility": stats.volatility(returns),
+        "sortino_ratio": stats.sortino(returns),
+        "omega_ratio": stats.omega(returns),
+        "var_95": stats.value_at_risk(returns),
+        "cvar_95": stats.expected_shortfall(returns),
+        "var_95_normal": stats.value_at_risk_normal(returns),
+        "cvar_95_normal": stats.expected_shortfall_normal(returns),
+    }
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    return float(values.mean()) if len(values) else None

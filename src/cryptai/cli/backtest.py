@@ -123,11 +123,19 @@ def _show(result: Result) -> None:
     console.print(trades)
 
 
+_FRACTIONS = frozenset(
+    {
+        "total_return", "max_drawdown", "win_rate", "time_in_market", "cagr", "volatility", "var_95",
+        "cvar_95", "var_95_normal", "cvar_95_normal", "ulcer_index", "kelly", "buy_and_hold_return",
+    }
+)  # fmt: skip
+
+
 def _figure(name: str, value: float | None) -> str:
     if value is None:
         return "undefined"
-    if name in ("total_return", "max_drawdown", "win_rate", "time_in_market"):
-        sign = "+" if name == "total_return" else ""
+    if name in _FRACTIONS:
+        sign = "+" if name.endswith("return") or name == "cagr" else ""
         return f"{value:{sign}.2%}"
     return (
         f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" if abs(value) < 100 else f"{value:,.2f}"

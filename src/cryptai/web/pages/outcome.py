@@ -62,9 +62,41 @@ def metrics(found: Mapping[str, Any]) -> list[Metric]:
             fixed_text(m["final_equity"], 2),
             f"of {fixed_text(found['capital'], 0)}",
         ),
+        Metric("cagr", "Growth a year", percent_text(m.get("cagr"), sign=True), _growth(m)),
+        Metric(
+            "buy_and_hold_return",
+            "Buy and hold",
+            percent_text(m.get("buy_and_hold_return"), sign=True),
+            "without costs",
+        ),
+        Metric(
+            "sortino_ratio",
+            "Sortino ratio",
+            fixed_text(m.get("sortino_ratio"), 2),
+            "only losses count as risk",
+        ),
+        Metric(
+            "calmar_ratio",
+            "Calmar ratio",
+            fixed_text(m.get("calmar_ratio"), 2),
+            "growth a year over drawdown",
+        ),
+        Metric("volatility", "Volatility", percent_text(m.get("volatility"), 1), "of daily returns, a year"),
+        Metric("var_95", "Value at risk, 95 %", percent_text(m.get("var_95")), "a day in twenty is worse"),
+        Metric("cvar_95", "Expected shortfall", percent_text(m.get("cvar_95")), "the mean of those days"),
+        Metric(
+            "expectancy",
+            "Expectancy",
+            fixed_text(m.get("expectancy"), 2, sign=True),
+            "a trade, in quote currency",
+        ),
         Metric("fees", "Fees", fixed_text(m.get("fees"), 2), "both sides"),
         Metric("time_in_market", "In the market", percent_text(m.get("time_in_market"), 1), "of all bars"),
     ]
+
+
+def _growth(m: Mapping[str, Any]) -> str:
+    return "compound" if m.get("cagr") is not None else "undefined: the range has under 30 days"
 
 
 def evidence(found: Mapping[str, Any]) -> str:
