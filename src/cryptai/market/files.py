@@ -76,6 +76,11 @@ def read_series(path: str | Path, timeframe: str | None = None) -> Candles:
     return read_candles(path, told, length or _spacing(path))
 
 
+def market_of(path: Path) -> tuple[str, Timeframe]:
+    """Return the symbol and timeframe that a file's name tells; raise `InputError` where it tells none."""
+    return _named(path, None, None)
+
+
 def _spacing(path: Path) -> str:
     # The finest grid holds every other, so whatever the bars are, they can be read with it first.
     if path.suffix.lower() not in ENDINGS:
