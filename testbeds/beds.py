@@ -11,6 +11,7 @@ from testbeds.burst import burst
 from testbeds.calls import tool_missing
 from testbeds.commands import downloads, platforms
 from testbeds.follow import Volume, follow, with_kinds
+from testbeds.kept import keeps
 from testbeds.power import cuts, failures
 from testbeds.reaper import kills
 from testbeds.sharing import share
@@ -111,6 +112,10 @@ def _cuts(seed: int, size: Size) -> dict[str, Any]:
     return cuts(seed, *{"test": (60, 60), "quick": (400, 60), "long": (1000, 100)}[size])
 
 
+def _kept(seed: int, size: Size) -> dict[str, Any]:
+    return keeps(seed, {"test": 40, "quick": 200, "long": 1000}[size])
+
+
 def _failures(seed: int, size: Size) -> dict[str, Any]:
     return failures(seed, *{"test": (12, 7), "quick": (20, 3), "long": (60, 1)}[size])
 
@@ -146,6 +151,11 @@ BEDS: Final = {
         "B3: what was acknowledged survives a power cut, on a disk that forgets what was not synced", _cuts,
         ("segments_unsynced", "folders_unsynced", "rows_before_files", "catalog_off", "catalog_normal"),
         with_bug=lambda seed, bug: cuts(seed, 200, 60, bug), lacks=tool_missing,
+    ),
+    "kept": Bed(
+        "B3: what the platform, a backtest, an export and a backup said was kept survives a power cut", _kept,
+        ("folders_unsynced",),
+        with_bug=lambda seed, bug: keeps(seed, 60, bug), lacks=tool_missing,
     ),
     "errors": Bed(
         "B3: a disk that fails or is full stops us loudly, and spoils nothing", _failures, ("log_first",),

@@ -27,6 +27,11 @@ class Call(NamedTuple):
     data: bytes
     more: bytes
 
+    @property
+    def size(self) -> int:
+        """How many bytes of notes it takes."""
+        return _HEAD.size + len(self.data) + len(self.more)
+
 
 def tool_missing() -> str:
     """Return why calls cannot be noted on this machine, as words; empty where they can."""

@@ -211,6 +211,11 @@ class _Venue:
         self.now, self._since = ahead - int(_CLOSE_S * 1000), seams.monotonic()
 
 
+def cryptai(bug: str) -> list[str]:
+    """Return how the command is called, perhaps with a planted bug in force."""
+    return [sys.executable, *(["-m", "cryptai"] if bug == "none" else ["-c", _WITH_BUG, bug])]
+
+
 def _child(
     exchange: LyingExchange, home: Path, words: list[str], bug: str = "none", **settings: str
 ) -> subprocess.Popen[str]:
@@ -222,7 +227,7 @@ def _child(
     budget.learn(10_000_000)
     budget.close()
     return subprocess.Popen(
-        [sys.executable, *(["-m", "cryptai"] if bug == "none" else ["-c", _WITH_BUG, bug]), *words],
+        [*cryptai(bug), *words],
         env=kept | named | settings | {"CRYPTAI_HOME": str(home)}, cwd=_ROOT, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )  # fmt: skip

@@ -34,14 +34,14 @@ def cuts(seed: int, count: int, length: int, bug: str = "none") -> dict[str, Any
     with a_folder() as folder:
         calls = _noted(folder, seed, length, bug)
         disk = Disk(folder / "disk")
-        moments = _moments(calls, count, random)
+        chosen = moments(calls, count, random)
         acknowledged, told, judged, wrong = 0, -1, 0, []
         for i, call in enumerate(calls, 1):
             disk.take(call)
             if call.kind == "C" and call.data.endswith(ACKNOWLEDGED.encode()):
                 told = call.inode
             acknowledged += call.kind == "W" and call.inode == told
-            for _ in range(moments.count(i)):
+            for _ in range(chosen.count(i)):
                 with tempfile.TemporaryDirectory(dir=folder) as left:
                     disk.after_cut(random, Path(left))
                     found = judge(Path(left) / "workspace", known, acknowledged, random)
@@ -93,7 +93,8 @@ def _child(words: list[str], environment: dict[str, str]) -> str:
     return done.stdout
 
 
-def _moments(calls: list[Call], count: int, random: np.random.Generator) -> list[int]:
+def moments(calls: list[Call], count: int, random: np.random.Generator) -> list[int]:
+    """Choose after which calls the power goes: half of them right after a sync or a change of a name."""
     turns = [i for i, call in enumerate(calls, 1) if call.kind in _TURNS]
-    chosen = [turns[k] for k in random.integers(0, len(turns), count // 2).tolist()]
-    return sorted([*chosen, *random.integers(1, len(calls) + 1, count - count // 2).tolist()])
+    after = [turns[k] for k in random.integers(0, len(turns), count // 2).tolist()]
+    return sorted([*after, *random.integers(1, len(calls) + 1, count - count // 2).tolist()])

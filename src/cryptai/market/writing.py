@@ -9,7 +9,7 @@ import numpy as np
 
 from cryptai.errors import ConflictError, InputError
 from cryptai.market.candles import COLUMNS
-from cryptai.market.durable import write_whole
+from cryptai.market.durable import sync_folder, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,3 +78,4 @@ def write_table(path: Path, columns: Mapping[str, ArrayLike]) -> None:
         write_whole(path, frame.write_csv)
     else:
         write_whole(path, partial(frame.write_parquet, compression="zstd"))
+    sync_folder(path.parent)
