@@ -68,7 +68,7 @@ export function structuresOf(all, bars, upto, colour) {
       const { born } = thing;
       const tone = born.direction > 0 ? "--up" : born.direction < 0 ? "--down" : "--muted";
       const touched = thing.lives.some((life) => life.known <= now);
-      const strength = (ended ? 0.35 : touched ? 0.6 : 1) * (rank < 12 ? 1 : 0.65);
+      const strength = (ended ? 0.5 : touched ? 0.7 : 1) * (rank < 12 ? 1 : 0.65);
       const place = { from, to: Math.max(to, from + 3), width: at.width, y: at.y };
       if (born.draw === "box") box(context, place, born, colour, tone, strength);
       else if (born.draw === "line") line(context, place, born, colour, tone, strength);
@@ -86,7 +86,7 @@ function box(context, at, born, colour, tone, strength) {
   const [top, bottom] = [at.y(born.top), at.y(born.bottom)];
   if (top === null || bottom === null) return;
   const height = Math.max(1, bottom - top);
-  context.fillStyle = colour(tone, Number((0.13 * strength).toFixed(2)));
+  context.fillStyle = colour(tone, Number((0.16 * strength).toFixed(2)));
   context.fillRect(at.from, top, at.to - at.from, height);
   context.strokeStyle = colour(tone, Number((0.45 * strength).toFixed(2)));
   context.lineWidth = 1;
