@@ -10,10 +10,14 @@ import pytest
 
 from cryptai.cli.main import main
 from cryptai.errors import SourceError
+from cryptai.market.candles import Candles
 from cryptai.market.sources.binance import Binance
+from cryptai.market.store import CandleStore
 from cryptai.market.symbols import SymbolInfo
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cryptai.workspace import Workspace
 
 DAY = 1_700_000_000_000
@@ -94,3 +98,29 @@ def test_the_help_names_the_settings_of_addresses(
     out = " ".join(capsys.readouterr().out.split())
     for setting in ("CRYPTAI_BINANCE_REST", "CRYPTAI_BINANCE_WS", "CRYPTAI_COINGECKO_REST"):
         assert setting in out
+
+
+def test_a_rename_is_noted_by_hand_and_its_history_exported_whole(
+    venue: dict[str, Any], workspace: Workspace, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    venue["list"] = ["MATIC/USDT", "POL/USDT"]
+    assert ask(capsys, "sync")[0] == 0
+    status, out, _ = ask(capsys, "rename", "matic-usdt", "POLUSDT", "--since", "2024-09-13")
+    assert (status, out) == (0, "MATIC/USDT of binance goes on as POL/USDT since 2024-09-13T00:00:00Z.\n")
+    assert json.loads(ask(capsys, "list", "--json")[1])["symbols"][0]["symbol"] == "POL/USDT"
+    status, _, err = ask(capsys, "rename", "POL/USDT", "MATIC/USDT")
+    assert (status, err.count("\n")) == (2, 1)
+    assert ask(capsys, "rename", "NONE/USDT", "POL/USDT")[0] == 2
+    told = json.loads(ask(capsys, "rename", "MATIC/USDT", "POL/USDT", "--since", "2024-09-13", "--json")[1])
+    assert (told["old"], told["new"], told["since_ms"]) == ("MATIC/USDT", "POL/USDT", 1_726_185_600_000)
+
+    day, ones = 86_400_000, [1.0, 1.0]
+    since = told["since_ms"]
+    store = CandleStore(workspace.candles)
+    for symbol, first in (("MATIC/USDT", since - 2 * day), ("POL/USDT", since)):
+        store.write("binance", Candles([first, first + day], ones, ones, ones, ones, ones, symbol, "1d"))
+    out_file = tmp_path / "POLUSDT_1d.csv"
+    named = ["--symbol", "POL/USDT", "--timeframe", "1d", "--out", str(out_file)]
+    assert main(["data", "export", *named, "--former", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["bars"] == 4
+    assert len(out_file.read_text().splitlines()) == 5

@@ -19,6 +19,8 @@ def register(app: typer.Typer) -> None:
     symbols.command("sync", epilog=f"Example: cryptai symbols sync --dates BTC/USDT\n\n{ENDPOINTS}")(_sync)
     symbols.command("list", epilog="Example: cryptai symbols list --as-of 2022-05-01")(_list)
     symbols.command("events", epilog="Example: cryptai symbols events --symbol BTC/USDT")(_events)
+    example = "Example: cryptai symbols rename MATIC/USDT POL/USDT --since 2024-09-13"
+    symbols.command("rename", epilog=example)(_rename)
     app.add_typer(symbols, name="symbols")
 
 
@@ -104,3 +106,29 @@ def _events(exchange: Exchange = "binance", symbol: _Symbol = None, as_json: Jso
             for e in events
         ]
         print_table(rows, f"Events of {exchange}")
+
+
+def _rename(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The name that ended, such as MATIC/USDT.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The name under which the market goes on.")],
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When it was renamed, UTC; without it, now.")
+    ] = None,
+    exchange: Exchange = "binance",
+    as_json: Json = False,
+) -> None:
+    """Note that a market goes on under another name: no venue's list says so.
+
+    What is stored stays under the name it came with; `data export --former` joins a market's names.
+    """
+    from cryptai.market.symbols import SymbolBook
+    from cryptai.market.times import iso, parse_time
+    from cryptai.seams import now_ms
+
+    at = now_ms() if since is None else parse_time(since, field="since")
+    event = SymbolBook().renamed(exchange, old, new, at, now_ms())
+    after = event.detail["renamed_to"]
+    if as_json:
+        print(json.dumps({"exchange": exchange, "old": event.symbol, "new": after, "since_ms": event.ts}))
+    else:
+        print(f"{event.symbol} of {exchange} goes on as {after} since {iso(event.ts)}.")

@@ -133,8 +133,18 @@ class SymbolBook:
             _add(db, [_event(exchange, "listed", fixed, listed_ms, now_ms)])
 
     def renamed(self, exchange: str, old: str, new: str, ts: int, now_ms: int) -> SymbolEvent:
-        """Note that a market goes on under another name. A venue's list does not say so: a person does."""
+        """Note that a market goes on under another name. A venue's list does not say so: a person does.
+
+        Raises
+        ------
+        UnknownName
+            If the book has not both of them.
+        InputError
+            If it is the same name, or the new one was once renamed to the old one.
+        """
         before, after = self.info(exchange, old), self.info(exchange, new)
+        if before.symbol in (after.symbol, after.renamed_to):
+            raise InputError(f"{before.symbol} cannot be renamed to {after.symbol}.", field="new")
         event = _event(
             exchange, "renamed",
             replace(before, status="delisted", delisted_ms=before.delisted_ms or ts, renamed_to=after.symbol),
@@ -221,9 +231,8 @@ def _changes(exchange: str, before: SymbolInfo | None, info: SymbolInfo, now_ms:
         return [_event(exchange, "delisted", gone, gone.delisted_ms or now_ms, now_ms)]
     if before.status == "delisted":
         # Listed anew: the venue's old day of listing is not this one's.
-        return [
-            _event(exchange, "listed", replace(merged, listed_ms=info.listed_ms or now_ms), now_ms, now_ms)
-        ]
+        anew = replace(merged, listed_ms=info.listed_ms or now_ms, renamed_to=None)
+        return [_event(exchange, "listed", anew, now_ms, now_ms)]
     kind: Kind = "resumed" if merged.status == "trading" else "halted"
     return [_event(exchange, kind, merged, now_ms, now_ms)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,9 @@ def export(
     as_of: Annotated[
         str | None, typer.Option(metavar="TIME", help="The bars as the store knew them then, UTC.")
     ] = None,
+    former: Annotated[
+        bool, typer.Option("--former", help="With the bars of the market's former names (symbols rename).")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -33,6 +37,8 @@ def export(
     """
     from cryptai.errors import DataError
     from cryptai.market.opening import open_store
+    from cryptai.market.renames import read_across
+    from cryptai.market.symbols import SymbolBook
     from cryptai.market.times import iso, parse_time
     from cryptai.market.writing import check_target, write_candles
     from cryptai.workspace import open_workspace
@@ -42,7 +48,8 @@ def export(
     end_ms = None if until is None else parse_time(until, field="to")
     as_of_ms = None if as_of is None else parse_time(as_of, field="as_of")
     store = open_store(open_workspace(create=False))
-    candles = store.read(exchange, symbol, timeframe, start_ms=start_ms, end_ms=end_ms, as_of_ms=as_of_ms)
+    read = partial(read_across, store, SymbolBook()) if former else store.read
+    candles = read(exchange, symbol, timeframe, start_ms=start_ms, end_ms=end_ms, as_of_ms=as_of_ms)
     if not len(candles):
         raise DataError(
             f"No bars of {symbol} {timeframe} of {exchange} lie in that time; nothing was written."
