@@ -61,9 +61,9 @@ def _recording() -> Candles:
     return read_candles(RECORDED)
 
 
-def pieces() -> dict[str, Piece]:
-    """Return everything that is registered; strategies with and without short entries."""
-    found = {feature.name: lively(feature) for feature in features}
+def pieces(*, defaults: bool = False) -> dict[str, Piece]:
+    """Return everything that is registered, lively or with `defaults`; strategies with and without shorts."""
+    found = {feature.name: of_feature(feature) if defaults else lively(feature) for feature in features}
     for cls in strategies:
         found[cls.name] = of_strategy(build(cls, {}))
         if any(one.name == "allow_short" for one in parameters(cls)):
