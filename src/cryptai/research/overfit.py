@@ -1,8 +1,8 @@
 """How likely the best of many trials is merely the luckiest: the probability of backtest overfitting.
 
-Combinatorially symmetric cross-validation (Bailey, Borwein, López de Prado and Zhu, "The Probability of Backtest
-Overfitting", 2015): the rows are cut into blocks, every half of the blocks once is the sample that chooses the
-best trial, and the other half shows what became of it.
+Combinatorially symmetric cross-validation (Bailey, Borwein, López de Prado and Zhu, "The Probability of
+Backtest Overfitting", 2015): the rows are cut into blocks, every half of the blocks once is the sample that
+chooses the best trial, and the other half shows what became of it.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Overfit:
     Attributes
     ----------
     pbo
-        Share of the splits in which the trial that was best in sample was no better than the median out of it.
+        Share of the splits in which the trial best in sample was no better than the median out of it.
     logits
-        For each split the logit of that trial's relative rank out of sample, in `(0, 1)`; above 0 is better
-        than the median.
+        For each split the logit of that trial's relative rank out of sample; above 0 is better than the
+        median.
     best_in_sample, best_out_of_sample
         Its Sharpe ratio per row in and out of sample, for each split.
     slope
@@ -59,15 +59,15 @@ def probability_of_overfitting(returns: NDArray[np.float64], *, blocks: int = 16
     returns
         One row a period, one column a trial (all that were tried, not only the good ones); finite.
     blocks
-        Blocks the rows are cut into, an even number from 4 to 20; rows left over at the start are not used. The
-        paper takes 16: 12,870 splits.
+        Blocks the rows are cut into, an even number from 4 to 20; rows left over at the start are not used.
+        The paper takes 16: 12,870 splits.
 
-    A trial without deviation (it never traded) counts with a Sharpe ratio of 0. Of equal ranks the mean counts.
+    A trial without deviation (it never traded) counts with a Sharpe ratio of 0; of equal ranks the mean.
 
     Raises
     ------
     InputError
-        With fewer than two trials, fewer than two rows a block, another number of blocks, or what is not finite.
+        With fewer than two trials or two rows a block, another number of blocks, or what is not finite.
     """
     _check(returns, blocks)
     rows = len(returns) // blocks
@@ -126,7 +126,7 @@ def _check(returns: NDArray[np.float64], blocks: int) -> None:
         )
     if len(returns) < 2 * blocks:
         raise InputError(
-            f"{len(returns)} rows are too few for {blocks} blocks; give {2 * blocks} or more, or fewer blocks.",
+            f"{len(returns)} rows are too few for {blocks} blocks; give {2 * blocks} rows or fewer blocks.",
             field="blocks",
         )
     if not np.isfinite(returns).all():
