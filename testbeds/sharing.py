@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import math
 import os
 import subprocess
 import sys
@@ -77,7 +78,8 @@ class _World:
         # Spans in which the venue allows nothing.
         self._paused: list[tuple[int, int]] = []
         self.first_s: float | None = None
-        self._heard_ms = 0
+        # When somebody here first heard of the pause that the venue told last.
+        self._heard_ms = math.inf
         # Moments to come: when, a number that keeps their order, whose, and what is told then.
         self._moments: list[tuple[int, int, int, Any]] = []
         self._count = 0
@@ -132,7 +134,7 @@ class _World:
         child.stdin.write(f"{json.dumps([client % _CLIENTS, self.now_ms, told])}\n")
         child.stdin.flush()
         if isinstance(told, list) and told[0] != 200:
-            self._heard_ms = self.now_ms
+            self._heard_ms = min(self._heard_ms, self.now_ms)
         what, value = json.loads(child.stdout.readline())
         if what == "send":
             self._later(self._way(), client, ("arrive", [self.now_ms, int(value)]))
@@ -154,12 +156,15 @@ class _World:
         request: Request = self.ledger.take(self.now_ms, "/api/v3", weight)
         # Sent before anybody here had heard of the pause: nobody's fault.
         request.early = request.early and sent_ms > self._heard_ms
+        before = self.ledger.allowed_ms
         refused = self.ledger.refusal(request)
         if refused is None and injected:
             refused = self.ledger.pause(self.now_ms, int(self._random.integers(1, 90)))
             request.injected = True
             self.pauses += 1
             self._paused.append((self.now_ms, self.ledger.allowed_ms))
+        if self.ledger.allowed_ms != before:
+            self._heard_ms = math.inf
         request.status, seconds = refused or (200, 0)
         headers = {"X-MBX-USED-WEIGHT-1M": str(self.ledger.used)}
         if refused:
