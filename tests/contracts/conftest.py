@@ -43,7 +43,7 @@ def postgresql(database: str) -> str:
     import psycopg
 
     with psycopg.connect(database, autocommit=True) as db:
-        db.execute("DROP SCHEMA IF EXISTS cryptai_market CASCADE")
+        db.execute("DROP SCHEMA IF EXISTS cryptai_market, cryptai_budget CASCADE")
     return database
 
 

@@ -77,7 +77,7 @@ def restore(file: File, json_: Json = False) -> None:
 def _refuse_used_database() -> None:
     """Refuse to restore candles that a database in force would hide."""
     from cryptai.errors import WorkspaceError
-    from cryptai.market.opening import database_address
+    from cryptai.market.databases import database_address
     from cryptai.market.postgresql import SCHEMA, PostgresqlCatalog
 
     if database_address() and PostgresqlCatalog(database_address()).exists():

@@ -19,7 +19,7 @@ _DURABLE: Final = ("fsync", "full_page_writes")
 
 def database(workspace: Workspace) -> Iterator[Finding]:
     """Tell of the PostgreSQL that `DATABASE_URL` names: version, durability, the candle catalog in it."""
-    from cryptai.market.opening import database_address
+    from cryptai.market.databases import database_address
     from cryptai.market.postgresql import connect
 
     try:
@@ -76,7 +76,7 @@ def _catalog(db: Any, workspace: Workspace) -> Iterator[Finding]:
 
 def migrations() -> set[tuple[str, str]]:
     """Return the platform's migrations that are applied in the database; none where there are no tables."""
-    from cryptai.market.opening import database_address
+    from cryptai.market.databases import database_address
     from cryptai.market.postgresql import connect
 
     with connect(database_address())[0] as db:

@@ -7,22 +7,23 @@ tells what was used (X-MBX-USED-WEIGHT-1M); 429 and then 418 (a ban) tell how lo
 from __future__ import annotations
 
 import asyncio
-import os
-import sqlite3
 import threading
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
-from cryptai import seams
-from cryptai.errors import SourceError, WorkspaceError
-from cryptai.market.accounts import GONE_S, Account, boot, open_accounts
+from cryptai.errors import SourceError
+from cryptai.market.accounts import AccountFile
+from cryptai.market.databases import database_address
 from cryptai.workspace import open_workspace, workspace_root
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
+
+    from cryptai.market.accounts import Account
+    from cryptai.market.shared_accounts import SharedAccounts
 
 CAREFUL_LIMIT: Final = 1200
 """The weight of a minute that is assumed until the venue has told its own."""
@@ -62,7 +63,8 @@ class Budget:
     address
         Scheme and host of the requests.
     file
-        The SQLite file; by default `budget.sqlite3` in the workspace, which is made.
+        The SQLite file; by default the database that `DATABASE_URL` names, so that machines behind one
+        address share it, and without one `budget.sqlite3` in the workspace, which is made.
     rest
         How to wait: replaced in a simulated world.
     """
@@ -83,7 +85,7 @@ class Budget:
         self._file = file
         self._careful_limit = limit
         self._rest = rest
-        self._db: sqlite3.Connection | None = None
+        self._accounts: AccountFile | SharedAccounts | None = None
         self._lock = threading.Lock()
 
     async def spend(self, weight: int, *, most_pause_s: float = 60.0) -> None:
@@ -139,33 +141,25 @@ class Budget:
         kept = min(seconds, LONGEST_PAUSE_S) * 1.001 + 0.5
         with self._change(durable=True) as account:
             if kept > account.paused():
-                until, until_wall = seams.monotonic() + kept, seams.now_ms() + int(kept * 1000)
-                account.db.execute(
-                    "INSERT OR REPLACE INTO pause VALUES (?, ?, ?, ?, ?)",
-                    (self.address, boot(), until, until_wall, kept),
-                )
+                account.pause(kept)
         return min(seconds, LONGEST_PAUSE_S)
 
     def learn(self, limit: int) -> None:
         """Take the limit of a minute from the venue (exchangeInfo's REQUEST_WEIGHT)."""
         with self._change() as account:
-            account.db.execute(
-                "INSERT OR REPLACE INTO allowance VALUES (?, ?, ?)", (self.venue, self.address, max(1, limit))
-            )
+            account.learn(max(1, limit))
 
     def state(self) -> BudgetState:
         """Return where it stands now."""
         with self._change() as account:
-            return BudgetState(
-                self.venue, self.address, account.used(), account.limit(), account.paused(), account.queued()
-            )
+            return _state(account)
 
     def close(self) -> None:
         """Let go of the file; it is opened again when it is needed."""
         with self._lock:
-            if self._db:
-                self._db.close()
-                self._db = None
+            if self._accounts:
+                self._accounts.close()
+                self._accounts = None
 
     def _try(self, weight: int, ticket: int | None) -> tuple[float, float, int | None]:
         """Return seconds of pause left, seconds until there may be room, and the place in the queue."""
@@ -175,12 +169,11 @@ class Budget:
                 account.drop(ticket)
                 return pause, 0.0, None
             room = max(int(account.limit() * _SHARE), weight)
-            now = seams.monotonic()
-            account.db.execute("DELETE FROM waiting WHERE seen < ? OR seen > ?", (now - GONE_S, now + GONE_S))
+            account.forget()
             ahead = account.ahead(ticket)
             used = account.used()
             if used + ahead + weight <= room:
-                account.count(weight, process=os.getpid())
+                account.count(weight, process=account.process)
                 account.drop(ticket)
                 return 0.0, 0.0, None
             ticket = account.queue(weight, ticket)
@@ -192,25 +185,13 @@ class Budget:
 
     @contextmanager
     def _change(self, *, durable: bool = False) -> Iterator[Account]:
-        path = self._path()
         with self._lock:
-            try:
-                if self._db is None:
-                    self._db = open_accounts(path)
-                # Weights that a power cut takes are out of their minute when we are back; a ban may not be.
-                self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-                self._db.execute("BEGIN IMMEDIATE")
-                try:
-                    yield Account(self._db, self.venue, self.address, self._careful_limit)
-                except BaseException:
-                    self._db.execute("ROLLBACK")
-                    raise
-                self._db.execute("COMMIT")
-            except sqlite3.DatabaseError as error:
-                raise WorkspaceError(
-                    f"The request budget {path} cannot be used ({error}); check the folder's permissions, "
-                    "or delete that file while nothing runs."
-                ) from error
+            if self._accounts is None:
+                self._accounts = _accounts(self._path() if self._file or not database_address() else None)
+            told = (self.venue, self.address, self._careful_limit)
+            # Weights that a power cut takes are out of their minute when we are back; a ban may not be.
+            with self._accounts.change(*told, durable=durable) as account:
+                yield account
 
     def _path(self) -> Path:
         if self._file is None:
@@ -219,19 +200,30 @@ class Budget:
 
 
 def budget_states(file: Path | None = None) -> list[BudgetState]:
-    """Return all budgets of the workspace, by venue and address; empty where nothing was ever asked."""
-    path = file or workspace_root() / _FILE
-    if not path.exists():
-        return []
-    with closing(open_accounts(path)) as db:
-        known = db.execute(
+    """Return all budgets, by venue and address; empty where nothing was ever asked. It changes nothing."""
+    path = file or (None if database_address() else workspace_root() / _FILE)
+    with closing(_accounts(path)) as accounts, accounts.look() as here:
+        if here is None:
+            return []
+        known = here.db.execute(
             "SELECT venue, address FROM spent UNION SELECT venue, address FROM allowance ORDER BY 1, 2"
         ).fetchall()
-    states = []
-    for venue, address in known:
-        with closing(Budget(venue, address, file=path)) as budget:
-            states.append(budget.state())
-    return states
+        each = [replace(here, venue=v, address=a, careful_limit=CAREFUL_LIMIT) for v, a in known]
+        return [_state(account) for account in each]
+
+
+def _accounts(path: Path | None) -> AccountFile | SharedAccounts:
+    if path is not None:
+        return AccountFile(path)
+    from cryptai.market.shared_accounts import SharedAccounts  # noqa: PLC0415 (few have a database)
+
+    return SharedAccounts(database_address())
+
+
+def _state(account: Account) -> BudgetState:
+    return BudgetState(
+        account.venue, account.address, account.used(), account.limit(), account.paused(), account.queued()
+    )
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

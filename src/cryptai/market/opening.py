@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cryptai.errors import WorkspaceError
+from cryptai.market.databases import database_address
 from cryptai.market.store import CandleStore
 
 if TYPE_CHECKING:
@@ -41,16 +42,6 @@ def _catalog(workspace: Workspace) -> PostgresqlCatalog | None:
 def kept_elsewhere() -> bool:
     """Whether the workspace's folder alone is not the whole store."""
     return bool(database_address()) or segments_folder() is not None
-
-
-def database_address() -> str:
-    """Return what `DATABASE_URL` names, "" if it is not set; what is said of a wrong one never holds it."""
-    address = os.environ.get("DATABASE_URL", "")
-    if address and not address.startswith(("postgresql://", "postgres://")):
-        raise WorkspaceError(
-            "DATABASE_URL must begin with postgresql://, like postgresql://user@host/cryptai."
-        )
-    return address
 
 
 def segments_folder() -> ObjectFolder | None:
