@@ -66,3 +66,19 @@ def test_what_is_no_interval_is_refused(text: str) -> None:
 def test_what_is_no_cron_line_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no|never comes|name one of them"):
         parse_cron(text)
+
+
+@pytest.mark.parametrize(
+    ("cron", "words"),
+    [
+        ("30 2 * * *", "daily at 02:30 UTC"),
+        ("0 3 * * 0", "Sundays at 03:00 UTC"),
+        ("0 3 * * 7", "Sundays at 03:00 UTC"),
+        ("5 4 * * 1-5", "5 4 * * 1-5 UTC"),
+        ("0 3 1 * *", "0 3 1 * * UTC"),
+        ("0 3 * 2 *", "0 3 * 2 * UTC"),
+        ("*/15 3 * * *", "*/15 3 * * * UTC"),
+    ],
+)
+def test_a_simple_schedule_is_told_in_words_and_any_other_as_declared(cron: str, words: str) -> None:
+    assert parse_cron(cron).words == words

@@ -316,7 +316,7 @@ def test_the_page_lists_every_job_and_what_came_of_it(
     )
     text = signed_in(owner).get("/ops/jobs/").content.decode()
     assert "every 1h" in text
-    assert "0 3 * * 0 UTC" in text
+    assert "Sundays at 03:00 UTC" in text
     assert "&lt;b&gt;Away.&lt;/b&gt;" in text
 
 

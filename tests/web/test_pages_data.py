@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,14 +17,14 @@ from cryptai.market.budget import BudgetState
 from cryptai.market.candles import Candles
 from cryptai.market.feed import FeedStatus
 from cryptai.market.files import read_candles
+from cryptai.market.prices import PriceBook
+from cryptai.market.source import Price
 from cryptai.market.store import CandleStore, Stored
 from cryptai.market.timeframe import DAY_MS, TIMEFRAMES, Timeframe
 from cryptai.seams import now_ms
 from cryptai.web import live
 from cryptai.web.pages import asked, coverage, series
-
-if TYPE_CHECKING:
-    from cryptai.workspace import Workspace
+from cryptai.workspace import Workspace
 
 pytestmark = pytest.mark.django_db
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "candles" / "spot"
@@ -59,7 +59,7 @@ def text(response: Any) -> str:
 
 def series_shown(page: str) -> list[tuple[str, str]]:
     table = page.split('id="data-coverage"')[1].split("</table>", maxsplit=1)[0]
-    return re.findall(r'<th scope="row"><a [^>]*>(\S+) <span class="muted">(\w+)', table)
+    return re.findall(r'<th scope="row" class="name"><a [^>]*>(\S+) <span class="muted">(\w+)', table)
 
 
 @pytest.mark.parametrize("address", ["/data/dashboard", "/data/dashboard?exchange=binance"])
@@ -94,7 +94,7 @@ def test_the_28_halts_in_seven_years_of_bitcoin_are_there(here: Client, store: C
     page = text(here.get(PAGE))
     assert '128<span class="of-holes"> in 28</span>' in page
     assert "99.77 %" in page
-    assert page.split('id="data-holes"')[1].count('<th scope="row">') == 28
+    assert page.split('id="data-holes"')[1].count('<th scope="row" class="name">') == 28
     assert "2018-02-08 01:00" in page
 
 
@@ -369,3 +369,54 @@ def test_an_axis_has_a_few_dates_that_differ(days: float) -> None:
     assert len({mark.text for mark in marks}) == len(marks)
     assert all(4 <= mark.at <= 96 for mark in marks)
     assert coverage.axis(START, START) == []
+
+
+@pytest.fixture
+def prices(tmp_path: Path, settings: Any) -> PriceBook:
+    settings.WORKSPACE = Workspace(tmp_path)
+    return PriceBook(tmp_path / "prices.sqlite3")
+
+
+def test_last_prices_stand_beside_what_other_sources_say_the_farthest_apart_first(
+    here: Client, store: CandleStore, prices: PriceBook
+) -> None:
+    store.write("binance", made_candles())
+    told = now_ms()
+    prices.add("binance", [Price(symbol, 100.0, told) for symbol in ("BTC/USDT", "ETH/USDT", "XRP/USDT")])
+    prices.add("binance", [Price("ETH/USDT", 103.0, told), Price("BTC/USDT", 99.9, told)], source="coingecko")
+    prices.add("binance", [Price("ETH/USDT", 101.0, told)], source="nearer")
+    shown = text(here.get(PAGE)).split('id="data-prices"')[1].split("</section>")[0]
+    rows = re.findall(r">(\w+/USDT)</a>.*?<td[^>]*>([^<]*)</td></tr>", shown)
+    fallen = "\N{MINUS SIGN}0.10 %"
+    assert rows == [("ETH/USDT", "+3.00 %"), ("BTC/USDT", fallen), ("XRP/USDT", "none was heard")]
+    assert "nearer" not in shown
+    assert shown.count('class="num warn"') == 1, "a tenth of a percent calls for no look"
+
+
+def test_without_kept_prices_the_page_says_what_will_keep_them(here: Client, store: CandleStore) -> None:
+    store.write("binance", made_candles())
+    page = text(here.get(PAGE))
+    assert "No price of binance was kept yet" in page
+    assert "<h3>None does</h3>" in page
+
+
+def test_bars_on_which_sources_contradict_each_other_are_named(here: Client, store: CandleStore) -> None:
+    whole = made_candles()
+    store.write("binance", whole, source="stream")
+    columns = [getattr(whole[5:6], name) for name in ("ts", "open", "high", "low", "close", "volume")]
+    columns[2] = columns[2] * 1.25
+    store.write("binance", Candles(*columns, "BTC/USDT", "1h"), replace=True, source="second")
+    shown = text(here.get(PAGE)).split('id="data-contradictions"')[1].split("</section>")[0]
+    assert "stream, second" in shown
+    assert "20.00 %" in shown
+
+
+def test_a_book_of_prices_that_cannot_be_read_is_said_and_the_rest_is_shown(
+    here: Client, store: CandleStore, prices: PriceBook, tmp_path: Path
+) -> None:
+    del prices
+    store.write("binance", made_candles())
+    (tmp_path / "prices.sqlite3").write_bytes(b"no database" * 1000)
+    page = text(here.get(PAGE))
+    assert "The book of prices" in page
+    assert "BTC/USDT" in page

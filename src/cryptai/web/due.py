@@ -16,6 +16,8 @@ _DAY_MS: Final = 86_400_000
 # Name, lowest and highest value of each field; a Sunday is 0 and, as everywhere, 7 too.
 _FIELDS: Final = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
 _PART: Final = re.compile(r"(?:\*|(\d+)(?:-(\d+))?)(?:/(\d+))?")
+_DAYS, _MONTHS = 31, 12
+_WEEKDAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 # The 29th of February comes after eight years at the latest (1896 to 1904, 2096 to 2104).
 _FARTHEST_DAYS: Final = 8 * 366
 
@@ -25,6 +27,10 @@ class Due(Protocol):
 
     @property
     def text(self) -> str:
+        """How it was declared."""
+
+    @property
+    def words(self) -> str:
         """How people read it."""
 
     def last(self, now_ms: int) -> int:
@@ -40,6 +46,11 @@ class Every:
 
     text: str
     ms: int
+
+    @property
+    def words(self) -> str:
+        """Return `every 30m` and the like."""
+        return self.text
 
     def last(self, now_ms: int) -> int:
         """Return the newest multiple that is not after `now_ms`."""
@@ -60,6 +71,16 @@ class Cron:
     days: frozenset[int]
     months: frozenset[int]
     weekdays: frozenset[int]
+
+    @property
+    def words(self) -> str:
+        """Return `daily at 02:30 UTC`, `Sundays at 03:00 UTC`; what is less simple as it was declared."""
+        if len(self.minutes) * len(self.hours) != 1 or len(self.days) < _DAYS or len(self.months) < _MONTHS:
+            return self.text
+        days = "daily" if len(self.weekdays) == len(_WEEKDAYS) else ""
+        if len(self.weekdays) == 1:
+            days = f"{_WEEKDAYS[min(self.weekdays)]}s"
+        return f"{days} at {min(self.hours):02}:{min(self.minutes):02} UTC" if days else self.text
 
     def last(self, now_ms: int) -> int:
         """Return the newest moment that is not after `now_ms`."""

@@ -53,6 +53,8 @@ def _page(request: HttpRequest, *, error: str = "", status: int = 200) -> HttpRe
         "rows": rows,
         "runs": JobRun.objects.all()[:_RUNS],
         "asked": asked if asked in jobs.names() else "",
+        # What was just asked for may not have begun.
+        "busy": bool(asked) or any(row["running"] for row in rows),
         "error": error,
     }
     return render(request, "pages/jobs.html", page, status=status)

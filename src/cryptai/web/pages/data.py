@@ -13,7 +13,7 @@ from cryptai.errors import CryptaiError
 from cryptai.market.timeframe import DAY_MS, TIMEFRAMES
 from cryptai.web import live
 from cryptai.web.context import shown
-from cryptai.web.pages import asked, coverage, series
+from cryptai.web.pages import asked, coverage, opinions, series
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,11 +75,14 @@ def dashboard(request: HttpRequest) -> HttpResponse:
                 "damage": [row for row in some if row.damage],
                 "holes": holes, "explained": asked.explained(store, exchange, holes),
                 "syncs": asked.syncs(store, exchange),
+                "contradictions": opinions.contradictions(store, exchange, some),
+                "opinions": opinions.opinions(exchange),
             }  # fmt: skip
     except CryptaiError as error:
         return render(request, "pages/data.html", {**page, "failure": str(error)}, status=500)
     page["budgets"], page["budget_failure"] = asked.budgets()
     page["total"] = _total(everything)
+    page["running"] = any(one.status == "PENDING" for one in page.get("syncs", ()))
     page["frames"] = series.frames(everything)
     return render(request, "pages/data.html", page)
 

@@ -1,10 +1,15 @@
-// The Data page: renewed each minute, and at once when the feed changes its state; nothing else moves.
+// The Data page and the page of jobs: renewed each minute, every few seconds while something runs, and at once
+// when the feed changes its state; nothing else moves.
 
 const EVERY = 60000;
+const SOON = 4000;
+let renewed = Date.now();
 let state = "";
 let busy = false;
 
-setInterval(renew, EVERY);
+setInterval(() => {
+  if (document.querySelector("[data-soon]") || Date.now() - renewed >= EVERY) renew();
+}, SOON);
 document.addEventListener("cryptai:state", (event) => {
   const now = /** @type {CustomEvent} */ (event).detail.state;
   if (state && now !== state) renew();
@@ -15,6 +20,7 @@ document.addEventListener("cryptai:state", (event) => {
 async function renew() {
   if (busy || document.hidden) return;
   busy = true;
+  renewed = Date.now();
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (!answer.ok) return;
