@@ -62,7 +62,7 @@ def test_the_command_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) ->
 
 def test_the_verbs_are_those_of_the_readme() -> None:
     verbs = {"up", "data", "symbols", "strategies", "backtest", "signals", "job", "jobs", "owner", "doctor"}
-    verbs |= {"backup", "restore", "features"}
+    verbs |= {"backup", "restore", "features", "check"}
     assert set(names_of_commands()) == verbs
 
 

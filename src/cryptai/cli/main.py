@@ -6,6 +6,7 @@ what happened                                what is printed                    
 all well                                     the answer, on stdout                      0
 a person's input, the machine, a venue       one sentence on stderr, also with --json   2
 our own mistake                              one sentence with the log file's path      1
+`doctor` or `check` found something          the answer, on stdout                      1
 Ctrl-C                                       nothing                                  130
 the reader went away (`cryptai … | head`)    nothing                                  141
 ===========================================  ======================================  ====
@@ -23,14 +24,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryptai.cli import backtest, backup, data, doctor, features, job, owner, signals, strategies, symbols, up
+from cryptai.cli import (
+    backtest,
+    backup,
+    check,
+    data,
+    doctor,
+    features,
+    job,
+    owner,
+    signals,
+    strategies,
+    symbols,
+    up,
+)
 from cryptai.errors import CryptaiError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # In the order of `cryptai --help`: the way a person first walks it.
-_VERBS = (up, data, symbols, features, strategies, backtest, signals, job, owner, doctor, backup)
+_VERBS = (up, data, symbols, features, strategies, check, backtest, signals, job, owner, doctor, backup)
 
 # What the machine refuses for reasons a person can mend; any other OSError is a mistake of ours.
 _MACHINE = {

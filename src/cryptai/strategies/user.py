@@ -54,7 +54,14 @@ def find_strategy(name: str, folder: Path | None = None) -> type[Strategy]:
     return _import(name, files[name])
 
 
-def _import(name: str, file: Path) -> type[Strategy]:
+def run_file(name: str, file: Path) -> ModuleType:
+    """Run a person's file as the module of that name, and return it.
+
+    Raises
+    ------
+    InputError
+        If it fails, or cannot be read.
+    """
     module_name = f"{USER_MODULES}.{name}"
     module = ModuleType(module_name)
     module.__file__ = str(file)
@@ -66,10 +73,15 @@ def _import(name: str, file: Path) -> type[Strategy]:
         raise InputError(
             f"{file} cannot be imported: {what_failed(error, file)}.", field="strategy"
         ) from error
+    return module
+
+
+def _import(name: str, file: Path) -> type[Strategy]:
+    module = run_file(name, file)
     found = [
         thing
         for thing in vars(module).values()
-        if isinstance(thing, type) and thing.__module__ == module_name and hasattr(thing, "signals")
+        if isinstance(thing, type) and thing.__module__ == module.__name__ and hasattr(thing, "signals")
     ]
     if len(found) != 1:
         raise InputError(
