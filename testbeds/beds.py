@@ -12,6 +12,7 @@ from testbeds.calls import tool_missing
 from testbeds.commands import downloads, platforms
 from testbeds.follow import Volume, follow, with_kinds
 from testbeds.kept import keeps
+from testbeds.listing import listings
 from testbeds.power import cuts, failures
 from testbeds.reaper import kills
 from testbeds.sharing import share
@@ -124,6 +125,12 @@ def _silences(seed: int, size: Size) -> dict[str, Any]:
     return silences(seed, {"test": 5, "quick": 50, "long": 1000}[size])
 
 
+def _listings(seed: int, size: Size) -> dict[str, Any]:
+    # Markets, those of them that meet a fate, minutes in which they do.
+    volume = {"test": (20, 8, 30), "quick": (100, 20, 60), "long": (500, 100, 120)}[size]
+    return listings(seed, *volume)
+
+
 def _site(seed: int, size: Size) -> dict[str, Any]:
     symbols, seconds = {"test": (30, 30), "quick": (30, 60), "long": (30, 600)}[size]
     return site(seed, symbols, seconds, bans=size == "long")
@@ -175,6 +182,10 @@ BEDS: Final = {
     ),
     "clocks": Bed("B6: a wrong clock misplaces no candle", _only("clock"), ("own_clock_trusted",)),
     "burst": Bed("B8: a burst loses no close", _burst, ("closes_conflated",)),
+    "listings": Bed(
+        "B7: markets are delisted, renamed, halted and listed anew, and the others go on", _listings,
+        ("delisting_raises", "dead_cost_nothing"),
+    ),
     "site": Bed(
         "`cryptai up` fills and follows 30 markets at 10 % faults, and `data check` says complete", _site,
         ("practice_at_once",), alone=True,

@@ -50,6 +50,8 @@ class LyingExchange:
         self.clock = clock
         self.ledger = Ledger()
         self.delisted: set[str] = set()
+        self.halted: set[str] = set()  # listed, not traded
+        self.gone: set[str] = set()  # on no list any more, or not yet
         self.fails_first = 0  # so many requests fail before any is answered
         self.names = {symbol.replace("/", ""): symbol for symbol in truth.symbols}
         self._random = seams.rng([seed, 19])
@@ -130,19 +132,23 @@ class LyingExchange:
         return refused
 
     def _result(self, path: str, query: dict[str, str]) -> tuple[int, Any]:
-        if path == "/api/v3/ping":
-            return 200, {}
-        if path == "/api/v3/time":
-            return 200, {"serverTime": self.clock()}
-        if path == "/api/v3/exchangeInfo":
-            return 200, self._info()
         if path == "/api/v3/klines":
             return self._klines(query)
+        if path == "/api/v3/ticker/24hr":
+            return self._tickers(query)
+        answers: dict[str, Callable[[], Any]] = {
+            "/api/v3/ping": dict,
+            "/api/v3/time": lambda: {"serverTime": self.clock()},
+            "/api/v3/exchangeInfo": self._info,
+            "/fapi/v1/exchangeInfo": lambda: {"timezone": "UTC", "rateLimits": [], "symbols": []},
+        }
+        if path in answers:
+            return 200, answers[path]()
         return 404, {"code": -1, "msg": f"There is nothing at {path}."}
 
     def _klines(self, query: dict[str, str]) -> tuple[int, Any]:
         symbol = self.names.get(query.get("symbol", ""))
-        if symbol is None or symbol in self.delisted:
+        if symbol is None or symbol in self.delisted | self.gone:
             return 400, {"code": -1121, "msg": "Invalid symbol."}
         frame = Timeframe(query["interval"])
         limit = min(int(query.get("limit", "500")), 1000)
@@ -161,11 +167,28 @@ class LyingExchange:
             [ts, *bar.strings(), ts + frame.ms - 1, "0", 1, "0", "0", "0"] for ts, bar in found if ts >= start
         ]
 
+    def _tickers(self, query: dict[str, str]) -> tuple[int, Any]:
+        asked = json.loads(query["symbols"]) if "symbols" in query else list(self.names)
+        there = {raw: symbol for raw, symbol in self.names.items() if symbol not in self.gone}
+        if "symbols" in query and not set(asked) <= set(there):
+            return 400, {"code": -1121, "msg": "Invalid symbol."}
+        now, frame = self.clock(), Timeframe("1m")
+        rows = []
+        for raw in asked:
+            symbol = there.get(raw)
+            if symbol is not None:
+                bar = None if symbol in self.halted else self.truth.bar(symbol, frame, frame.floor(now), now)
+                last = "0.00000000" if bar is None else bar.strings()[3]
+                rows.append({"symbol": raw, "lastPrice": last, "openPrice": last, "closeTime": now})
+        return 200, rows
+
     def _info(self) -> dict[str, Any]:
         symbols = []
         for raw, symbol in self.names.items():
             base, _, quote = symbol.partition("/")
-            status = "BREAK" if symbol in self.delisted else "TRADING"
+            if symbol in self.gone:
+                continue
+            status = "BREAK" if symbol in self.delisted | self.halted else "TRADING"
             filters = [
                 {
                     "filterType": "PRICE_FILTER",

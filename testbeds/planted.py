@@ -12,14 +12,15 @@ from unittest.mock import patch
 import numpy as np
 
 from cryptai import seams
+from cryptai.errors import InputError
 from cryptai.market import feed, following, reconcile, sync
 from cryptai.market.budget import Budget
 from cryptai.market.candles import Candles
 from cryptai.market.following import Following
 from cryptai.market.inbox import Inbox
 from cryptai.market.reconcile import Reconciler
-from cryptai.market.source import Bar
-from cryptai.market.sources import binance
+from cryptai.market.source import Bar, Price
+from cryptai.market.sources import _binance_messages, binance
 from cryptai.market.sources.binance import Binance
 from cryptai.market.store import CandleStore
 from testbeds.careless import CARELESS
@@ -155,6 +156,25 @@ def _newest_dropped() -> list[Any]:
     return [patch.object(CandleStore, "__init__", careful)]
 
 
+def _delisting_raises() -> list[Any]:
+    history = Binance.history
+
+    async def raising(self: Binance, *args: Any, **options: Any) -> Candles:
+        try:
+            return await history(self, *args, **options)
+        except InputError as error:
+            raise KeyError(str(error)) from error
+
+    return [patch.object(Binance, "history", raising)]
+
+
+def _dead_cost_nothing() -> list[Any]:
+    def zero(data: dict[str, Any], symbol: str) -> Price:
+        return Price(symbol, float(data["c"]), data["E"], None)
+
+    return [patch.object(_binance_messages, "_mini_ticker", zero)]
+
+
 def _practice_at_once() -> list[Any]:
     async def once(source: Any, *_args: Any) -> None:
         await source.ping()
@@ -172,6 +192,8 @@ BUGS: Final[dict[str, Callable[[], list[Any]]]] = {
     "closes_conflated": _closes_conflated,
     "silence_unnoticed": _silence_unnoticed,
     "practice_at_once": _practice_at_once,
+    "delisting_raises": _delisting_raises,
+    "dead_cost_nothing": _dead_cost_nothing,
     "acknowledged_early": _acknowledged_early,
     "budget_each": _budget_each,
     "newest_dropped": _newest_dropped,

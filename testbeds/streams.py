@@ -12,13 +12,13 @@ from websockets.exceptions import ConnectionClosed
 
 from cryptai.market.timeframe import MINUTE_MS, Timeframe
 from testbeds.malformed import spoilt_message
+from testbeds.truth import Traded
 
 if TYPE_CHECKING:
     import numpy as np
     from websockets.asyncio.server import ServerConnection
 
     from testbeds.exchange import LyingExchange
-    from testbeds.truth import Traded
 
 _TICK_MS: Final = 15_000
 # Closes reach the wire a little after the minute.
@@ -126,7 +126,12 @@ class Streams:
                         await self.say_bar(symbol, frame, ts, bar, closed=True)
 
     async def _forming(self, now: int) -> None:
-        symbols = self._exchange.truth.symbols
+        exchange, minute = self._exchange, Timeframe("1m")
+        symbols = tuple(
+            symbol for symbol in exchange.truth.symbols
+            if self._frames(symbol)
+            and exchange.truth.bar(symbol, minute, minute.floor(now), now) is not None
+        )  # fmt: skip
         if len(symbols) > _TRADING:
             drawn = self._random.choice(len(symbols), _TRADING, replace=False)
             symbols = tuple(symbols[i] for i in sorted(drawn.tolist()))
@@ -141,6 +146,8 @@ class Streams:
             bar = self._exchange.truth.bar(symbol, Timeframe("1m"), now - now % MINUTE_MS, now)
             if bar is not None:
                 await self._say_price(symbol, bar, now)
+        for symbol in sorted(exchange.halted):
+            await self._say_price(symbol, Traded(0, 0, 0, 0, 0), now)
 
     def _frames(self, symbol: str) -> list[str]:
         start = f"{symbol.replace('/', '').lower()}@kline_"

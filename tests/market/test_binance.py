@@ -168,7 +168,7 @@ def test_a_kline_called_closed_before_its_end_is_not():
         kline(c=11),
         '{"data": {"e": "kline", "s": "BTCUSDT"}}', '{"data": {"e": "kline", "s": "BTCUSDT", "k": 3}}',
         '{"data": {"e": "24hrMiniTicker", "s": "BTCUSDT", "E": 1, "c": "1"}}',
-        '{"data": {"e": "24hrMiniTicker", "s": "BTCUSDT", "E": 1, "c": "0", "o": "1"}}',
+        '{"data": {"e": "24hrMiniTicker", "s": "BTCUSDT", "E": 1, "c": "-1", "o": "1"}}',
     ],
 )  # fmt: skip
 def test_a_message_that_cannot_be_is_refused(text):
@@ -218,6 +218,14 @@ async def test_long_histories_come_in_pages_without_seam_or_overlap(binance, exc
     assert set((candles.ts[1:] - candles.ts[:-1]).tolist()) == {HOUR_MS}
     # The first page has the unfinished bar with it: that the venue began it proves the one before it closed.
     assert [query["limit"] for _, query in exchange.asked[1:]] == ["1000", "1000", "346"]
+
+
+def test_a_market_without_a_trade_has_no_price_and_costs_nobody_the_connection():
+    names = {"BTCUSDT": "BTC/USDT"}
+    said = {"e": "24hrMiniTicker", "s": "BTCUSDT", "E": NOON, "c": "0.00000000", "o": "7.00000000"}
+    assert parse_message(json.dumps({"data": said}), names) is None
+    price = parse_message(json.dumps({"data": said | {"c": "7.5", "o": "0.00000000"}}), names)
+    assert (price.price, price.change_24h) == (7.5, None)
 
 
 async def test_a_short_page_that_holds_only_the_next_bar_is_not_taken_for_a_hole(binance, exchange):

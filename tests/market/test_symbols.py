@@ -185,6 +185,14 @@ def test_a_universe_of_the_past_has_what_was_delisted_since_and_lacks_what_came_
     assert [one.symbol for one in book.universe("binance")] == ["BTC/USDT", "POL/USDT"]
 
 
+def test_a_market_that_was_listed_anew_is_in_the_universe_of_its_first_life(book):
+    book.sync("binance", [info("BTC/USDT"), info("LUNA/USDT")], DAY)
+    book.sync("binance", [info("BTC/USDT")], DAY + 10)
+    book.sync("binance", [info("BTC/USDT"), info("LUNA/USDT")], DAY + 20)
+    lives = [len(book.universe("binance", as_of_ms=DAY + t)) for t in (5, 15, 25)]
+    assert lives == [2, 1, 2]
+
+
 def test_a_day_of_listing_that_is_not_known_is_not_made_up(book):
     book.sync("binance", [info("BTC/USDT")], DAY)
     assert book.universe("binance", as_of_ms=DAY - 1) == []

@@ -76,7 +76,8 @@ class Reconciler:
             true = await self._source.history(symbol, frame, end_ms=newest + frame.ms, bars=bars)
         except InputError as error:
             log.warning("%s %s cannot be compared: %s", symbol, frame, error)
-            self._asked[series] = newest
+            # Delisted: asked about once an hour, should it come back, and not at each close that is no more.
+            self._asked[series] = frame.last_closed(now + HOUR_MS)
             return
         if len(true):
             corrected = await asyncio.to_thread(self._differing, true)

@@ -174,7 +174,8 @@ class SymbolBook:
         found = []
         for symbol, info in sorted(states.items()):
             events = self.events(exchange, symbol)
-            begun = info.listed_ms if info.listed_ms is not None else min(event.ts for event in events)
+            # What was delisted and listed anew began with its first listing.
+            begun = min(event.detail["listed_ms"] or event.ts for event in events)
             if begun > as_of_ms or (info.delisted_ms is not None and info.delisted_ms <= as_of_ms):
                 continue
             then = [event for event in events if event.ts <= as_of_ms]

@@ -99,12 +99,14 @@ def _kline(k: Any, symbol: str, said_ms: Any) -> Bar | None:
     return Bar(symbol, str(frame), (ts, opens, high, low, close, volume), closed=closed)
 
 
-def _mini_ticker(data: dict[str, Any], symbol: str) -> Price:
+def _mini_ticker(data: dict[str, Any], symbol: str) -> Price | None:
     what = f"a price of {symbol}"
     price, before = _number(data["c"], what), _number(data["o"], what)
-    if not (price > 0.0 and before > 0.0):
-        raise SourceError(f"Binance sent {what} that is not above 0: {_short(data)}.")
-    return Price(symbol, price, _time(data["E"], what), price / before - 1.0)
+    ts = _time(data["E"], what)
+    if price == 0.0:
+        # A market that is halted, or was never traded, has no price; it does not cost 0.
+        return None
+    return Price(symbol, price, ts, price / before - 1.0 if before > 0.0 else None)
 
 
 def _candles(columns: list[list[Any]], symbol: str, frame: Timeframe, what: str) -> Candles:
