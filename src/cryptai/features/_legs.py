@@ -52,7 +52,7 @@ def _legs(
     return count
 
 
-def legs_of(candles: Candles, length: int, max_age: int) -> Legs:
+def legs_of(high: Floats, low: Floats, length: int, max_age: int) -> Legs:
     """Return where legs ended.
 
     A bar is an extreme where none of the next `length` bars reaches its high (or its low). The first high
@@ -60,10 +60,10 @@ def legs_of(candles: Candles, length: int, max_age: int) -> Legs:
     Concepts. A bar that is both counts as a high. An extreme that has none before it within `max_age` bars
     begins, and ends nothing.
     """
-    n = len(candles)
+    n = len(high)
     bar, side = np.empty(n, np.int64), np.empty(n, np.int8)
     above, below = np.empty(length + 1), np.empty(length + 1)
-    count = _legs(candles.high, candles.low, length, max_age, above, below, bar, side)
+    count = _legs(high, low, length, max_age, above, below, bar, side)
     return Legs(bar[:count], side[:count])
 
 
@@ -126,7 +126,7 @@ def breaks_of(candles: Candles, length: int, max_age: int, *, by_wick: bool = Fa
     By its close, or already by its wick. It turned the trend where the break before, at most `max_age` bars
     ago, was the other way. Ends older than `max_age` bars are forgotten.
     """
-    legs = legs_of(candles, length, max_age)
+    legs = legs_of(candles.high, candles.low, length, max_age)
     room = len(legs.bar)
     at, known = np.empty(room, np.int64), np.empty(room, np.int64)
     direction, turned = np.empty(room, np.int8), np.empty(room, np.int8)
