@@ -195,7 +195,7 @@ _DOC = """Return where the candlestick pattern {name} ends: {says}.
 
 100 where it is bullish, -100 where it is bearish, 0 elsewhere; NaN on the rows before TA-Lib's first. A bar
 with a NaN is no pattern. What counts as long, short or near is set by running means of the last 5 or 10
-bodies and ranges. TA-Lib's CDL{source}.
+bodies and ranges: where the pattern asks for these it is found no more after a NaN. TA-Lib's CDL{source}.
 """
 # An example of each function and of none of this file: its lines do not begin as a file's own would.
 _EXAMPLE = (
