@@ -23,7 +23,7 @@ PAIRS = {
     "SOLUSD": ("SOL/USD", "SOL", "ZUSD"),
     "OLDUSD": ("OLD/USD", "OLD", "ZUSD"),
 }
-FRAMES = {"1": "1m", "60": "1h", "1440": "1d"}
+FRAMES = {"1": "1m", "60": "1h", "1440": "1d", "10080": "1w"}
 
 
 class Kraken:
@@ -79,7 +79,7 @@ class Kraken:
     def OHLC(self, query):  # noqa: N802 (Kraken's name)
         frame = Timeframe(FRAMES[query["interval"]])
         first = max(int(query["since"]) * 1000 + frame.ms, self.first_ms)
-        ts = -(-first // frame.ms) * frame.ms
+        ts = frame.floor(first + frame.ms - 1)
         rows = []
         while ts <= self.now_ms and len(rows) < self.page:
             if ts not in self.holes:

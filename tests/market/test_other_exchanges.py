@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from decimal import Decimal
@@ -10,12 +11,16 @@ from decimal import Decimal
 import pytest
 
 from cryptai import seams
+from cryptai.cli.main import main
 from cryptai.errors import InputError, SourceError, UnknownName
+from cryptai.market.candles import COLUMNS, Candles
 from cryptai.market.feed import Feed
 from cryptai.market.source import Bar, Price, PriceSource, check_source, has_source, open_source
 from cryptai.market.store import CandleStore
 from cryptai.market.symbol_sync import SymbolSource
 from cryptai.market.timeframe import DAY_MS, HOUR_MS, MINUTE_MS, Timeframe
+from cryptai.market.times import iso
+from cryptai.workspace import workspace_root
 
 pytest.importorskip("ccxt", reason='ccxt is not installed: pip install "cryptai[exchanges]"')
 
@@ -131,12 +136,30 @@ async def test_many_bars_are_asked_for_by_pages_and_each_once(venue, kraken):
     assert len([1 for name, _ in venue.asked if name == "OHLC"]) <= 6
 
 
+async def test_weeks_begin_on_monday_and_come_whole(venue, kraken):
+    candles = await kraken.history("BTC/USD", "1w", bars=30)
+    last = Timeframe("1w").floor(NOON) - 7 * DAY_MS
+    assert candles.ts.tolist() == list(range(last - 29 * 7 * DAY_MS, last + 1, 7 * DAY_MS))
+
+
 async def test_a_hole_stays_a_hole_and_one_longer_than_a_page_is_crossed(venue, kraken):
     venue.holes = {NOON - i * HOUR_MS for i in range(3, 5)} | {NOON - i * HOUR_MS for i in range(20, 1_500)}
     candles = await kraken.history("BTC/USD", "1h", end_ms=NOON, bars=30)
     assert rows(candles)[-17:] == truth("1h", NOON - 19 * HOUR_MS, NOON, venue.holes)
     assert len(candles) == 30
     assert candles.ts[0] == NOON - 1_512 * HOUR_MS, "what lies before the hole is found by the days"
+
+
+async def test_a_hole_that_came_since_is_crossed_by_the_days_of_now(venue, kraken):
+    venue.holes = {NOON - i * HOUR_MS for i in range(1, 800)}
+    assert (await kraken.history("BTC/USD", "1h", end_ms=NOON, bars=5)).ts[-1] == NOON - 800 * HOUR_MS
+    later = NOON + 100 * DAY_MS
+    venue.now_ms = later + 600_000
+    Waits.now += 100 * DAY_MS / 1000
+    venue.holes |= {later - i * HOUR_MS for i in range(1, 1_100)}
+    await kraken.ping()
+    candles = await kraken.history("BTC/USD", "1h", end_ms=later, bars=5)
+    assert candles.ts[-1] == later - 1_100 * HOUR_MS
 
 
 async def test_before_a_markets_first_bar_nothing_comes_and_it_is_asked_once(venue, kraken):
@@ -404,3 +427,44 @@ async def test_the_feed_follows_it_as_any_other(venue, kraken, tmp_path):
         "1h", NOON - 20 * HOUR_MS, NOON
     )
     assert feed.status.exchange == "kraken"
+
+
+# The command
+
+
+async def command(*args):
+    """Run the command in a thread, as a process would run it beside this loop; return its status."""
+    return await asyncio.to_thread(main, [*args])
+
+
+async def test_the_command_downloads_checks_and_syncs_symbols_of_it(venue, capsys):
+    venue.holes, venue.first_ms = {NOON - 3 * HOUR_MS}, NOON - 60 * DAY_MS
+    said = ["--symbols", "BTC/USD", "--timeframes", "1h", "--since", iso(NOON - 20 * HOUR_MS)]
+    assert await command("data", "download", "--exchange", "kraken", *said, "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    (series,) = answer["series"]
+    assert (answer["exchange"], series["bars"], series["missing"]) == ("kraken", 19, 1)
+    assert [hole["cause"] for hole in series["holes"]] == ["the venue has none"]
+    assert await command("symbols", "list", "--exchange", "kraken", "--json") == 0
+    told = json.loads(capsys.readouterr().out)["symbols"]
+    assert [row["symbol"] for row in told] == ["BTC/USD", "SOL/USD"]
+    assert await command("data", "download", "--exchange", "krakn", *said) == 2
+    assert "did you mean kraken" in capsys.readouterr().err
+
+
+async def test_it_is_a_second_source_whose_candles_keep_its_name(venue, capsys, monkeypatch, tmp_path):
+    venue.first_ms = NOON - 60 * DAY_MS
+    store = CandleStore(workspace_root() / "candles")
+    whole = [true_row("1h", NOON - i * HOUR_MS) for i in range(20, 0, -1)]
+    kept = [row for i, row in enumerate(whole) if i != 7]
+    columns = dict(zip(COLUMNS, map(list, zip(*kept, strict=True)), strict=True))
+    store.write("folder", Candles(**columns, symbol="BTC/USD", timeframe="1h"))
+    (tmp_path / "BTC-USD_1h.csv").write_text("ts,open,high,low,close,volume\n0,1,1,1,1,1\n")
+    monkeypatch.setenv("CRYPTAI_FOLDER", str(tmp_path))
+    monkeypatch.setenv("CRYPTAI_SECOND", "kraken")
+    assert await command("data", "repair", "--exchange", "folder", "--json") == 0
+    (series,) = json.loads(capsys.readouterr().out)["series"]
+    assert (series["added"], series["missing"]) == (1, 0)
+    assert rows(store.read("folder", "BTC/USD", "1h")) == whole
+    (revision,) = store.revisions("folder", "BTC/USD", "1h", ts=whole[7][0])
+    assert revision.source == "kraken"

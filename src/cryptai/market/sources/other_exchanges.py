@@ -15,36 +15,26 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from cryptai import seams
 from cryptai.errors import InputError, SourceError, UnknownName
-from cryptai.market.candles import COLUMNS, Candles
 from cryptai.market.source import Backoff, families
-from cryptai.market.sources._ccxt_reading import read_bars, read_markets, read_price
+from cryptai.market.sources._ccxt_history import History
+from cryptai.market.sources._ccxt_reading import read_markets, read_price
 from cryptai.market.sources._ccxt_rest import Rest
 from cryptai.market.sources._ccxt_streams import events
 from cryptai.market.symbol import parse_symbol
-from cryptai.market.timeframe import DAY_MS, MINUTE_MS, Timeframe
+from cryptai.market.timeframe import TIMEFRAMES, Timeframe
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from numpy.typing import NDArray
-
+    from cryptai.market.candles import Candles
     from cryptai.market.source import Event, Price
     from cryptai.market.symbols import SymbolInfo
 
 ADVICE: Final = 'Other exchanges are read through ccxt: pip install "cryptai[exchanges]".'
 _TRIES: Final = 4
 _PING_S: Final = 20.0
-_PAGE: Final = 1_000
-# Where an exchange's description does not say how many bars it gives at once.
-_FEW: Final = 300
-# A bar younger than this is closed only if the venue has begun the next: its clock alone is not enough.
-_PROOF_MS: Final = 15 * MINUTE_MS
-# So many windows in a row in which days have bars and the timeframe none: it does not reach back farther.
-_VAIN: Final = 3
 
 
 class OtherExchange:
@@ -61,17 +51,15 @@ class OtherExchange:
         self.rest = rest
         self._errors = importlib.import_module("ccxt.base.errors")
         self._rest = Rest(_kind(name), rest=rest)
+        self.clock = self._rest.clock
         self.exchange: Any = self._rest.exchange
         self.title = self._rest.title
         self._backoff = Backoff(first=0.5, most=8.0)
-        told = ((self.exchange.features or {}).get("spot") or {}).get("fetchOHLCV") or {}
-        self._limit = max(2, min(_PAGE, int(told.get("limit") or _FEW)))
-        self._days: dict[str, NDArray[np.int64]] = {}
-        self._begins: dict[tuple[str, str], int] = {}
+        self._history = History(self)
 
     def now_ms(self) -> int:
         """Return the exchange's time; this machine's until the venue was heard."""
-        return self._rest.clock.now_ms()
+        return self.clock.now_ms()
 
     def offers(self, timeframe: str) -> bool:
         """Return whether the venue has bars of that length."""
@@ -94,8 +82,7 @@ class OtherExchange:
 
     async def listed_ms(self, symbol: str) -> int | None:
         """Return when the venue's first daily bar of a market opened; None if it has none."""
-        days = await self._days_of(await self._market(symbol))
-        return int(days[0]) if len(days) else None
+        return await self._history.first_day(await self._market(symbol))
 
     async def prices(self, symbols: Sequence[str]) -> list[Price]:
         """Return the last prices of these markets; in one request, where the venue has one for all."""
@@ -111,10 +98,7 @@ class OtherExchange:
         return [price for price in read if price]
 
     async def history(self, symbol: str, timeframe: str, *, end_ms: int | None = None, bars: int) -> Candles:
-        """Return the last `bars` closed bars before `end_ms`, in windows of 1,000 from the newest back.
-
-        Exchanges are asked forward from a time, so an empty window tells nothing of what is older: where days
-        have bars, that is asked for too.
+        """Return the last `bars` closed bars before `end_ms`, as far back as the exchange gives them.
 
         Raises
         ------
@@ -125,55 +109,16 @@ class OtherExchange:
         """
         name, frame = await self._market(symbol), Timeframe(timeframe)
         self._check_offered(frame)
-        latest = max(self.now_ms(), seams.now_ms()) if end_ms is None else end_ms
-        end: int | None = frame.floor(latest) if end_ms is None else frame.floor(latest - 1) + frame.ms
-        parts: list[Candles] = []
-        wanted, vain = bars, 0
-        while wanted > 0 and end is not None and end > self._begins.get((name, frame), 0):
-            start = max(end - min(wanted, _PAGE) * frame.ms, 0)
-            part = await self.closed_between(name, frame, start, end)
-            if len(part):
-                parts.insert(0, part)
-                wanted, end, vain = wanted - len(part), start, 0
-                continue
-            vain += 1
-            end = await self._older(name, frame, start)
-            if end is None or vain >= _VAIN:
-                self._begins[name, frame] = start + frame.ms
-                break
-        columns = {
-            column: np.concatenate([getattr(part, column) for part in parts] or [np.empty(0)])
-            for column in COLUMNS
-        }
-        return Candles(**columns, symbol=name, timeframe=frame)
+        if end_ms is None:
+            # After a sleep of this machine its clock lags until it is heard; too late an end does no harm.
+            end = frame.floor(max(self.now_ms(), seams.now_ms()))
+        else:
+            end = frame.floor(end_ms - 1) + frame.ms
+        return await self._history.last(name, frame, end, bars)
 
     async def closed_between(self, symbol: str, frame: Timeframe, start: int, end: int) -> Candles:
-        """Return the closed bars that open in `[start, end)`, asked for page by page from the oldest on."""
-        parts: list[Candles] = []
-        at = start
-        while at < end:
-            now = self._rest.clock.earliest_ms(seams.monotonic()) if self._rest.clock.heard else 0
-            # One more than wanted: the bar after the last one proves it closed.
-            limit = min(self._limit, (end - at) // frame.ms + 2)
-            rows = await self.call("fetch_ohlcv", symbol, str(frame), at, limit)
-            page = read_bars(rows, symbol, frame, self.title).between(at, None)
-            if not len(page):
-                # Some exchanges give the bars of a window, others those from its beginning on.
-                at += self._limit * frame.ms
-                continue
-            newest = int(page.ts[-1])
-            closed = frame.last_closed(now) + 1 if now else newest
-            if newest + frame.ms > now - _PROOF_MS:
-                closed = min(closed, newest)
-            parts.append(page.between(None, min(closed, end)))
-            at = newest + frame.ms
-            if closed <= newest:
-                break
-        columns = {
-            column: np.concatenate([getattr(part, column) for part in parts] or [np.empty(0)])
-            for column in COLUMNS
-        }
-        return Candles(**columns, symbol=symbol, timeframe=frame)
+        """Return the closed bars that open in `[start, end)`."""
+        return await self._history.closed_between(symbol, frame, start, end)
 
     async def stream(self, symbols: Sequence[str], timeframes: Sequence[str]) -> AsyncIterator[Event]:
         """Yield prices and unfinished bars as the venue pushes them, and closes as its history has them."""
@@ -234,36 +179,8 @@ class OtherExchange:
         if self.exchange.has.get("fetchOHLCV") is not True:
             raise InputError(f"{self.title} gives no candles to anybody.", field="exchange")
         if not self.offers(frame):
-            offered = ", ".join(name for name in self.exchange.timeframes if name in _OURS)
+            offered = ", ".join(name for name in self.exchange.timeframes if name in TIMEFRAMES)
             raise InputError(f"{self.title} has no bars of {frame}; it has {offered}.", field="timeframe")
-
-    async def _older(self, symbol: str, frame: Timeframe, before: int) -> int | None:
-        """Return the end of the last day before a time that has bars; None where there is none."""
-        if before <= 0 or not self.offers("1d"):
-            return None
-        days = await self._days_of(symbol)
-        older = days[: int(np.searchsorted(days, before))]
-        if not len(older):
-            return None
-        return min(before, frame.floor(int(older[-1]) + DAY_MS - 1) + frame.ms)
-
-    async def _days_of(self, symbol: str) -> NDArray[np.int64]:
-        # Asked for once: which days have bars, back to the first window that has none.
-        if symbol not in self._days and not self.offers("1d"):
-            self._days[symbol] = np.empty(0, np.int64)
-        if symbol not in self._days:
-            frame, parts = Timeframe("1d"), [np.empty(0, np.int64)]
-            end = frame.floor(max(self.now_ms(), seams.now_ms())) + frame.ms
-            while end > 0:
-                start = max(end - self._limit * frame.ms, 0)
-                rows = await self.call("fetch_ohlcv", symbol, str(frame), start, self._limit)
-                ts = read_bars(rows, symbol, frame, self.title).between(start, end).ts
-                if not len(ts):
-                    break
-                parts.insert(0, ts)
-                end = start
-            self._days[symbol] = np.concatenate(parts)
-        return self._days[symbol]
 
 
 class Ccxt:
@@ -281,8 +198,6 @@ class Ccxt:
 
 
 families.add("ccxt", Ccxt)
-
-_OURS: Final = frozenset(("1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w"))
 
 
 @lru_cache(maxsize=1)
