@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks import one_run, storage, whole_process
+from benchmarks import fan_out, one_run, storage, whole_process
 
-ALL = {"one_run": one_run.measure, "storage": storage.measure, "whole_process": whole_process.measure}
+ALL = {
+    "one_run": one_run.measure,
+    "storage": storage.measure,
+    "fan_out": fan_out.measure,
+    "whole_process": whole_process.measure,
+}
 
 
 def main() -> None:

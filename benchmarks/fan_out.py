@@ -38,7 +38,7 @@ FROZEN = CLIENTS // 20
 def measure() -> Iterator[dict[str, Any]]:
     """Yield latencies of spread prices, of bursts, and beside sockets that never read."""
     with served() as server:
-        time.sleep(3)  # the first scan
+        time.sleep(8)  # the first scan, and what it loads
         with joined(server, CLIENTS // 10):
             pass  # threads, caches: what the first ones bring is not theirs
         bare = server.resident_kib()
@@ -61,14 +61,22 @@ def measure() -> Iterator[dict[str, Any]]:
                 "ratio_p99": round(beside["p99"] / spread["p99"], 3),
                 "ratio_cpu": round(beside["cpu"] / spread["cpu"], 3), "goal_ratio": 1.1,
             }  # fmt: skip
+    if not {"DATABASE_URL", "REDIS_URL"} <= os.environ.keys():
+        print("DATABASE_URL (of an empty database) and REDIS_URL are not set: not measured through Redis.")
+        return
+    with served_by_another() as server, joined(server, CLIENTS) as crowd:
+        server.play(crowd, 2, burst=False)
+        yield _line("spread, through Redis", server.play(crowd, SECONDS, burst=False))
+        yield _line("all at one instant, through Redis", server.play(crowd, SECONDS, burst=True))
 
 
 class Server:
-    """The server's process, and how to have it play."""
+    """The process that follows the script, and the one (mostly the same) that the crowd joins."""
 
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+    def __init__(self, process: subprocess.Popen[str], port: int, joined: int) -> None:
         self.process = process
         self.port = port
+        self.joined = joined
 
     def play(self, crowd: Crowd, seconds: int, *, burst: bool) -> dict[str, float]:
         """Let prices change for so long; check what everybody got, and return the latencies in ms."""
@@ -97,11 +105,11 @@ class Server:
 
     def resident_kib(self) -> int:
         """Return the server's memory."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        status = Path(f"/proc/{self.joined}/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
 
     def _cpu_s(self) -> float:
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
+        fields = Path(f"/proc/{self.joined}/stat").read_text().rsplit(") ", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -126,23 +134,52 @@ def checked(crowd: Crowd, last: float) -> dict[str, float]:
 @contextmanager
 def served() -> Iterator[Server]:
     """The platform on loopback with a workspace of its own, its venue ready to play."""
-    with tempfile.TemporaryDirectory() as home, socket.socket() as probe:
+    with tempfile.TemporaryDirectory() as home, _up(home) as (port, process):
+        yield _ready(Server(process, port, process.pid))
+
+
+@contextmanager
+def served_by_another() -> Iterator[Server]:
+    """The same with a second server, which hears of prices by Redis only: the crowd is to join that one."""
+    with (
+        tempfile.TemporaryDirectory() as home,
+        _up(home, DATABASE_URL=os.environ["DATABASE_URL"], REDIS_URL=os.environ["REDIS_URL"]) as (
+            port,
+            first,
+        ),
+    ):
+        _ready(Server(first, port, first.pid))
+        with _up(home, DATABASE_URL=os.environ["DATABASE_URL"], REDIS_URL=os.environ["REDIS_URL"]) as (
+            other,
+            second,
+        ):
+            assert second.stdout
+            second.stdout.readline()  # its address is open
+            time.sleep(3)
+            yield Server(first, other, second.pid)
+
+
+@contextmanager
+def _up(home: str, **env: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-        probe.close()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.scripted", str(port)],
-            env={**os.environ, "CRYPTAI_HOME": home},
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        server = Server(process, port)
-        try:
-            while "ready" not in server.said():
-                pass
-            yield server
-        finally:
-            process.terminate()
-            process.communicate(timeout=20)
+    kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.scripted", str(port)],
+        env={**kept, "CRYPTAI_HOME": home, **env}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        yield port, process
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def _ready(server: Server) -> Server:
+    while "ready" not in server.said():
+        pass
+    return server
 
 
 @contextmanager

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 # So long what comes is gathered before it is told: a person sees no difference, and Redis one command.
-_GATHER_S: Final = 0.02
+_GATHER_S: Final = 0.01
 # What nobody has told anew for so long is no longer true of a market.
 _KEPT_S: Final = 3600
 # A connection that held so long was a good one.
@@ -101,15 +101,18 @@ class Relay:
             self._wake.clear()
             batch, self._unsent = self._unsent, {}
             if batch:
-                frames = {topic: json.dumps({"from": self._origin, "event": e}) for topic, e in batch.items()}
-                newest = {topic: frame for topic, frame in frames.items() if "to" not in batch[topic]}
+                told = {topic: json.dumps(event) for topic, event in batch.items()}
+                kept = {topic: self._message(one) for topic, one in told.items() if "to" not in batch[topic]}
                 async with client.pipeline(transaction=True) as together:
-                    if newest:
-                        together.hset(self._newest, mapping=newest)  # type: ignore[arg-type]
+                    if kept:
+                        together.hset(self._newest, mapping=kept)  # type: ignore[arg-type]
                         together.expire(self._newest, _KEPT_S)
-                    for frame in frames.values():
-                        together.publish(self._channel, frame)
+                    # One message for all: hundreds of prices change at the same instant.
+                    together.publish(self._channel, self._message(", ".join(told.values())))
                     await together.execute()
+
+    def _message(self, events: str) -> str:
+        return f'{{"from": "{self._origin}", "events": [{events}]}}'
 
     async def _listen(self, pubsub: PubSub) -> None:
         async for message in pubsub.listen():
@@ -119,9 +122,10 @@ class Relay:
     def _take(self, frame: bytes | str) -> None:
         told = json.loads(frame)
         if told["from"] != self._origin:
-            # It is the other's to tell now: ours would be the older one.
-            self._own.pop(_topic(told["event"]), None)
-            self._hear(told["event"])
+            for event in told["events"]:
+                # It is the other's to tell now: ours would be the older one.
+                self._own.pop(_topic(event), None)
+                self._hear(event)
 
 
 def tell_once(address: str, prefix: str, event: _Event) -> None:
@@ -130,7 +134,7 @@ def tell_once(address: str, prefix: str, event: _Event) -> None:
 
     try:
         with Redis.from_url(address, socket_timeout=2.0, socket_connect_timeout=2.0) as client:
-            client.publish(f"{prefix}prices", json.dumps({"from": "", "event": event}))
+            client.publish(f"{prefix}prices", json.dumps({"from": "", "events": [event]}))
     except RedisError as error:
         _log.warning("What a user should know of could not be told through Redis (%s).", error)
 
