@@ -30,6 +30,7 @@ QUERIES = {
     "market-candles": "?exchange=binance&timeframe=1h",
     "market-trades": "?exchange=binance&timeframe=1h&strategy=ema_trend",
     "market-feature": "?exchange=binance&timeframe=1h",
+    "api-feature": "?exchange=binance&symbol=BTC-USDT&timeframe=1h",
 }
 PAGES = [name for name in READABLE if ":" not in name and not name.startswith(("admin", "account_"))]
 

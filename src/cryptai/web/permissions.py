@@ -71,6 +71,8 @@ PERMISSIONS: Final[Mapping[str, Mapping[str, Who]]] = {
     "jobs": {"GET": OWNER, "POST": OWNER},
     # The API.
     "api-backtests": {"POST": PROGRAM},
+    "api-features": {"GET": HERE | Who.TOKEN},
+    "api-feature": {"GET": HERE | Who.TOKEN},
     # Sign-in.
     "account_login": {"GET": ANYONE, "POST": ANYONE},
     "account_logout": {"GET": USER, "POST": USER},

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from django.urls import include, path
 
 from cryptai.web.ops import health, page
+from cryptai.web.research.features import Features, OneFeature
 
 # What is not used has no page: mail addresses are users' own, and there are no groups yet.
 admin.site.unregister([EmailAddress, Group])
@@ -22,6 +23,8 @@ urlpatterns = [
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
     path("signals/api/", include("cryptai.web.research.urls")),
+    path("api/v1/features/", Features.as_view(), name="api-features"),
+    path("api/v1/features/<str:name>/", OneFeature.as_view(), name="api-feature"),
     path("", include("cryptai.web.pages.urls")),
 ]
 handler400 = "cryptai.web.errors.bad_request"
