@@ -10,6 +10,7 @@ from cryptai import seams
 from testbeds.burst import burst
 from testbeds.calls import tool_missing
 from testbeds.commands import downloads, platforms
+from testbeds.flood import flood
 from testbeds.follow import Volume, follow, with_kinds
 from testbeds.kept import keeps
 from testbeds.listing import listings
@@ -125,6 +126,12 @@ def _silences(seed: int, size: Size) -> dict[str, Any]:
     return silences(seed, {"test": 5, "quick": 50, "long": 1000}[size])
 
 
+def _flood(seed: int, size: Size) -> dict[str, Any]:
+    # Markets, "minutes", those of them in a burst, seconds of writing candles.
+    volume = {"test": (200, 3, 1, 1.0), "quick": (500, 5, 3, 5.0), "long": (2000, 15, 10, 10.0)}[size]
+    return flood(seed, *volume, timed=size == "long")
+
+
 def _listings(seed: int, size: Size) -> dict[str, Any]:
     # Markets, those of them that meet a fate, minutes in which they do.
     volume = {"test": (20, 8, 30), "quick": (100, 20, 60), "long": (500, 100, 120)}[size]
@@ -190,6 +197,10 @@ BEDS: Final = {
         "`cryptai up` fills and follows 30 markets at 10 % faults, and `data check` says complete", _site,
         ("practice_at_once",), alone=True,
         with_bug=lambda seed, bug: site(seed, 2, 5.0, bans=False, bug=bug),
+    ),
+    "flood": Bed(
+        "B8: two thousand markets, ten times their prices for half a minute, 50,000 candles a second", _flood,
+        ("closes_dropped",), alone=True,
     ),
     "silence": Bed("E9: silence is noticed, and only silence", _silences, ("silence_unnoticed",)),
 }  # fmt: skip

@@ -114,6 +114,16 @@ def _closes_conflated() -> list[Any]:
     return [patch.object(Inbox, "put", wrong)]
 
 
+def _closes_dropped() -> list[Any]:
+    put = Inbox.put
+
+    def bounded(self: Inbox, event: Any) -> None:
+        if not (isinstance(event, Bar) and event.closed and self._batch.closes):
+            put(self, event)
+
+    return [patch.object(Inbox, "put", bounded)]
+
+
 def _silence_unnoticed() -> list[Any]:
     begin = Following.__init__
 
@@ -190,6 +200,7 @@ BUGS: Final[dict[str, Callable[[], list[Any]]]] = {
     "own_clock_trusted": _own_clock_trusted,
     "gaps_filled_flat": _gaps_filled_flat,
     "closes_conflated": _closes_conflated,
+    "closes_dropped": _closes_dropped,
     "silence_unnoticed": _silence_unnoticed,
     "practice_at_once": _practice_at_once,
     "delisting_raises": _delisting_raises,

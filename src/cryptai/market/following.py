@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # The closes of one instant reach us over some moments; they make one transaction.
-_GATHER_S: Final = 0.1
+_GATHER_S: Final = 0.01
 # How long a close may be awaited after its successor was seen, before history is asked for it.
 _LATE_S: Final = 3.0
 
