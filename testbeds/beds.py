@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+import os
+import time
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptai import seams
@@ -11,7 +14,7 @@ from testbeds.burst import burst
 from testbeds.calls import tool_missing
 from testbeds.commands import downloads, platforms
 from testbeds.flood import flood
-from testbeds.follow import Volume, follow, with_kinds
+from testbeds.follow import START_MS, Volume, follow, with_kinds
 from testbeds.kept import keeps
 from testbeds.listing import listings
 from testbeds.power import cuts, failures
@@ -21,9 +24,12 @@ from testbeds.silence import silences
 from testbeds.site import site
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from testbeds.faults import Faults
+
+# Ten minutes before summer time begins and ends in Europe: 2024-03-31 and 2023-10-29, 00:50 UTC.
+_CLOCK_CHANGES: Final = (1_711_846_200_000, 1_698_540_600_000)
 
 Size = str
 """`test` (seconds), `quick` (at most a minute) or `long`; `truth` has `suite`, the test suite's day, too."""
@@ -75,7 +81,7 @@ def _truth(seed: int, size: Size) -> dict[str, Any]:
     return _followed(seed, None, volume)
 
 
-def _only(*kinds: str) -> Callable[[int, Size], dict[str, Any]]:
+def _only(*kinds: str) -> Callable[..., dict[str, Any]]:
     volumes = {
         "test": Volume(1, minutes=30, history=60), "quick": Volume(4, minutes=180),
         "long": Volume(8, minutes=1440),
@@ -83,13 +89,35 @@ def _only(*kinds: str) -> Callable[[int, Size], dict[str, Any]]:
     # In a short run what befalls some times a day must befall more often, or it proves nothing.
     often = {"test": 20.0, "quick": 4.0, "long": 1.0}
 
-    def run(seed: int, size: Size) -> dict[str, Any]:
-        figures = _followed(seed, with_kinds(seed, *kinds, often=often[size]), volumes[size])
+    def run(seed: int, size: Size, start_ms: int = START_MS) -> dict[str, Any]:
+        volume = replace(volumes[size], start_ms=start_ms)
+        figures = _followed(seed, with_kinds(seed, *kinds, often=often[size]), volume)
         if not figures["faults"]:
             figures["fell_short"].append("no fault struck")
         return figures
 
     return run
+
+
+def _clocks(seed: int, size: Size) -> dict[str, Any]:
+    # Where this machine lives its clock is also put back, or forward, by an hour while it runs.
+    with _living_in("Europe/Berlin"):
+        figures: dict[str, Any] = _only("clock")(seed, size, start_ms=_CLOCK_CHANGES[seed % 2])
+    return figures
+
+
+@contextmanager
+def _living_in(zone: str) -> Iterator[None]:
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = zone
+    time.tzset()
+    try:
+        yield
+    finally:
+        os.environ.pop("TZ")
+        if before is not None:
+            os.environ["TZ"] = before
+        time.tzset()
 
 
 def _kills(seed: int, size: Size) -> dict[str, Any]:
@@ -111,7 +139,7 @@ def _sharing(seed: int, size: Size) -> dict[str, Any]:
 
 
 def _cuts(seed: int, size: Size) -> dict[str, Any]:
-    return cuts(seed, *{"test": (60, 60), "quick": (400, 60), "long": (1000, 100)}[size])
+    return cuts(seed, *{"test": (60, 60, 2), "quick": (400, 60, 8), "long": (1000, 100, 40)}[size])
 
 
 def _kept(seed: int, size: Size) -> dict[str, Any]:
@@ -164,7 +192,7 @@ BEDS: Final = {
     "power": Bed(
         "B3: what was acknowledged survives a power cut, on a disk that forgets what was not synced", _cuts,
         ("segments_unsynced", "folders_unsynced", "rows_before_files", "catalog_off", "catalog_normal"),
-        with_bug=lambda seed, bug: cuts(seed, 200, 60, bug), lacks=tool_missing,
+        with_bug=lambda seed, bug: cuts(seed, 200, 60, 0, bug), lacks=tool_missing,
     ),
     "kept": Bed(
         "B3: what the platform, a backtest, an export and a backup said was kept survives a power cut", _kept,
@@ -187,7 +215,7 @@ BEDS: Final = {
         "B5: five processes share one allowance, die and come back, and are never banned", _sharing,
         ("budget_each",), with_bug=lambda seed, bug: share(seed, 2, bug),
     ),
-    "clocks": Bed("B6: a wrong clock misplaces no candle", _only("clock"), ("own_clock_trusted",)),
+    "clocks": Bed("B6: a wrong clock misplaces no candle", _clocks, ("own_clock_trusted",)),
     "burst": Bed("B8: a burst loses no close", _burst, ("closes_conflated",)),
     "listings": Bed(
         "B7: markets are delisted, renamed, halted and listed anew, and the others go on", _listings,

@@ -33,12 +33,13 @@ _LONGEST_BAN_S: Final = 600.0
 
 @dataclass(frozen=True)
 class Volume:
-    """How much is followed: symbols, timeframes, minutes with faults, minutes of history before them."""
+    """How much is followed: symbols, timeframes, minutes with faults, minutes of history before."""
 
     symbols: int = 4
     frames: tuple[str, ...] = ("1m", "5m")
     minutes: int = 120
     history: int = 180
+    start_ms: int = START_MS
 
 
 @dataclass
@@ -86,7 +87,7 @@ def follow(seed: int, volume: Volume, faults: Faults | None = None) -> Outcome:
     """Let the product follow an exchange with these faults (None: drawn from the seed)."""
     faults = kinds_of_fault.draw(seed) if faults is None else faults
     with a_folder() as folder:
-        start = START_MS - volume.history * MINUTE_MS
+        start = volume.start_ms - volume.history * MINUTE_MS
         return simulate(lambda clock: _Run(seed, volume, faults, clock, folder).run(), start, seed)
 
 
