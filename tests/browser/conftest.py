@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 from cryptai.market.candles import Candles
+from cryptai.market.prices import PriceBook
+from cryptai.market.source import Price
 from cryptai.market.store import CandleStore
 from cryptai.seams import monotonic, now_ms, rng, sleep
 from cryptai.workspace import open_workspace
@@ -91,6 +93,10 @@ def _seed(home: Path) -> None:
         _candles(LONG_NAME, np.r_[np.full(200, 100.0), 1e-8, 1e-8]),
         _candles("ONE/USDT", np.array([5.0])),
     )
+    told, names = now_ms(), ("BTC/USDT", LONG_NAME, "PEPE/USDT", "HUGE/USDT")
+    book, prices = PriceBook(home / "prices.sqlite3"), (67_123.45, 1e-8, 1e-8, 1e9)
+    book.add("binance", [Price(*pair, told) for pair in zip(names, prices, strict=True)])
+    book.add("binance", [Price(LONG_NAME, 1.23e-8, told), Price("BTC/USDT", 1.0, told)], source="coingecko")
     holed = _candles("HOLES/USDT", walk[:600])
     # One bar missing, then forty, and it ended long ago.
     for part in (slice(0, 90), slice(91, 140), slice(180, 300)):

@@ -40,6 +40,8 @@ PAGES = {
     "styleguide": "/styleguide/",
     "backtest": "/analytics/backtesting/",
     "password": "/accounts/password/change/",
+    "jobs": "/ops/jobs/",
+    "a job that was asked for": "/ops/jobs/?asked=update_crypto_prices",
 }
 WIDTHS = (390, 768, 1440, 2560)
 

@@ -177,6 +177,18 @@ def test_a_run_on_the_practice_market_is_told_from_others_in_the_history(hers: C
     assert "· practice" in hers.get(PAGE).content.decode()
 
 
+def test_its_user_and_nobody_else_is_told_when_a_run_begins_and_ends(hers: Client) -> None:
+    told: list[dict[str, Any]] = []
+    live.speak_by(told.append)
+    try:
+        pk = hers.post(PAGE, ASKED)["location"].rstrip("/").rsplit("/", 1)[1]
+    finally:
+        live.speak_by(None)
+    assert told == [
+        {"to": _alice().pk, "type": "run", "id": pk, "status": status} for status in ("RUNNING", "COMPLETED")
+    ]
+
+
 def test_the_progress_of_a_run_is_asked_for_alone_until_it_ends(hers: Client) -> None:
     address = hers.post(PAGE, ASKED)["location"]
     asking = {"HX-Request": "true", "HX-Target": "progress"}
