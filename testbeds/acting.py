@@ -27,11 +27,12 @@ _ERRORS: Final = ("EIO", "ENOSPC")
 
 
 def cut(root: Path, seed: int, count: int) -> None:
-    """Play the whole scene; its calls are noted by the library that was loaded before."""
-    with (root / ACKNOWLEDGED).open("wb", buffering=0) as told:
-        with on_stage(0):
+    """Play what is left of the scene; its calls are noted by the library that was loaded before."""
+    with (root / ACKNOWLEDGED).open("ab", buffering=0) as told:
+        acknowledged = told.tell()
+        with on_stage(acknowledged):
             stage = Stage(root / "workspace")
-        for step in steps(seed, count):
+        for step in steps(seed, count)[acknowledged:]:
             with on_stage(step.number):
                 stage.play(step)
                 told.write(b".")

@@ -32,14 +32,17 @@ static char root[PATH_MAX];
 static int notes = -1;
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
-/* The calls that may fail are counted; from `fail_at` on (or only then) they fail with `fail_with`. */
-static long calls, fail_at, fail_lasts;
+/* The calls that may fail are counted; from `fail_at` on (or only then) they fail with `fail_with`, and before the
+   one of CRYPTAI_DISK_DIE the process dies, as by kill -9. */
+static long calls, fail_at, fail_lasts, die_at;
 static int fail_with;
 
 __attribute__((constructor)) static void begin(void) {
     const char *folder = getenv("CRYPTAI_DISK_ROOT"), *file = getenv("CRYPTAI_DISK_LOG");
+    const char *last = getenv("CRYPTAI_DISK_DIE");
     if (!folder) return;
     snprintf(root, sizeof root, "%s", folder);
+    if (last) die_at = atol(last);
     if (file) notes = syscall(SYS_openat, AT_FDCWD, file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
@@ -48,7 +51,7 @@ void disk_fail(long at, int with, long lasts) { calls = 0, fail_at = at, fail_wi
 long disk_calls(void) { return calls; }
 
 static int fails(void) {
-    calls++;
+    if (++calls == die_at) syscall(SYS_exit_group, 137);
     if (!fail_at || (fail_lasts ? calls < fail_at : calls != fail_at)) return 0;
     errno = fail_with;
     return 1;

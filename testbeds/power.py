@@ -23,16 +23,23 @@ if TYPE_CHECKING:
 
 _HERE: Final = Path(__file__).resolve().parent
 _SHOWN: Final = 5
+_CALLS_A_STEP: Final = 20
+_DEAD: Final = 137
 # Calls after which something may just have become safe, or been said to be.
 _TURNS: Final = "SRLU"
 
 
-def cuts(seed: int, count: int, length: int, bug: str = "none") -> dict[str, Any]:
-    """Let a process play a scene of so many steps, cut the power so often, and judge what is left."""
+def cuts(seed: int, count: int, length: int, deaths: int, bug: str = "none") -> dict[str, Any]:
+    """Let a process play a scene of so many steps, cut the power so often, and judge what is left.
+
+    So many `deaths` befall the process, and another goes on with what it finds: what the first had not yet
+    synced must not be taken for safe by the second.
+    """
     random = seams.rng([seed, 43])
     known = states(steps(seed, length))
     with a_folder() as folder:
-        calls = _noted(folder, seed, length, bug)
+        last = random.integers(10, 2 * _CALLS_A_STEP * length // max(deaths, 1), deaths).tolist()
+        calls = _noted(folder, [str(seed), str(length), bug], last)
         disk = Disk(folder / "disk")
         chosen = moments(calls, count, random)
         acknowledged, told, judged, wrong = 0, -1, 0, []
@@ -50,8 +57,8 @@ def cuts(seed: int, count: int, length: int, bug: str = "none") -> dict[str, Any
                     wrong.append(f"after call {i}, {acknowledged} steps: {found}")
         whole = disk.is_as(folder / "disk")
     return {
-        "seed": seed, "cuts": judged, "calls": len(calls), "steps": acknowledged, "wrong": len(wrong),
-        "examples": wrong[:_SHOWN],
+        "seed": seed, "cuts": judged, "deaths": deaths, "calls": len(calls), "steps": acknowledged,
+        "wrong": len(wrong), "examples": wrong[:_SHOWN],
         "fell_short": [
             words for words, broken in {
                 "not every step was acknowledged": acknowledged != length,
@@ -76,19 +83,22 @@ def failures(seed: int, length: int, every: int, bug: str = "none") -> dict[str,
     return {"seed": seed, **figures, "fell_short": [words for words, is_so in broken.items() if is_so]}
 
 
-def _noted(folder: Path, seed: int, length: int, bug: str) -> list[Call]:
+def _noted(folder: Path, scene: list[str], deaths: list[int]) -> list[Call]:
     root, notes = folder / "disk", folder / "notes"
     root.mkdir()
-    _child([str(root), str(seed), str(length), bug], noting(build(folder, _HERE), root, notes))
+    environment = noting(build(folder, _HERE), root, notes)
+    for last in deaths:
+        _child([str(root), *scene], environment | {"CRYPTAI_DISK_DIE": str(last)}, dies=True)
+    _child([str(root), *scene], environment)
     return list(read_calls(notes))
 
 
-def _child(words: list[str], environment: dict[str, str]) -> str:
+def _child(words: list[str], environment: dict[str, str], *, dies: bool = False) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "testbeds.acting", *words],
         env=environment, cwd=_HERE.parent, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    if done.returncode:
+    if done.returncode and not (dies and done.returncode == _DEAD):
         raise RuntimeError(f"The process on the disk ended with {done.returncode}: {done.stderr[-2000:]}")
     return done.stdout
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from cryptai import seams
 from cryptai.errors import WorkspaceError
+from cryptai.market.durable import sync_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,7 +200,9 @@ class AccountFile:
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
-        except sqlite3.DatabaseError as error:
+            if durable:
+                sync_log(self._path)
+        except (sqlite3.DatabaseError, OSError) as error:
             raise WorkspaceError(
                 f"The request budget {self._path} cannot be used ({error}); check the folder's permissions, "
                 "or delete that file while nothing runs."

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from cryptai.errors import WorkspaceError
-from cryptai.market.durable import make_folder, sync_file, sync_folder
+from cryptai.market.durable import make_folder, sync_file, sync_folder, sync_log
 from cryptai.market.rows import Rows
 from cryptai.market.schema import MIGRATIONS
 from cryptai.seams import new_id
@@ -35,6 +35,7 @@ class Catalog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._idle: list[tuple[_Identity, sqlite3.Connection]] = []
+        self._found: _Identity = None  # the file whose log was synced as it was found
         weakref.finalize(self, _close_all, self._idle)
 
     @contextmanager
@@ -52,6 +53,7 @@ class Catalog:
         """Hold the one write lock from the first read on; durable when the block ends, or nothing is."""
         with self._connection(create=True) as db:
             db.execute("BEGIN IMMEDIATE")
+            before = db.total_changes
             try:
                 rows = Rows(db)
                 yield rows
@@ -59,7 +61,21 @@ class Catalog:
             except BaseException:
                 db.execute("ROLLBACK")
                 raise
+            changed = db.total_changes != before
             db.execute("COMMIT")
+            self._sync(changed=changed)
+
+    def _sync(self, *, changed: bool) -> None:
+        identity = _identity(self.path)
+        if changed and self._found == identity:
+            return  # the commit has synced it
+        try:
+            sync_log(self.path)
+        except OSError as error:
+            raise WorkspaceError(
+                f"The candle catalog {self.path} cannot be synced ({error.strerror}); check the disk."
+            ) from error
+        self._found = identity
 
     @contextmanager
     def _connection(self, *, create: bool) -> Iterator[sqlite3.Connection]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cryptai.folders import make_folder, sync_folder
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ("make_folder", "sync_file", "sync_folder", "write_whole")
+__all__ = ("make_folder", "sync_file", "sync_folder", "sync_log", "write_whole")
 
 
 def write_whole(path: Path, write: Callable[[Path], object], *, sync: bool = True) -> None:
@@ -28,6 +29,17 @@ def write_whole(path: Path, write: Callable[[Path], object], *, sync: bool = Tru
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def sync_log(database: Path) -> None:
+    """Bring to the disk what a SQLite file's log holds, and the log's name.
+
+    A process may be killed between writing and syncing it. The next one finds its transactions there and
+    takes them for safe: what they hold is not written again, and only this makes it outlive a power cut.
+    """
+    with suppress(FileNotFoundError):
+        sync_file(database.with_name(f"{database.name}-wal"))
+    sync_folder(database.parent)
 
 
 def sync_file(path: Path) -> None:

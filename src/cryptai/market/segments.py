@@ -48,6 +48,7 @@ class SegmentFiles:
         self._joined = JoinedCopies()
         # What was mapped and proven in this process, with the (inode, size, time of change) it had then.
         self._segments: dict[Path, tuple[Stamp, Candles]] = {}
+        self._named: set[Path] = set()
 
     def path(self, market: Market, segment: Segment) -> Path:
         """Return where a segment's file lies."""
@@ -62,6 +63,11 @@ class SegmentFiles:
 
         home = self._home(market)
         make_folder(home)
+        if home not in self._named:
+            # Whoever made these folders may have been killed before their names were safe.
+            for folder in (home.parent, home.parent.parent, self.folder):
+                sync_folder(folder)
+            self._named.add(home)
         _sweep(home)
         segments = []
         for partition, candles in parts:

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from cryptai.errors import InputError, UnknownName, WorkspaceError
+from cryptai.market.durable import sync_log
 from cryptai.market.exchange import check_exchange
 from cryptai.market.symbol import parse_symbol
 from cryptai.seams import now_ms as clock_ms
@@ -201,7 +202,8 @@ class SymbolBook:
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
-        with _opened(self._file or open_workspace().root / _FILE) as db:
+        path = self._file or open_workspace().root / _FILE
+        with _opened(path) as db:
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
@@ -209,6 +211,12 @@ class SymbolBook:
                 db.execute("ROLLBACK")
                 raise
             db.execute("COMMIT")
+            try:
+                sync_log(path)
+            except OSError as error:
+                raise WorkspaceError(
+                    f"The book of symbols {path} cannot be synced ({error.strerror}); check the disk."
+                ) from error
 
 
 def _changes(exchange: str, before: SymbolInfo | None, info: SymbolInfo, now_ms: int) -> list[SymbolEvent]:

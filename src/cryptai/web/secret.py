@@ -44,13 +44,13 @@ def secret_key(workspace: Workspace) -> str:
 def keep_secret_key(workspace: Workspace) -> None:
     """Make the workspace's key if it has none, readable by its owner only; safe when two start at once."""
     path = workspace.secrets / _NAME
-    if path.exists():
-        return
     draft = path.with_name(f"{_NAME}.{new_id()}.tmp")
     try:
-        _write(draft)
-        with suppress(FileExistsError):
-            os.link(draft, path)  # unlike a rename it never replaces the key of one who was quicker
+        if not path.exists():
+            _write(draft)
+            with suppress(FileExistsError):
+                os.link(draft, path)  # unlike a rename it never replaces the key of one who was quicker
+        # Also where it is there: its maker may have been killed before its name was safe.
         sync_folder(path.parent)
     except OSError as error:
         raise WorkspaceError(
