@@ -65,6 +65,13 @@ def test_the_pair_is_that_of_the_two_who_spoke_of_the_bar(store):
     assert told(store) == (Conflict("kraken", "binance", 1, T0 + 5 * HOUR_MS, pytest.approx(1 / 3)),)
 
 
+def test_a_bar_that_its_own_source_corrects_beside_anothers_is_no_contradiction(store):
+    store.write("binance", bars([0, 1, 3, 4]), source="binance")
+    store.write("binance", bars([2]), source="kraken")
+    store.write("binance", bars([1, 2, 3], [1.5, 1.0, 1.5]), replace=True, source="binance")
+    assert told(store) == ()
+
+
 def test_the_report_of_a_series_carries_them(store):
     store.write("binance", bars(range(4)))
     store.write("binance", bars([2], [1.5]), replace=True, source="binance")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cryptai import seams
+from cryptai.cli.up import _follow_folder
 from cryptai.errors import DataError, InputError, SourceError, UnknownName
 from cryptai.market.candles import Candles
 from cryptai.market.download import download
@@ -140,3 +141,12 @@ async def test_it_fills_the_store_by_download_and_by_the_feed(source, folder, tm
     feed.stop()
     await running
     assert store.read("folder", "ETH/USDT", "1h").digest == bars(10, "ETH/USDT").digest
+
+
+def test_what_it_holds_is_what_the_platform_follows_where_nothing_is_named(folder, monkeypatch):
+    assert Folder().series() == [("BTC/USDT", "1h"), ("ETH/USDT", "1h")]
+    monkeypatch.setenv("CRYPTAI_SYMBOLS", "")
+    monkeypatch.setenv("CRYPTAI_TIMEFRAMES", "4h")
+    _follow_folder()
+    assert os.environ["CRYPTAI_SYMBOLS"] == "BTC/USDT,ETH/USDT"
+    assert os.environ["CRYPTAI_TIMEFRAMES"] == "4h", "what a person names stays"

@@ -56,6 +56,8 @@ def up(
     with lock_workspace(workspace, shared=_one_of_several()):
         _check_exchange(exchange)
         _name_followed(symbols, timeframes)
+        if exchange == "folder":
+            _follow_folder()
         listener = _listen(host, port)
         os.environ.update(CRYPTAI_HOME=str(workspace.root), CRYPTAI_BIND=host, CRYPTAI_EXCHANGE=exchange)
         credentials = _prepare(workspace)
@@ -90,6 +92,19 @@ def _name_followed(symbols: str | None, timeframes: str | None) -> None:
     if timeframes is not None:
         os.environ["CRYPTAI_TIMEFRAMES"] = timeframes
     followed_symbols(), followed_timeframes()  # what cannot be followed is refused before anything starts
+
+
+def _follow_folder() -> None:
+    """Follow what the folder has files of, where nothing else is named."""
+    from cryptai.market.sources.folder import Folder
+
+    series = Folder().series()
+    for setting, names in (
+        ("CRYPTAI_SYMBOLS", [symbol for symbol, _ in series]),
+        ("CRYPTAI_TIMEFRAMES", [str(frame) for _, frame in series]),
+    ):
+        if names and not os.environ.get(setting, "").strip():
+            os.environ[setting] = ",".join(dict.fromkeys(names))
 
 
 def _listen(host: str, port: int) -> socket.socket:

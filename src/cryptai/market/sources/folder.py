@@ -87,6 +87,10 @@ class Folder:
         candles = await self._candles((parse_symbol(symbol), Timeframe(timeframe)), there)
         return candles.between(None, end_ms)[-bars:] if bars > 0 else candles[:0]
 
+    def series(self) -> list[Key]:
+        """Return the markets and timeframes that the folder has files of; raise as `history` does."""
+        return list(self._files())
+
     async def prices(self, symbols: Sequence[str]) -> list[Price]:
         """Return the newest close of each market, as of that close."""
         there = await asyncio.to_thread(self._files)
