@@ -33,6 +33,8 @@ RECORDED: Final = Path(__file__).resolve().parents[1].parent / "shared/data/cand
 BARS: Final = {"test": 400, "quick": 400, "long": 2_000}
 CUTS: Final = {"test": 12, "quick": 40, "long": 200}
 COMPOSITIONS: Final = 200
+# Told on finer bars, each a way of its own: a running average, rows of several, events, events with a life.
+COARSER: Final = ("rsi", "donchian", "swing_points", "fair_value_gaps")
 _LONGEST: Final = 12_000
 
 
@@ -64,6 +66,9 @@ def _recording() -> Candles:
 def pieces(*, defaults: bool = False) -> dict[str, Piece]:
     """Return everything that is registered, lively or with `defaults`; strategies with and without shorts."""
     found = {feature.name: of_feature(feature) if defaults else lively(feature) for feature in features}
+    for name in () if defaults else COARSER:
+        piece = of_feature(features.get(name), {}, on=("1h", "4h"))
+        found[piece.name] = piece
     for cls in strategies:
         found[cls.name] = of_strategy(build(cls, {}))
         if any(one.name == "allow_short" for one in parameters(cls)):

@@ -107,6 +107,26 @@ def test_a_file_of_hardly_a_bar_is_no_mistake(bars: int, candles: Candles, tmp_p
         assert main(asked) == 0, name
 
 
+def test_a_feature_of_coarser_bars_is_told_on_the_finer_ones(
+    file: Path, candles: Candles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.parquet"
+    asked = ["--candles", str(file), "--on", "4h", "--out", str(out)]
+    assert main(["features", "compute", "rsi", *asked]) == 0
+    coarse, newest = candles.at("4h")
+    table = pl.read_parquet(out)
+    assert table["ts"].to_list() == candles.ts.tolist()
+    expected = features.get("rsi").of(coarse)["rsi"][newest]
+    expected[newest < 0] = np.nan
+    np.testing.assert_array_equal(table["rsi"].to_numpy(), expected)
+    assert main(["features", "compute", "swing_points", *asked]) == 0
+    events = features.get("swing_points").of(coarse)
+    assert len(events) > 3
+    assert pl.read_parquet(out)["known_at"].to_list() == events.known_at.tolist()
+    assert main(["features", "compute", "rsi", *asked[:2], "--on", "15m", "--out", str(out)]) == 2
+    assert "15m bars cannot be made of 1h bars" in capsys.readouterr().err
+
+
 def test_a_stored_market_is_computed(workspace: Workspace, candles: Candles, tmp_path: Path) -> None:
     CandleStore(workspace.candles).write("binance", candles)
     out = tmp_path / "rsi.parquet"

@@ -29,6 +29,7 @@ def test_it_rewrites_nothing_and_remembers_enough(name):
 
 def test_everything_registered_is_replayed():
     assert set(features.names()) <= set(PIECES)
+    assert "swing_points on 4h" in PIECES
 
 
 def test_there_are_forty_leaks():

@@ -63,6 +63,10 @@ def compute(
     candles: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Use this CSV or Parquet file.")
     ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(metavar="TIMEFRAME", help="Compute it on these coarser bars, closed ones only."),
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Compute an indicator or a structure over stored candles, or over a file, into a file.
@@ -75,12 +79,12 @@ def compute(
     from cryptai.features.feature import features
     from cryptai.market.writing import check_target, write_table
 
-    refuse_empty({"symbol": symbol, "timeframe": timeframe, "exchange": exchange})
+    refuse_empty({"symbol": symbol, "timeframe": timeframe, "exchange": exchange, "on": on})
     feature = features.get(name, field="name")
     values = feature.read(pairs(param or ()))
     check_target(out, force=True)
     bars = series(candles, symbol, timeframe, exchange, out)
-    table = _table(feature, bars, values)
+    table = _table(feature, bars, on, values)
     write_table(out, table)
     rows = len(next(iter(table.values())))
     if json_:
@@ -116,9 +120,14 @@ def series(
     return CandleStore(open_workspace(create=False).candles).read(exchange, str(symbol), str(timeframe))
 
 
-def _table(feature: Feature, candles: Candles, values: dict[str, Any]) -> dict[str, Any]:
+def _table(feature: Feature, candles: Candles, on: str | None, values: dict[str, Any]) -> dict[str, Any]:
     from cryptai.features.events import Events
 
     made: Any = feature
-    found = made.of(candles, **values)
+    if on is None:
+        found = made.of(candles, **values)
+    else:
+        from cryptai.features.higher import compute_at
+
+        found = compute_at(feature, candles, on, **values)
     return found.table() if isinstance(found, Events) else {"ts": candles.ts, **found}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cryptai.features.events import FIGURES, Events
+from cryptai.features.higher import compute_at, memory_at
 from cryptai.features.indicator import Indicator
 from cryptai.strategies.strategy import values_of
 from cryptai.trading.backtest import decided
@@ -65,23 +66,31 @@ class Piece:
     made: Any = None
 
 
-def of_feature(feature: Feature, given: Mapping[str, Any] | None = None) -> Piece:
-    """Return an indicator or a structure as a piece; `given` are parameters as a person gives them."""
+def of_feature(
+    feature: Feature, given: Mapping[str, Any] | None = None, *, on: tuple[str, str] | None = None
+) -> Piece:
+    """Return an indicator or a structure as a piece; `given` are parameters as a person gives them.
+
+    `on` (such as `("1h", "4h")`) is for candles of the first timeframe, with the feature on the second.
+    """
     values: dict[str, Any] = feature.read(given or {})
     kind = "indicator" if isinstance(feature, Indicator) else "structure"
     made: Any = feature
 
     def read(candles: Candles) -> Reading:
-        found = made.of(candles, **values)
+        found = compute_at(feature, candles, on[1], **values) if on else made.of(candles, **values)
         if not isinstance(found, Events):
             return Reading({name: np.asarray(column) for name, column in found.items()})
         columns = {name: getattr(found, name) for name in ("at", "kind", "direction", *FIGURES)}
         return Reading({"known_at": found.known_at, **columns}, found.known_bar)
 
-    return Piece(
-        feature.name, kind, read, {**feature.defaults, **values}, feature.warmup_bars(**values),
-        feature.warmup_bars(bitwise=True, **values), feature,
-    )  # fmt: skip
+    if on:
+        name = f"{feature.name} on {on[1]}"
+        warmup, exact = (memory_at(feature, *on, bitwise=bits, **values) for bits in (False, True))
+    else:
+        name = feature.name
+        warmup, exact = (feature.warmup_bars(bitwise=bits, **values) for bits in (False, True))
+    return Piece(name, kind, read, {**feature.defaults, **values}, warmup, exact, feature)
 
 
 def of_strategy(strategy: Strategy) -> Piece:
