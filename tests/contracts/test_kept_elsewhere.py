@@ -155,6 +155,19 @@ def test_a_writer_that_waits_too_long_is_told_why_and_readers_do_not_wait(
     assert store.write("binance", bars(3, 5)).added == 2
 
 
+def test_a_catalog_without_its_lock_would_be_caught(
+    postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = PostgresqlCatalog(postgresql)
+    store = CandleStore(tmp_path, PostgresqlCatalog(postgresql))
+    store.write("binance", bars(0, 3))
+    with catalog.change():
+        # Planted: a writer that asks for another lock does not wait.
+        monkeypatch.setattr(module, "_LOCK", 1)
+        with pytest.raises(pytest.fail.Exception), pytest.raises(WorkspaceError):
+            store.write("binance", bars(3, 5))
+
+
 def test_a_look_stays_at_its_point_in_time(postgresql: str) -> None:
     catalog, other = PostgresqlCatalog(postgresql), PostgresqlCatalog(postgresql)
     with catalog.change() as rows:
