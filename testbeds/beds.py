@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptai import seams
 from testbeds.burst import burst
 from testbeds.calls import tool_missing
+from testbeds.causality import causality
 from testbeds.commands import downloads, platforms
 from testbeds.flood import flood
 from testbeds.follow import START_MS, Volume, follow, with_kinds
 from testbeds.kept import keeps
 from testbeds.listing import listings
+from testbeds.null_market import null_bed
 from testbeds.power import cuts, failures
 from testbeds.reaper import kills
 from testbeds.sharing import share
@@ -231,6 +233,13 @@ BEDS: Final = {
         ("closes_dropped",), alone=True,
     ),
     "silence": Bed("E9: silence is noticed, and only silence", _silences, ("silence_unnoticed",)),
+    "causality": Bed(
+        "C1 to C3: nothing sees the future, live equals history, declared warm-up is enough", causality,
+        ("a_feature_peeks",),
+    ),
+    "null_market": Bed(
+        "N4: nothing wins in twenty worlds where nothing can be won", null_bed, ("labels_traded",)
+    ),
 }  # fmt: skip
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
 
 import numpy as np
 
 from cryptai.features.events import Events, Structure
+from cryptai.research import null_market as judged
 from cryptai.research.null_market import Verdict, held, null_market, positions, spread
 from cryptai.research.worlds import worlds
 from testbeds.causality import pieces, recorded
@@ -103,3 +106,8 @@ def null_bed(seed: int, size: str) -> dict[str, Any]:
         "lowest_chance": round(min(chances.values()), 5), "leak_net_return": round(spread(planted.net)[0], 2),
         "fell_short": [*(f"{name} wins where nothing can be won" for name in winners), *missed],
     }  # fmt: skip
+
+
+def labels_traded() -> list[Any]:
+    """Plant a bug: every structure is traded at the bar it is drawn at, before it is known."""
+    return [patch.object(judged, "positions", partial(positions, at_label=True))]

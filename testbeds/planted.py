@@ -24,6 +24,8 @@ from cryptai.market.sources import _binance_messages, binance
 from cryptai.market.sources.binance import Binance
 from cryptai.market.store import CandleStore
 from testbeds.careless import CARELESS
+from testbeds.causality import a_feature_peeks
+from testbeds.null_market import labels_traded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -209,6 +211,8 @@ BUGS: Final[dict[str, Callable[[], list[Any]]]] = {
     "budget_each": _budget_each,
     "newest_dropped": _newest_dropped,
     **CARELESS,
+    "a_feature_peeks": a_feature_peeks,
+    "labels_traded": labels_traded,
 }
 
 

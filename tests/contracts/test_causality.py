@@ -24,7 +24,7 @@ INDICATORS = [one.name for one in features if isinstance(one, Indicator)]
 
 @pytest.mark.parametrize("name", PIECES)
 def test_it_rewrites_nothing_and_remembers_enough(name):
-    assert list(offences(PIECES[name], 1, "test")) == []
+    assert list(offences(PIECES[name], 1, "suite")) == []
 
 
 def test_everything_registered_is_replayed():
@@ -43,13 +43,13 @@ def test_a_planted_leak_is_caught(leak):
 
 @pytest.mark.parametrize("tens", range(COMPOSITIONS // 10))
 def test_no_causal_piece_is_accused(tens):
-    assert [said for seed in range(tens * 10, tens * 10 + 10) if (said := accused(seed, "test"))] == []
+    assert [said for seed in range(tens * 10, tens * 10 + 10) if (said := accused(seed, "suite"))] == []
 
 
 def test_a_declared_memory_that_is_too_short_is_caught():
     ema = lively(features.get("ema"))
     short = dataclasses.replace(ema, warmup=ema.warmup // 2, exact=ema.exact // 2)
-    said = " ".join(offences(short, 1, "test"))
+    said = " ".join(offences(short, 1, "suite"))
     assert "differs live" in said
     assert "needs more than its warm-up" in said
 
