@@ -128,9 +128,10 @@ def downloads(seed: int, count: int, bug: str = "none") -> dict[str, Any]:
             seen = Seen(home / "candles")
             for _ in range(min(_KILLS_A_HOME, count - killed)):
                 child = _child(exchange, home, command, bug)
-                writes = int(random.integers(1, 6)) if random.random() < 0.7 else 0
+                # Not before there is something to lose.
+                writes = int(random.integers(1, 6)) if random.random() < 0.7 or not seen.series else 0
                 killed += _kill(child, seen, writes, float(random.uniform(0, _SOON_S if writes else whole_s)))
-                if random.random() < 0.5:
+                if bug == "none" and random.random() < 0.5:
                     seen.again()  # else the next one is the first to open what this one left
             seen_bars += sum(map(len, seen.series.values()))
             different += _finished(_child(exchange, home, command, bug), seen) != wanted
@@ -162,12 +163,13 @@ def platforms(seed: int, count: int, bug: str = "none") -> dict[str, Any]:
     starts: list[float] = []
     killed = 0
     with tempfile.TemporaryDirectory(prefix="cryptai-bed-") as folder, listening(exchange):
+        undisturbed_s = _first_start(exchange, Path(folder) / "undisturbed", symbols)
         home = Path(folder) / "workspace"
         seen = Seen(home / "candles")
         while killed < count:
             venue.wake()
             child, port = _platform(exchange, home, symbols, bug)
-            writes = int(random.integers(1, 8)) if random.random() < 0.6 else 0
+            writes = int(random.integers(1, 8)) if random.random() < 0.6 or not seen.series else 0
             wait = float(random.uniform(0, _SOON_S if writes else 2 * _CLOSE_S))
             with _answering(port, starts):
                 killed += _kill(child, seen, writes, wait)
@@ -186,7 +188,7 @@ def platforms(seed: int, count: int, bug: str = "none") -> dict[str, Any]:
         "seed": seed, "command": "up", "kills": killed, "writes_seen": seen.grew, "lost": seen.lost,
         "untrue": reader.wrong, "different": different, "slowest_read_s": round(seen.back_s, 3),
         "starts": len(starts), "start_s": round(float(np.median(starts)), 2) if starts else None,
-        "slowest_start_s": round(max(starts), 2) if starts else None,
+        "slowest_start_s": round(max(starts), 2) if starts else None, "undisturbed_start_s": undisturbed_s,
         "fell_short": _words({
             "nothing was seen before a kill": not seen.grew,
             "what was seen before a kill is gone": seen.lost > 0,
@@ -241,6 +243,19 @@ def _platform(
         port = int(found.getsockname()[1])
     named = {"CRYPTAI_SYMBOLS": ",".join(symbols), "CRYPTAI_TIMEFRAMES": ",".join(_FRAMES)}
     return _child(exchange, home, ["up", "--port", str(port), "--json"], bug, **named), port
+
+
+def _first_start(exchange: LyingExchange, home: Path, symbols: list[str]) -> float:
+    """Start the platform where nobody was killed, and end it; return how long it took to answer."""
+    took: list[float] = []
+    child, port = _platform(exchange, home, symbols, "none")
+    with _answering(port, took):
+        began = seams.monotonic()
+        while not took and child.poll() is None and seams.monotonic() - began < _PATIENCE_S:
+            seams.sleep(_POLL_S)
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=_PATIENCE_S)
+    return round(took[0], 2)
 
 
 def _finished(child: subprocess.Popen[str], seen: Seen | None = None) -> dict[tuple[str, str], str]:
