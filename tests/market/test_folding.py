@@ -46,6 +46,13 @@ def tail_of(store: CandleStore) -> int:
         return rows.execute("SELECT COALESCE(sum(bars), 0) FROM revision WHERE folded_at_ms IS NULL")[0][0]
 
 
+def without_folding(store: CandleStore) -> CandleStore:
+    """The same store as a process has it that has no time to fold."""
+    other = CandleStore(store.folder)
+    other._folding.add = lambda _markets: None  # type: ignore[method-assign]
+    return other
+
+
 def meanwhile(monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> None:
     """Do something once, while the first fold has read the tail and not yet become the truth."""
     write, done = SegmentFiles.write, []
@@ -70,7 +77,7 @@ def test_a_tail_of_twice_the_length_is_folded_by_the_writer(
 
 
 def test_bars_written_meanwhile_stay_in_the_tail(store: CandleStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = CandleStore(store.folder)
+    other = without_folding(store)
 
     def correct() -> None:
         with at(3_000):
@@ -92,7 +99,7 @@ def test_bars_written_meanwhile_stay_in_the_tail(store: CandleStore, monkeypatch
 
 
 def another_fold_meanwhile(store: CandleStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = CandleStore(store.folder)
+    other = without_folding(store)
     meanwhile(monkeypatch, lambda: other.write("binance", shifted(bars(0, 300), 1.0), replace=True))
     for i in range(6):
         store.write("binance", bars(i * 20, i * 20 + 20))
@@ -122,13 +129,12 @@ def test_a_fold_that_would_not_compare_would_be_caught(
 def test_a_tail_bundled_meanwhile_is_folded_at_the_next_try(
     store: CandleStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = CandleStore(store.folder)
+    other = without_folding(store)
     meanwhile(monkeypatch, lambda: [other.write("binance", bars(i, i + 1)) for i in range(125, 160)])
     store.write("binance", bars(0, 90))
     for i in range(90, 125):
         store.write("binance", bars(i, i + 1))
     store.finish()
-    other.finish()
     assert same_bits(store.read(*KEY), bars(0, 160))
     assert tail_of(store) < 100
 

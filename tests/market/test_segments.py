@@ -251,3 +251,14 @@ def test_one_damaged_market_is_listed_as_such_and_hides_no_other(tmp_path: Path)
     assert btc == "BTC/USDT 20010 damaged"
     assert eth.startswith("ETH/USDT 50 ")
     assert not eth.endswith("damaged")
+
+
+def test_a_damaged_market_with_a_tail_is_told_with_what_the_catalog_knows(tmp_path: Path) -> None:
+    store = CandleStore(tmp_path)
+    store.write("binance", bars(0, 0), bars(0, 20_000), bars(0, 0))
+    store.write("binance", bars(20_002, 20_010))
+    for path in tmp_path.rglob("*"):
+        if path.suffix in {".arrow", ".npy"}:
+            path.unlink()
+    (told,) = CandleStore(tmp_path).markets()
+    assert (told.digest, told.bars, told.holes) == ("damaged", 20_008, 2)
