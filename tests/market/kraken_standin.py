@@ -97,6 +97,8 @@ class Kraken:
         self.sockets.append(connection)
         async for text in connection:
             message = json.loads(text)
+            if message.get("method") == "ping":
+                await connection.send(json.dumps({"method": "pong", "req_id": message.get("req_id")}))
             if message.get("method") == "subscribe":
                 self.subscribed.append(message["params"])
                 async with self.heard:
