@@ -186,19 +186,20 @@ def _started(
 def listening(exchange: LyingExchange) -> Iterator[None]:
     """Run the exchange in a thread, in real time."""
     ready, done = threading.Event(), asyncio.Event()
-    loop = asyncio.new_event_loop()
+    loops: list[asyncio.AbstractEventLoop] = []
 
     async def listen() -> None:
+        loops.append(asyncio.get_running_loop())
         async with exchange.open():
             ready.set()
             await done.wait()
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(listen(),))
+    # Answers that were never to end are ended with it.
+    thread = threading.Thread(target=lambda: asyncio.run(listen()))
     thread.start()
     ready.wait()
     try:
         yield
     finally:
-        loop.call_soon_threadsafe(done.set)
+        loops[0].call_soon_threadsafe(done.set)
         thread.join()
-        loop.close()
