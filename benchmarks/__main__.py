@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks import fan_out, one_run, storage, whole_process
+from benchmarks import fan_out, indicators, one_run, storage, whole_process
 
 ALL = {
     "one_run": one_run.measure,
     "storage": storage.measure,
     "fan_out": fan_out.measure,
+    "indicators": indicators.measure,
     "whole_process": whole_process.measure,
 }
 
