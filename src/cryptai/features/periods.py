@@ -79,8 +79,8 @@ def previous_high_low(
     session its last one counts. NaN until one is over; the first may be a part of one. Beyond is beyond: to
     equal the price does not break it. A NaN among the prices is no extreme.
 
-    `smartmoneyconcepts` says the same of days, but for the first bar of each, where it still tells the day
-    before that.
+    `smartmoneyconcepts` says the same of days, but for bars that open at midnight, where it still tells the
+    day before that one.
 
     >>> import numpy as np
     >>> ts = np.arange(4) * 43_200_000
