@@ -133,6 +133,7 @@ def _live_minutes(folder: Path) -> dict[str, Any]:
         done = store.write("binance", *newest, source="stream", fetched_at_ms=0)
         spent.append(time.perf_counter() - begun)
         assert done.added == SYMBOLS
+    store.finish()
     for symbol in symbols[:: SYMBOLS // 7]:
         _same(store.read("binance", symbol, "1m"), _bars(0, 1_000 + 2 * ROUNDS, symbol))
     return {
@@ -150,6 +151,7 @@ def _ingest(folder: Path) -> dict[str, Any]:
     begun = time.perf_counter()
     for page in bars:
         store.write("binance", page, source="rest", fetched_at_ms=0)
+    store.finish()
     seconds = time.perf_counter() - begun
     for symbol in symbols:
         _same(store.read("binance", symbol, "1m"), _bars(0, 60_000, symbol))
