@@ -221,6 +221,8 @@ def _serve(listener: socket.socket) -> bool:
     config = uvicorn.Config(
         "cryptai.web.asgi:application",
         lifespan="on",
+        # Not whatever loop happens to be installed (an exchange's library brings uvloop): the one that is tested.
+        loop="asyncio",
         log_config=None,
         access_log=False,
         server_header=False,
