@@ -161,6 +161,9 @@ class _Run:
         banned_s = min(banned_s, _LONGEST_BAN_S)
         await asyncio.wait([following], timeout=banned_s + _HEAL_S)
         await self.exchange.streams.disconnect()
+        await asyncio.wait([following], timeout=_HEAL_S)
+        # A halt that outlasted the faults is over by now: its minutes are asked for, and recorded.
+        await self.exchange.streams.disconnect()
         # Judged in the middle of a minute, when what closed is on its way no more.
         now = self.clock.venue_ms()
         await asyncio.wait([following], timeout=_HEAL_S + (MINUTE_MS - now % MINUTE_MS) / 1000 + 40.0)
