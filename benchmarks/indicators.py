@@ -1,8 +1,8 @@
 """Indicators over 1,000,000 bars: TA-Lib's beside the bare call, our own kernels beside a plain C loop.
 
 And what a strategy asks at each bar: some indicators over the window each declares exact. Results are
-compared before anything is timed; times are the processor's, taken in turns, and the ratio is that of the best
-(other work on the machine only ever adds). Needs gcc for the C loops (`indicators.c`).
+compared before anything is timed; times are the processor's, taken in turns, and the ratio is that of the
+best (other work on the machine only ever adds). Needs gcc for the C loops (`indicators.c`).
 """
 
 from __future__ import annotations
