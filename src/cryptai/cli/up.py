@@ -221,7 +221,7 @@ def _serve(listener: socket.socket) -> bool:
     config = uvicorn.Config(
         "cryptai.web.asgi:application",
         lifespan="on",
-        # Not whatever loop happens to be installed (an exchange's library brings uvloop): the one that is tested.
+        # Not whatever loop is installed (an exchange library brings uvloop), but the one that is tested.
         loop="asyncio",
         log_config=None,
         access_log=False,
