@@ -89,16 +89,18 @@ class Rest:
     async def pause(self) -> SourceError:
         """Take note that the venue called it too many requests in an answer that is no 429."""
         seconds = await asyncio.to_thread(self.budget.refused, 429, {})
-        return SourceError(f"{self.title} asks for a pause; it is given {seconds:.0f} s.")
+        return SourceError(f"{self.title} asks for a pause; it is given {seconds:.0f} s.", answered=True)
 
     async def _refuse(self, status: int, headers: Mapping[str, str]) -> None:
         seconds = await asyncio.to_thread(self.budget.refused, status, headers)
         if status in (418, 429):
-            raise SourceError(f"{self.title} asks for a pause of {seconds:.0f} s (HTTP {status}).")
+            raise SourceError(
+                f"{self.title} asks for a pause of {seconds:.0f} s (HTTP {status}).", answered=True
+            )
         if status in (403, 451):
             raise SourceError(f"{self.title} does not serve this address (HTTP {status}).", permanent=True)
         if status >= 500:
-            raise SourceError(f"{self.title} has trouble of its own (HTTP {status}).")
+            raise SourceError(f"{self.title} has trouble of its own (HTTP {status}).", answered=True)
 
     async def _connected(self) -> httpx.AsyncClient:
         async with self._connecting:
