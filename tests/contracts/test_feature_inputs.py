@@ -6,6 +6,7 @@ A new feature joins by being registered. Warnings are errors here as everywhere.
 from __future__ import annotations
 
 import doctest
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from cryptai.errors import InputError
 from cryptai.features.events import Structure
 from cryptai.features.feature import features
 from cryptai.features.indicator import Indicator
+from cryptai.kernels import Kernel
 from cryptai.market.candles import Candles
 
 BARS = 800
@@ -197,6 +199,30 @@ def test_a_structure_bears_any_candles(name):
         assert ((found.at_bar >= 0) & (found.known_bar < len(candles))).all(), edge
         assert (found.at_bar <= found.known_bar).all(), edge
         found.table()
+
+
+@pytest.fixture
+def plain(monkeypatch):
+    """Run kernels as the Python they are written in: there an index outside an array is an error."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("cryptai.features."):
+            for thing in vars(module).values():
+                if isinstance(thing, Kernel):
+                    monkeypatch.setattr(thing, "_plain", True)
+
+
+@pytest.mark.parametrize(
+    "edge", ["integers", "a NaN inside", "high below low", "negative", "huge", "constant"]
+)
+def test_no_kernel_leaves_its_arrays(edge, plain):
+    given = EDGES[edge]()
+    with np.errstate(all="ignore"):
+        for name in INDICATORS:
+            compute(name, given)
+        if edge in CANDLES or edge == "integers":
+            candles = candles_of({key: np.asarray(value, float) for key, value in given.items()})
+            for name in STRUCTURES:
+                features.get(name).of(candles)
 
 
 @pytest.mark.parametrize("name", [*INDICATORS, *STRUCTURES])

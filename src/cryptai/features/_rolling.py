@@ -32,7 +32,6 @@ def squares_about(values: Floats, first: int, last: int, mean: float) -> float:
 
 @part
 def log_ratio(a: float, b: float) -> float:
-    """Return `log(a / b)`; NaN where a price is not above zero."""
-    if a > 0.0 and b > 0.0:
-        return math.log(a / b)
-    return math.nan
+    """Return `log(a / b)`; NaN where a price is not above zero, or one is nothing beside the other."""
+    ratio = a / b if a > 0.0 and b > 0.0 else 0.0
+    return math.log(ratio) if ratio > 0.0 else math.nan

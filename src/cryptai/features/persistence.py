@@ -51,8 +51,8 @@ def _hurst(
                 # Below its own rounding a piece has not moved, and has no ratio.
                 total += (top - bottom) / deviation if deviation > 1e-15 else np.nan
             x = math.log(float(size))
-            y = math.log(total / pieces)
-            z = math.log(total / pieces + biases[level])
+            y = log_ratio(total, float(pieces))
+            z = log_ratio(total / pieces + biases[level], 1.0)
             sum_x += x
             sum_xx += x * x
             sum_y += y

@@ -33,7 +33,8 @@ def _fill(
     for i in range(first, last + 1):
         a = _row((low[i] - bottom) / size, rows)
         b = _row((high[i] - bottom) / size, rows)
-        if a == b:
+        # A bar whose high is below its low has no range either.
+        if a >= b:
             traded[a] += volume[i]
             continue
         density = volume[i] / (high[i] - low[i])

@@ -102,7 +102,7 @@ def _choppiness(high: Floats, low: Floats, close: Floats, period: int, scale: fl
         whole = top - bottom
         if broken:
             out[i] = np.nan
-        elif whole > 0.0 and total < np.inf:
+        elif whole > 0.0 and 0.0 < total < np.inf:
             out[i] = scale * math.log(total / whole)
         else:
             out[i] = 100.0
