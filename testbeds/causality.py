@@ -39,7 +39,7 @@ COMPOSITIONS: Final = 200
 _SOME: Final = 12
 # Told on finer bars, each a way of its own: a running average, rows of several, events, events with a life.
 COARSER: Final = ("rsi", "donchian", "swing_points", "fair_value_gaps")
-_LONGEST: Final = 12_000
+_LONGEST: Final = 16_000
 
 
 @lru_cache(maxsize=8)
@@ -127,7 +127,10 @@ def _short_memory(piece: Piece, seed: int, size: str) -> Iterator[str]:
         (piece.exact, 0.0, "differs live, with the bars it declares exact"),
         (piece.warmup, TOLERANCE, "needs more than its warm-up"),
     ):
-        if window is None or window > _LONGEST:
+        if window is None:
+            continue
+        if window > _LONGEST:
+            yield f"{piece.name} declares {window:,} bars, more than are tried here ({_LONGEST:,})"
             continue
         bars = window + max(window // 4, 150)
         for name, candles in three(seed + 1, bars).items():

@@ -147,6 +147,21 @@ def test_candles_of_ones_own_are_used(
     assert (status, told["checks"][0]["bars"]) == (0, 400 + 400 + 600)
 
 
+def test_how_much_a_rare_decision_needs_is_found_where_it_is_made(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rare = HONEST.replace("candles.close > before(candles.close)", "rare(candles.close)").replace(
+        "@dataclass",
+        "import numpy as np\n\ndef rare(close):\n    top = np.full(len(close), np.inf)\n"
+        "    for i in range(90, len(close)):\n        top[i] = close[i - 90 : i].max() * 1.03\n"
+        "    return close > top\n\n@dataclass",
+    )
+    status, told = asked(own(tmp_path, rare), capsys=capsys)
+    (one,) = told["checks"]
+    # Found by halving, so up to a sixty-fourth too many.
+    assert (status, 91 <= one["warmup"]["needed"] <= 93) == (0, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -76,7 +76,9 @@ def _said(one: Checked) -> str:
     given = " ".join(f"{key}={value}" for key, value in told["parameters"].items())
     lines = [f"{told['name']} ({told['kind']}) {given}".rstrip()]
     lines.append(f"  causal       {_causal(told)}")
-    if told["causal"]:
+    if told["causal"] and told["streaming"] is None:
+        lines.append("  history      not asked: it is too slow, or declares more bars than are tried here")
+    elif told["causal"]:
         lines.append(f"  bar by bar   {_live(told)}")
         lines.append(f"  history      {_history(told)}")
     lines.append(f"  null market  {_null(told['null_market'])}")
@@ -92,11 +94,14 @@ def _causal(told: dict[str, Any]) -> str:
 
 
 def _offence(offence: dict[str, Any]) -> str:
-    cut = "1 bar" if offence["cut"] == 1 else f"{offence['cut']:,} bars"
     return (
-        f"on {offence['series']}, with {cut}, {offence['column']} of bar {offence['bar']} "
+        f"on {offence['series']}, with {_bars(offence['cut'])}, {offence['column']} of bar {offence['bar']} "
         f"({offence['at']}) was {offence['old']}; {offence['how']} it was {offence['new']}"
     )
+
+
+def _bars(count: int) -> str:
+    return "1 bar" if count == 1 else f"{count:,} bars"
 
 
 def _live(told: dict[str, Any]) -> str:
@@ -107,15 +112,15 @@ def _live(told: dict[str, Any]) -> str:
 
 def _history(told: dict[str, Any]) -> str:
     warmup = told["warmup"]
-    needed = "no window here is enough" if warmup["needed"] is None else f"needs {warmup['needed']:,} bars"
+    needed = "no window here is enough" if warmup["needed"] is None else f"needs {_bars(warmup['needed'])}"
     if told["kind"] == "strategy":
-        return f"{needed} before a bar (found here; a strategy declares none)"
+        return f"{needed} (found here; a strategy declares none)"
     if not warmup["enough"]:
-        return f"not enough: {warmup['declared']:,} bars declared, {needed}; {_offence(warmup['offence'])}"
+        return f"not enough: {_bars(warmup['declared'])} declared, {needed}; {_offence(warmup['offence'])}"
     if warmup["declared"] is None:
         return "the whole, as it declares: no shorter window will do"
-    exact = "the whole" if warmup["exact"] is None else f"{warmup['exact']:,} bars"
-    return f"enough: {warmup['declared']:,} bars to 1e-9; to the bit {exact}"
+    exact = "the whole" if warmup["exact"] is None else _bars(warmup["exact"])
+    return f"enough: {_bars(warmup['declared'])} to 1e-9; to the bit {exact}"
 
 
 def _null(verdict: dict[str, Any] | None) -> str:

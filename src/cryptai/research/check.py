@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from cryptai.market.times import iso
 from cryptai.research.causality import TOLERANCE, bars_needed, first_rewritten, first_unlike_live
 from cryptai.research.null_market import null_market
 from cryptai.research.series import adversarial, noise, roughened
-from cryptai.research.worlds import packaged
+from cryptai.research.worlds import BARS, WORLDS, packaged, worlds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 _BARS: Final = 400
 _OWN_BARS: Final = 1_000
+# What a slow piece may take for each of the three questions, about; a quick one needs a fraction of it.
 _REPLAY_S: Final = 5.0
+_MEMORY_S: Final = 4.0
+_TRADING_S: Final = 6.0
 _FEWEST: Final = 25
 _LONGEST: Final = 20_000
 
@@ -38,6 +41,8 @@ class Checked:
     ----------
     cuts, bars
         How many cuts of how many bars were replayed, over all series.
+    asked
+        Whether history was asked for: not of what is rewritten, too slow, or declares more than can be tried.
     rewritten
         The first reading that did not stay, and the series; None for a causal piece.
     unlike_live
@@ -58,7 +63,11 @@ class Checked:
     unlike_live: tuple[str, Offence] | None
     cold: tuple[str, Offence] | None
     needed: int | None
+    asked: bool
     verdict: Verdict | None
+
+    def _answer(self, found: tuple[str, Offence] | None) -> bool | None:
+        return found is None if self.asked else None
 
     @property
     def fair(self) -> bool:
@@ -73,9 +82,9 @@ class Checked:
             "name": piece.name, "kind": piece.kind, "parameters": dict(piece.parameters), "fair": self.fair,
             "cuts": self.cuts, "bars": self.bars,
             "causal": self.rewritten is None, "rewritten": _told(self.rewritten),
-            "streaming": self.unlike_live is None, "unlike_live": _told(self.unlike_live),
+            "streaming": self._answer(self.unlike_live), "unlike_live": _told(self.unlike_live),
             "warmup": {
-                "declared": piece.warmup, "exact": piece.exact, "enough": self.cold is None,
+                "declared": piece.warmup, "exact": piece.exact, "enough": self._answer(self.cold),
                 "needed": self.needed, "offence": _told(self.cold),
             },
             "null_market": None if self.verdict is None else self.verdict.as_object(),
@@ -118,23 +127,34 @@ def check(
         if offence is not None:
             rewritten = (name, offence)
             break
-    unlike_live = cold = needed = None
+    memory = _Memory(None, None, None, asked=False)
     if rewritten is None:
         progress(f"looking how much history {piece.name} needs")
-        unlike_live, cold, needed = _memory(piece, real)
+        memory = _memory(piece, real)
     verdict = None
     if piece.kind != "indicator":
         progress(f"trading {piece.name} in twenty worlds without an edge")
-        verdict = null_market(piece, candles)
-    return Checked(piece, cuts, bars, rewritten, unlike_live, cold, needed, verdict)
+        verdict = null_market(piece, tried=worlds(candles, bars=_world_bars(piece)))
+    return Checked(piece, cuts, bars, rewritten, *memory, verdict)
+
+
+def _world_bars(piece: Piece) -> int:
+    # A slow piece trades shorter worlds: it finds out less, sooner.
+    probe = noise(3, BARS // 4)
+    longest = BARS * _TRADING_S / WORLDS / (4.0 * _cost(piece, probe))
+    return int(np.clip(longest, BARS // 8, BARS))
+
+
+def _cost(piece: Piece, candles: Candles) -> float:
+    began = seams.monotonic()
+    piece.read(candles)
+    return max(seams.monotonic() - began, 1e-6)
 
 
 def _affordable(piece: Piece, candles: Candles, patience_s: float) -> list[int]:
     """Return the cuts to try: all of them, or as many as patience allows, evenly over the series."""
     first = _shortest(piece, candles)
-    began = seams.monotonic()
-    piece.read(candles[: len(candles) // 2 + 1])
-    cost = max(seams.monotonic() - began, 1e-6)
+    cost = _cost(piece, candles[: len(candles) // 2 + 1])
     count = int(np.clip(patience_s / cost, _FEWEST, len(candles)))
     return _spread(first, len(candles), count)
 
@@ -160,22 +180,33 @@ def _spread(first: int, last: int, count: int) -> list[int]:
 _Found = tuple[str, "Offence"] | None
 
 
-def _memory(piece: Piece, real: Candles) -> tuple[_Found, _Found, int | None]:
+class _Memory(NamedTuple):
+    unlike_live: _Found
+    cold: _Found
+    needed: int | None
+    asked: bool
+
+
+def _memory(piece: Piece, real: Candles) -> _Memory:
     if piece.kind == "strategy":
         # A strategy declares nothing: what it needs is found, and told.
-        return None, None, _needed(piece, real, 1_000)
+        slow = _cost(piece, noise(2, 1_000)) > _MEMORY_S / 100.0
+        return _Memory(None, None, None if slow else _needed(piece, real, 1_000), asked=not slow)
+    if max(piece.exact or 0, piece.warmup or 0) > _LONGEST:
+        return _Memory(None, None, None, asked=False)
     live = _first(piece, real, piece.exact, 0.0)
     cold = _first(piece, real, piece.warmup, TOLERANCE)
     declared = piece.warmup or piece.exact or 0
     needed = _needed(piece, real, declared) if cold or live else None
-    return live, cold, needed
+    return _Memory(live, cold, needed, asked=True)
 
 
 def _first(piece: Piece, real: Candles, window: int | None, tolerance: float) -> _Found:
-    if window is None or window > _LONGEST:
+    if window is None:
         return None
     for name, series in _long(real, window + max(100, window // 4)):
-        cuts = _spread(min(window + 1, len(series)), len(series), 25)
+        affordable = _MEMORY_S / 4.0 / _cost(piece, series)
+        cuts = _spread(min(window + 1, len(series)), len(series), int(np.clip(affordable, 4, 25)))
         found = first_unlike_live(piece, series, window, cuts, tolerance=tolerance)
         if found is not None:
             return name, found
@@ -187,10 +218,20 @@ def _needed(piece: Piece, real: Candles, declared: int) -> int | None:
     for _name, series in _long(real, min(4 * max(declared, 1_000), 2 * _LONGEST)):
         if len(series) < 4:
             continue
-        cuts = _spread(len(series) // 2 + 1, len(series), 20)
+        cuts = sorted({*_spread(len(series) // 2 + 1, len(series), 10), *_decisive(piece, series)})
         found = bars_needed(piece, series, cuts)
         most = None if found is None or most is None else max(most, found)
     return most
+
+
+def _decisive(piece: Piece, candles: Candles) -> list[int]:
+    # A strategy is silent on most bars, and silence needs no history: asked is where it says something.
+    if piece.kind != "strategy":
+        return []
+    said = piece.read(candles).columns["entry"]
+    rows = np.flatnonzero(said) + 1
+    late = rows[rows > len(candles) // 2]
+    return [int(one) for one in late[:: max(1, len(late) // 12)]]
 
 
 def _long(real: Candles, bars: int) -> Iterator[tuple[str, Candles]]:

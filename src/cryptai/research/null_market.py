@@ -10,7 +10,7 @@ import numpy as np
 
 from cryptai.features.events import Structure
 from cryptai.research.worlds import worlds
-from cryptai.trading.backtest import backtest
+from cryptai.trading.backtest import backtest, decided, default_rules
 from cryptai.trading.costs import Costs
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cryptai.features.events import Events
     from cryptai.market.candles import Candles
     from cryptai.research.piece import Piece
+    from cryptai.signals import Signals
     from cryptai.strategies.strategy import Strategy
 
 _FREE: Final = Costs(0.0, 0.0)
@@ -132,9 +133,25 @@ def _trader(piece: Piece) -> Callable[[Candles], tuple[float, float, int]] | Non
 
 
 def _backtested(strategy: Strategy, candles: Candles) -> tuple[float, float, int]:
-    results = [backtest(candles, strategy, costs=costs) for costs in (_FREE, Costs())]
+    said: Any = _Said(strategy, decided(strategy, candles))
+    rules = default_rules(type(strategy))
+    results = [backtest(candles, said, rules=rules, costs=costs) for costs in (_FREE, Costs())]
     gross, net = (_bar_returns(one.capital, one.equity) for one in results)
     return gross, net, len(results[1].records)
+
+
+class _Said:
+    """What a strategy said of some candles, for both backtests: a slow one is asked once."""
+
+    def __init__(self, strategy: Strategy, signals: Signals) -> None:
+        self.name = strategy.name
+        self.allow_short = getattr(strategy, "allow_short", False)
+        self._signals = signals
+
+    def signals(self, candles: Candles) -> Signals:
+        """Return it."""
+        del candles
+        return self._signals
 
 
 def _bar_returns(capital: float, equity: NDArray[np.float64]) -> float:
