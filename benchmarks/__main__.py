@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks import fan_out, indicators, one_run, storage, whole_process
+from benchmarks import fan_out, indicators, one_run, storage, structures, whole_process
 
 ALL = {
     "one_run": one_run.measure,
     "storage": storage.measure,
     "fan_out": fan_out.measure,
     "indicators": indicators.measure,
+    "structures": structures.measure,
     "whole_process": whole_process.measure,
 }
 

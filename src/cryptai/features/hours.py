@@ -8,10 +8,10 @@ import numpy as np
 
 from cryptai.features._measure import MEASURED, in_true_ranges
 from cryptai.features._rows import Rows, put
-from cryptai.features._spans import KILL_ZONES, SESSIONS, hours_of
+from cryptai.features._spans import KILL_ZONES, SESSIONS
 from cryptai.features.events import Kind, structure
 from cryptai.features.feature import one_of, within
-from cryptai.kernels import kernel
+from cryptai.kernels import kernel, part
 from cryptai.market.timeframe import HOUR_MS
 
 if TYPE_CHECKING:
@@ -35,35 +35,50 @@ _SHIFT: Final = within(-12, 12, "hours to add to all hours: -1 where the clocks 
 _MEMORY: Final = 9 * 60 + MEASURED + 2
 
 
+@part
+def closed(
+    high: Floats, low: Floats, close: Floats, kind: int, first: int, last: int, t: int, top: float,
+    bottom: float, bars: Ints, codes: Codes, figures: Floats, row: int,
+) -> int:  # fmt: skip
+    """Write the end of a span from bar `first` to `last`, known at `t`; return the next row."""
+    size = top - bottom
+    return put(
+        bars, codes, figures, row, first, t, kind, 0, top, bottom, close[last],
+        in_true_ranges(size, high, low, close, last), np.nan,
+        (close[last] - bottom) / size if size > 0.0 else np.nan,
+    )  # fmt: skip
+
+
 @kernel
 def _hours(
-    ts: Ints, number: Ints, end: Ints, step: int, spans: int, wanted: Codes, open_: Floats, high: Floats,
-    low: Floats, close: Floats, now: Ints, first: Ints, top: Floats, bottom: Floats,
+    ts: Ints, step: int, begins: Ints, lengths: Ints, open_: Floats, high: Floats, low: Floats, close: Floats,
+    begin: Ints, open_now: Codes, first: Ints, top: Floats, bottom: Floats,
     bars: Ints, codes: Codes, figures: Floats,
 ) -> int:  # fmt: skip
-    # `number` and `end` hold one column a span of hours; `now` is which one is open, -1 for none.
-    row, n = 0, len(ts)
-    for t in range(n):
-        for k in range(spans):
-            if not wanted[k]:
+    # Of each span of hours: when the newest one began, and whether it is not yet told as over.
+    row, day = 0, 86_400_000
+    for t in range(len(ts)):
+        for k in range(len(begins)):
+            if ts[t] >= begin[k] + day or t == 0:
+                # Its last bar was missing: that it is over is known now.
+                if open_now[k]:
+                    row = closed(
+                        high, low, close, 2 * k + 1, first[k], t - 1, t, top[k], bottom[k],
+                        bars, codes, figures, row,
+                    )  # fmt: skip
+                begin[k] = ts[t] - (ts[t] - begins[k]) % day
+                open_now[k], first[k] = 0, -1
+            end = begin[k] + lengths[k]
+            if ts[t] >= end:
+                if open_now[k]:
+                    row = closed(
+                        high, low, close, 2 * k + 1, first[k], t - 1, t, top[k], bottom[k],
+                        bars, codes, figures, row,
+                    )  # fmt: skip
+                    open_now[k] = 0
                 continue
-            inside = number[k * n + t]
-            # Its last bar is missing: it is over, as is known now.
-            late = now[k] >= 0 and inside != now[k]
-            if late:
-                p = first[k]
-                size = top[k] - bottom[k]
-                row = put(
-                    bars, codes, figures, row, p, t, 2 * k + 1, 0, top[k], bottom[k], close[t - 1],
-                    in_true_ranges(size, high, low, close, t - 1), np.nan,
-                    (close[t - 1] - bottom[k]) / size if size > 0.0 else np.nan,
-                )  # fmt: skip
-                now[k] = -1
-            if inside < 0:
-                continue
-            begins = now[k] < 0 and (t == 0 or number[k * n + t - 1] != inside)
-            if begins:
-                now[k], first[k], top[k], bottom[k] = inside, t, high[t], low[t]
+            if first[k] < 0:
+                open_now[k], first[k], top[k], bottom[k] = 1, t, high[t], low[t]
                 row = put(
                     bars,
                     codes,
@@ -81,35 +96,33 @@ def _hours(
                     np.nan,
                 )
             top[k], bottom[k] = max(top[k], high[t]), min(bottom[k], low[t])
-            if ts[t] + step >= end[k * n + t]:
-                size = top[k] - bottom[k]
-                row = put(
-                    bars, codes, figures, row, first[k], t, 2 * k + 1, 0, top[k], bottom[k], close[t],
-                    in_true_ranges(size, high, low, close, t), np.nan,
-                    (close[t] - bottom[k]) / size if size > 0.0 else np.nan,
-                )  # fmt: skip
-                now[k] = -1
+            if ts[t] + step >= end:
+                row = closed(
+                    high, low, close, 2 * k + 1, first[k], t, t, top[k], bottom[k], bars, codes, figures, row
+                )
+                open_now[k] = 0
     return row
 
 
 def _told(
     candles: Candles, named: Mapping[str, Hours], only: str, shift: int, kinds: tuple[Kind, ...]
 ) -> Events:
-    step, count, n = candles.timeframe.ms, len(named), len(candles)
-    wanted = np.array(
-        [only in {"all", name} and 2 * step <= hours.length * HOUR_MS for name, hours in named.items()],
-        np.int8,
-    )
-    if not wanted.any() or not n:
-        return Rows(0).events(candles, kinds, 0)
-    spans = [hours_of(candles.ts, hours, shift) for hours in named.values()]
-    number = np.concatenate([span.number for span in spans])
-    rows = Rows(4 * n * count)
-    told = _hours(
-        candles.ts, number, np.concatenate([span.end for span in spans]), step, count, wanted,
-        candles.open, candles.high, candles.low, candles.close, np.full(count, -1), np.zeros(count, np.int64),
-        np.zeros(count), np.zeros(count), rows.bars, rows.codes, rows.figures,
-    )  # fmt: skip
+    step = candles.timeframe.ms
+    # A span that is not wanted, or too short for these bars, has no length.
+    wanted = [
+        hours.length if only in {"all", name} and 2 * step <= hours.length * HOUR_MS else 0
+        for name, hours in named.items()
+    ]
+    count = len(wanted)
+    begins = np.array([(hours.first + shift) * HOUR_MS for hours in named.values()])
+    rows = Rows(2 * len(candles) * count if any(wanted) else 0)
+    told = 0
+    if rows.room:
+        told = _hours(
+            candles.ts, step, begins, np.array(wanted) * HOUR_MS, candles.open, candles.high, candles.low,
+            candles.close, np.zeros(count, np.int64), np.zeros(count, np.int8), np.zeros(count, np.int64),
+            np.zeros(count), np.zeros(count), rows.bars, rows.codes, rows.figures,
+        )  # fmt: skip
     return rows.events(candles, kinds, told)
 
 
