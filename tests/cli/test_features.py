@@ -49,6 +49,8 @@ def test_the_list_tells_everything_that_is_declared(capsys: pytest.CaptureFixtur
         assert row["summary"].endswith("."), row["name"]
         assert row["kind"] in {"indicator", "structure"}
         assert {"group", "inputs", "warmup", "exact", "parameters"} <= row.keys()
+        if row["name"].startswith("regime"):
+            assert row["outputs"][0]["codes"]["2"] == "BEAR"
         assert row["outputs"] if row["kind"] == "indicator" else row["kinds"]
         for one in row["parameters"]:
             assert one["meaning"]

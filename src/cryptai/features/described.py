@@ -30,7 +30,10 @@ def described(feature: Feature) -> dict[str, Any]:
     }
     if isinstance(feature, Indicator):
         told["inputs"] = list(feature.inputs)
-        told["outputs"] = [output._asdict() for output in feature.outputs]
+        told["outputs"] = [
+            {**output._asdict(), "codes": {str(number): name for number, name in output.codes}}
+            for output in feature.outputs
+        ]
         told["pane"], told["guides"] = feature.pane, list(feature.guides)
     if isinstance(feature, Structure):
         told["inputs"] = ["candles"]

@@ -30,12 +30,14 @@ class Output(NamedTuple):
     """One output of an indicator.
 
     `unit` is `price`, `percent` (0 to 100), `ratio`, `volume`, `flag` (0, or +-100 as TA-Lib's patterns),
-    `bars`, `code`; `draw` is how a chart shows it: `line`, `histogram`, `dots`, `markers`, `none`.
+    `bars`, `code` (`codes` says what each number means); `draw` is how a chart shows it: `line`, `histogram`,
+    `dots`, `markers`, `none`.
     """
 
     name: str
     unit: str = "price"
     draw: str = "line"
+    codes: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ BULL, BEAR, SIDEWAYS, VOLATILE, LOW_VOL = 1, 2, 3, 4, 5
 REGIMES: Final = {BULL: "BULL", BEAR: "BEAR", SIDEWAYS: "SIDEWAYS", VOLATILE: "VOLATILE", LOW_VOL: "LOW_VOL"}
 """The numbers of the output `regime`, and their names."""
 _OUTPUTS: Final = (
-    Output("regime", "code", "dots"), Output("volatility_level", "ratio"),
+    Output("regime", "code", "dots", tuple(REGIMES.items())), Output("volatility_level", "ratio"),
     Output("trend_strength", "ratio"), Output("confidence", "ratio"),
 )  # fmt: skip
 _HORIZON: Final = within(1, 1_000, "bars after which confidence asks whether the regime still stands")
