@@ -20,6 +20,23 @@ DAYS_A_YEAR: Final = 365
 # Growth over less than this is no yearly rate: 3 % in a day would be 4.8 million per cent a year.
 SHORTEST_DAYS: Final = 30.0
 _NORMAL: Final = NormalDist()
+_DAY_MS: Final = 86_400_000
+
+
+def daily_returns(
+    capital: float, ts: NDArray[np.int64], equity: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
+    """Return a run's daily returns: from the capital to the last equity of each UTC day that has bars.
+
+    `ts` are bar opens, ms UTC, rising; None where the account was lost (an equity at or below zero on one of
+    these days): there is nothing left to earn returns on.
+    """
+    if not len(equity):
+        return np.empty(0)
+    day = ts // _DAY_MS
+    last = np.append(np.flatnonzero(day[1:] != day[:-1]), len(ts) - 1)
+    kept = np.concatenate([[capital], equity[last]])
+    return np.diff(kept) / kept[:-1] if (kept > 0.0).all() else None
 
 
 def cagr(growth: float, days: float) -> float | None:

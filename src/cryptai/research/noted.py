@@ -1,0 +1,63 @@
+"""A run that was made: noted in the ledger of trials, then judged."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from cryptai.errors import WorkspaceError
+from cryptai.research.evidence import judge, trial_of
+from cryptai.research.null_market import null_market
+from cryptai.research.piece import of_strategy
+from cryptai.research.trials import OWNER, note
+from cryptai.strategies.strategy import build, strategies
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cryptai.research.trials import Tried
+    from cryptai.workspace import Workspace
+
+_log = logging.getLogger(__name__)
+
+
+def note_run(
+    found: Mapping[str, Any],
+    ts: NDArray[np.int64],
+    equity: NDArray[np.float64],
+    workspace: Workspace,
+    *,
+    user: str = OWNER,
+) -> Tried | None:
+    """Note a run as a trial of its strategy; None, with a warning in the log, where that cannot be done.
+
+    A result is not lost for its ledger: its evidence then says that the trials are not known.
+    """
+    try:
+        return note(workspace, found["strategy"], [trial_of(found, ts, equity)], user=user)
+    except WorkspaceError as error:
+        _log.warning("%s", error)
+        return None
+
+
+def evidence_of(
+    found: Mapping[str, Any],
+    ts: NDArray[np.int64],
+    equity: NDArray[np.float64],
+    workspace: Workspace,
+    *,
+    user: str = OWNER,
+) -> dict[str, Any]:
+    """Note a run, and return its evidence; arguments as `cryptai.research.evidence.judge` has them.
+
+    A built-in strategy is traded in the null market, too, which takes some hundredths of a second. A
+    person's own is not, for it may be slow and must not run in a server: `cryptai check` does that.
+    """
+    tried = note_run(found, ts, equity, workspace, user=user)
+    name, verdict = found["strategy"], None
+    if name in strategies:
+        verdict = null_market(of_strategy(build(strategies.get(name), found["params"])))
+    return judge(found, ts, equity, tried, null_market=None if verdict is None else verdict.as_object())
