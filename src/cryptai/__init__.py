@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cryptai.errors import CryptaiError, InputError
-    from cryptai.front import backtest, scan, strategy_names
+    from cryptai.front import backtest, evidence, scan, strategy_names
     from cryptai.market.candles import Candles
     from cryptai.market.files import read_candles
     from cryptai.market.store import CandleStore
@@ -30,6 +30,7 @@ _HOMES = {
     "CryptaiError": "cryptai.errors",
     "InputError": "cryptai.errors",
     "backtest": "cryptai.front",
+    "evidence": "cryptai.front",
     "scan": "cryptai.front",
     "strategy_names": "cryptai.front",
     "Candles": "cryptai.market.candles",

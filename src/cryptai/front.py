@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cryptai.market.opening import open_store
+from cryptai.research.noted import evidence_of
 from cryptai.strategies.user import strategy_names as names_in
 from cryptai.trading.request import BacktestRequest
 from cryptai.trading.run import run_on
@@ -46,6 +47,16 @@ def backtest(candles: Candles, strategy: str | Strategy, **options: Any) -> Resu
     if isinstance(strategy, str):
         return run_on(request, candles, open_workspace(create=False).strategies)
     return run_on(request, candles, made=strategy)
+
+
+def evidence(result: Result) -> dict[str, Any]:
+    """Count a run among the trials of its strategy, and say whether it is evidence of anything.
+
+    Returns the `evidence` object of `cryptai backtest --json`. The library counts a run when it is asked for
+    its evidence, not before: ask for that of every run you compare. Where there is no workspace nothing is
+    kept, and `trials` is 1.
+    """
+    return evidence_of(result.as_object(), result.ts, result.equity, open_workspace(create=False))
 
 
 def scan(exchange: str = "binance", **options: Any) -> list[Signal]:

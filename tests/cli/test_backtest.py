@@ -82,6 +82,41 @@ def test_options_are_told_back(stored, capsys):
     assert {t["exit_reason"] for t in told["trades"]} <= {"signal", "end"}
 
 
+def test_evidence_counts_the_distinct_tries_and_is_no_part_of_the_runs_name(stored, capsys):
+    first = _json(capsys, ASKED)
+    assert first["evidence"]["trials"] == 1
+    assert first["evidence"]["status"] == "not_enough_evidence"
+    assert first["evidence"]["null_market"]["fair"] is True
+    assert _json(capsys, ASKED)["evidence"] == first["evidence"]
+    # Not judged, it counts all the same; another strategy has its own count.
+    bare = _json(capsys, [*ASKED, "--param", "fast=11", "--no-evidence"])
+    assert "evidence" not in bare
+    assert _json(capsys, [ASKED[0], "breakout", *ASKED[2:]])["evidence"]["trials"] == 1
+    third = _json(capsys, [*ASKED, "--symbol", "ETH/USDT"])
+    assert third["evidence"]["trials"] == 3
+    again = _json(capsys, ASKED)
+    assert again["evidence"]["trials"] == 3
+    assert again["evidence"]["deflated_sharpe"] < first["evidence"]["deflated_sharpe"]
+    assert {**again, "evidence": None} == {**first, "evidence": None}
+
+
+def test_what_is_refused_is_no_trial(stored, capsys):
+    assert main([*ASKED, "--stop", "1"]) == 2
+    capsys.readouterr()
+    assert not (stored.root / "trials.sqlite3").exists()
+
+
+def test_the_human_view_tells_the_verdict_before_the_trades(stored, capsys):
+    told = _json(capsys, ASKED)["evidence"]
+    assert main(ASKED) == 0
+    out, _ = capsys.readouterr()
+    assert "Not enough evidence:" in out
+    assert all(reason in out for reason in told["reasons"])
+    assert out.index("Not enough evidence") < out.index("The last")
+    assert main([*ASKED, "--no-evidence"]) == 0
+    assert "evidence" not in capsys.readouterr().out
+
+
 def test_a_file_needs_no_workspace(tmp_path, monkeypatch, capsys, stored):
     monkeypatch.setenv("CRYPTAI_HOME", str(tmp_path / "nowhere"))
     candles = CandleStore(stored.candles).read("binance", "BTC/USDT", "1h")
@@ -95,6 +130,7 @@ def test_a_file_needs_no_workspace(tmp_path, monkeypatch, capsys, stored):
     from_store = _json(capsys, ASKED)
     assert from_file["trades"] == from_store["trades"]
     assert from_file["data_digest"] == from_store["data_digest"]
+    assert from_file["evidence"]["trials"] == 1
     assert not (tmp_path / "nowhere").exists()
 
 

@@ -12,6 +12,7 @@ from cryptai.cli.options import Exchange, Json, answers_only, refuse_empty
 
 if TYPE_CHECKING:
     from cryptai.trading.result import Result
+    from cryptai.workspace import Workspace
 
 _FRACTION = "NUMBER"
 _LAST_TRADES = 10
@@ -53,14 +54,20 @@ def backtest(
     candles: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Use this CSV or Parquet file.")
     ] = None,
+    no_evidence: Annotated[
+        bool, typer.Option("--no-evidence", help="Do not judge whether the result is evidence.")
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Run a strategy over stored candles, or over a file.
 
     Signals at the close of a bar fill at the next open; a gap through stop or target fills at the open; a
-    bar that reaches both stops first. Numbers are fractions: 0.08 is 8 %.
+    bar that reaches both stops first. Numbers are fractions: 0.08 is 8 %. Each distinct run is counted as a
+    trial of its strategy, by which its evidence is deflated.
     """
+    from cryptai.research.noted import evidence_of, note_run
     from cryptai.trading.request import BacktestRequest
+    from cryptai.workspace import open_workspace
 
     options: dict[str, Any] = {
         "symbol": symbol, "timeframe": timeframe, "exchange": exchange, "from": from_,
@@ -69,18 +76,22 @@ def backtest(
     }  # fmt: skip
     refuse_empty(options)
     with answers_only():
-        result = _run(BacktestRequest.parse({**options, "strategy": strategy}), candles)
-    if json_:
-        print(json.dumps(result.as_object(), allow_nan=False))
+        workspace = open_workspace(create=False)
+        result = _run(BacktestRequest.parse({**options, "strategy": strategy}), candles, workspace)
+    told = result.as_object()
+    if no_evidence:  # not judged, it was tried all the same
+        note_run(told, result.ts, result.equity, workspace)
     else:
-        _show(result)
+        told["evidence"] = evidence_of(told, result.ts, result.equity, workspace)
+    if json_:
+        print(json.dumps(told, allow_nan=False))
+    else:
+        _show(result, told)
 
 
-def _run(request: Any, file: Path | None) -> Result:
+def _run(request: Any, file: Path | None, workspace: Workspace) -> Result:
     from cryptai.trading.run import run_on, run_request
-    from cryptai.workspace import open_workspace
 
-    workspace = open_workspace(create=False)
     if file is not None:
         from cryptai.market.files import read_candles
 
@@ -91,12 +102,11 @@ def _run(request: Any, file: Path | None) -> Result:
     return run_request(request, open_store(workspace), workspace.strategies)
 
 
-def _show(result: Result) -> None:
+def _show(result: Result, told: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     console = Console()
-    told = result.as_object()
     if told.get("practice"):
         console.print("PRACTICE: these candles are synthetic.", style="bold yellow")
     params = " ".join(f"{k}={v}" for k, v in result.params.items())
@@ -106,6 +116,12 @@ def _show(result: Result) -> None:
     for name, value in told["metrics"].items():
         metrics.add_row(name, _figure(name, value))
     console.print(metrics)
+    if "evidence" in told:
+        from cryptai.cli.evidence import lines
+
+        console.print()
+        for line in lines(told["evidence"]):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
     if not told["trades"]:
         console.print("No trade.")
         return
