@@ -134,14 +134,14 @@ def test_an_indicator_refuses_what_is_no_column(name):
 NEVER_AGAIN = {
     "acceleration_bands", "anchored_vwap", "atr", "awesome_oscillator", "bollinger",
     "bollinger_percent_b", "chaikin_volatility", "chandelier_exit", "dema", "detrended_price",
-    "efficiency_ratio", "elder_ray", "ema", "force_index", "heikin_ashi", "kama", "kdj", "keltner",
-    "macd", "mass_index", "mfi", "natr", "ppo", "price_volume_trend", "relative_volume", "rma", "sma",
-    "stochastic", "stochastic_momentum", "supertrend", "t3", "tema", "trima", "trix",
-    "volume_oscillator", "vwma", "zlema",
+    "dominant_cycle", "efficiency_ratio", "elder_ray", "ema", "force_index", "heikin_ashi", "kama",
+    "kdj", "keltner", "macd", "mama", "mass_index", "mfi", "natr", "ppo", "price_volume_trend",
+    "relative_volume", "rma", "sma", "stochastic", "stochastic_momentum", "supertrend", "t3", "tema",
+    "trima", "trix", "volume_oscillator", "vwma", "zlema",
 }  # fmt: skip
 PASSED_BY = {
-    "accumulation_distribution", "adx", "adxr", "chaikin_money_flow", "obv", "regime",
-    "regime_hmm", "rsi", "stochastic_rsi", "true_strength", "ultimate_oscillator",
+    "accumulation_distribution", "adx", "adxr", "chaikin_money_flow", "hilbert_trendline", "obv",
+    "regime", "regime_hmm", "rsi", "stochastic_rsi", "true_strength", "ultimate_oscillator",
     "volume_index", "vortex",
 }  # fmt: skip
 
