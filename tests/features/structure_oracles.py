@@ -477,7 +477,7 @@ def kill_zones(c, zone="all", shift=0):
     )
 
 
-def breakout_structures(c, period=20, width=3.5, volume=1.5, max_age=100):
+def breakout_structures(c, period=20, width=4.0, volume=1.5, max_age=100):
     rows, was = [], 0
     for t in range(period, len(c)):
         before = range(t - period, t)

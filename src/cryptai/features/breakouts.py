@@ -126,7 +126,7 @@ def memory(period: int, width: float, volume: float, max_age: int) -> int:
     max_age=within(1, 100_000, "bars after which a breakout that has not failed lapses"),
 )
 def breakout_structures(
-    candles: Candles, period: int = 20, width: float = 3.5, volume: float = 1.5, max_age: int = 100
+    candles: Candles, period: int = 20, width: float = 4.0, volume: float = 1.5, max_age: int = 100
 ) -> Events:
     """Return breakouts from tight ranges, confirmed by volume, and whether they held.
 
