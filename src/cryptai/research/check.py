@@ -31,6 +31,7 @@ _MEMORY_S: Final = 4.0
 _TRADING_S: Final = 6.0
 _FEWEST: Final = 25
 _LONGEST: Final = 20_000
+_SHORTEST: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,7 @@ def _first(piece: Piece, real: Candles, window: int | None, tolerance: float) ->
 def _needed(piece: Piece, real: Candles, declared: int) -> int | None:
     most: int | None = 0
     for _name, series in _long(real, min(4 * max(declared, 1_000), 2 * _LONGEST)):
-        if len(series) < 4:
+        if len(series) < _SHORTEST:
             continue
         cuts = sorted({*_spread(len(series) // 2 + 1, len(series), 10), *_decisive(piece, series)})
         found = bars_needed(piece, series, cuts)

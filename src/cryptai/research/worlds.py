@@ -32,7 +32,10 @@ _WIDEST: Final = 0.5
 
 
 def worlds(candles: Candles | None = None, *, seed: int = 1, bars: int = BARS) -> list[Candles]:
-    """Return the twenty: ten walks, then ten of the bars of `candles` (None: of the practice market)."""
+    """Return the twenty: ten walks, then ten made of the bars of `candles`.
+
+    Of the practice market's where there are none, or under a hundred.
+    """
     real = packaged() if candles is None or len(candles) < 100 else candles
     half = WORLDS // 2
     walks = [walk(seed, number, bars, str(real.timeframe)) for number in range(half)]
