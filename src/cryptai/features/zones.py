@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cryptai.features._legs import Breaks, breaks_memory, breaks_of
+from cryptai.features._legs import Breaks, breaks_of, legs_memory
 from cryptai.features._lives import CLOSED, PIERCED, Zones, life_of, lives
 from cryptai.features._measure import MEASURED, in_true_ranges
 from cryptai.features.events import structure
@@ -97,10 +97,16 @@ def _blocks_of(candles: Candles, breaks: Breaks, bar: str, displacement: float, 
 
 
 def block_memory(length: int, max_age: int, **others: object) -> int:
-    """Return the bars that decide what becomes known at the newest one."""
-    # A block that lapses now was told by a break of its own memory; it may repeat the block before.
+    """Return the bars that decide which order blocks, and what of their lives, are known next."""
+    # A block that lapses now was born max_age bars ago, by the break of an end as old again; it may repeat a
+    # block born after that, whose own end may be as old again.
     del others
-    return 2 * max_age + breaks_memory(length, max_age) + MEASURED
+    return 3 * max_age + legs_memory(length, max_age) + MEASURED
+
+
+def breaker_memory(length: int, max_age: int, **others: object) -> int:
+    """Return the same of breakers, which live as long again."""
+    return max_age + block_memory(length, max_age, **others)
 
 
 @structure(*_BLOCK, directed=("order_block",), warmup=block_memory, exact=block_memory, **_RANGES)
@@ -117,10 +123,10 @@ def order_blocks(
 
     A bullish block is the bar with the lowest low (of equal ones the last) between a high and the close that
     breaks it (legs of `length` bars, as in `market_structure`); a bearish one the highest high before a low
-    is broken. So do LuxAlgo and `smartmoneyconcepts`. With `bar="opposite"` it is ICT's: the last bar up to that
-    one that closed the other way. It is valid where the breaking close lies at least `displacement` true
-    ranges (mean of 14 bars) beyond the block, and the mean volume from block to break is at least `volume`
-    times that of the 20 bars before. One bar is one block: a second break from it adds none.
+    is broken. So do LuxAlgo and `smartmoneyconcepts`. With `bar="opposite"` it is ICT's: the last bar up to
+    that one that closed the other way. It is valid where the breaking close lies at least `displacement`
+    true ranges (mean of 14 bars) beyond the block, and the mean volume from block to break is at least
+    `volume` times that of the 20 bars before. One bar is one block: a second break from it adds none.
 
     `at` is the block's bar, `known` the breaking one, `top` and `bottom` the bar's high and low; `strength`
     is the displacement, `volume` that ratio. From the next bar on: `touched` when a wick comes back to it,
@@ -141,7 +147,7 @@ def order_blocks(
     return lives(candles, zones, _BLOCK, CLOSED if broken_by == "close" else PIERCED, max_age)
 
 
-@structure(*_BREAKER, directed=("breaker_block",), warmup=block_memory, exact=block_memory, **_RANGES)
+@structure(*_BREAKER, directed=("breaker_block",), warmup=breaker_memory, exact=breaker_memory, **_RANGES)
 def breaker_blocks(
     candles: Candles,
     length: int = 5,
