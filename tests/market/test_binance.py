@@ -285,6 +285,13 @@ async def test_a_pause_the_venue_asks_for_is_kept(binance, exchange, status):
     assert sum(Waits.told) >= 37
 
 
+@pytest.mark.parametrize("told", [{"Retry_After": "60"}, {}])
+async def test_the_usual_pause_of_a_minute_is_waited_out(binance, exchange, told):
+    exchange.faults = [exchange.answer(429, {}, **told)]
+    assert len(await binance.history("BTC/USDT", "1h", bars=3)) == 3
+    assert sum(Waits.told) >= 60
+
+
 async def test_during_a_long_pause_nothing_is_asked_at_all(binance, exchange):
     exchange.faults = [exchange.answer(418, {}, Retry_After="7200")]
     for _ in range(5):
@@ -312,8 +319,16 @@ async def test_a_venue_in_lasting_trouble_is_given_up_for_now(binance, exchange)
     assert len(exchange.asked) == 4
 
 
+@pytest.mark.parametrize("body", [b"<html>", b'[[1499040000000,"0.01', b"[" + b" " * (5 << 20) + b"]", b"{}"])
+async def test_one_answer_that_makes_no_sense_is_asked_for_again(binance, exchange, body):
+    await binance.ping()
+    exchange.faults = [exchange.answer(200, body)] * 3
+    assert len(await binance.history("BTC/USDT", "1h", bars=3)) == 3
+    assert len(Waits.told) == 3
+
+
 async def test_truncated_json_is_refused(binance, exchange):
-    exchange.faults = [exchange.answer(200, b'[[1499040000000,"0.0163')]
+    exchange.faults = [exchange.answer(200, b'[[1499040000000,"0.0163')] * 4
     with pytest.raises(SourceError, match="not JSON"):
         await binance.history("BTC/USDT", "1h", bars=3)
 

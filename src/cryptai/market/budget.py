@@ -35,6 +35,8 @@ _SHARE: Final = 0.9
 # The careful limit may be a fifth of the true one, of which others may have used all.
 _NONSENSE: Final = 20
 _UNTOLD_S: Final = {429: 60.0, 418: 120.0}
+# The longest pause that is waited out: the minute of a 429, and what `refused` adds to it.
+_MOST_PAUSE_S: Final = 65.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Budget:
         self._accounts: AccountFile | SharedAccounts | None = None
         self._lock = threading.Lock()
 
-    async def spend(self, weight: int, *, most_pause_s: float = 60.0) -> None:
+    async def spend(self, weight: int, *, most_pause_s: float = _MOST_PAUSE_S) -> None:
         """Return when a request of this weight may be sent at once; its weight is counted.
 
         Raises

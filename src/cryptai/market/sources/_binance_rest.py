@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import httpx
 
@@ -20,6 +20,8 @@ from cryptai.market.times import parse_date
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+
+T = TypeVar("T")
 
 TRIES: Final = 4
 ANSWER_S: Final = 10.0
@@ -96,12 +98,42 @@ class Rest:
 
     async def ask_time(self, *, tries: int = 1) -> None:
         """Ask for the venue's time, to the millisecond; the clock takes it."""
-        answer = await self.get("/time", {}, weight=1, tries=tries, timeout_s=_PING_S)
-        body = parse_json(answer.content, "its time")
-        told = body.get("serverTime") if isinstance(body, dict) else None
-        if type(told) is not int or not 0 < told < 1 << 53:
-            raise SourceError("Binance sent a time that is none.")
-        self.clock.hear(told, answer.sent, answer.received)
+
+        def read(answer: Answer) -> None:
+            body = parse_json(answer.content, "its time")
+            told = body.get("serverTime") if isinstance(body, dict) else None
+            if type(told) is not int or not 0 < told < 1 << 53:
+                raise SourceError("Binance sent a time that is none.")
+            self.clock.hear(told, answer.sent, answer.received)
+
+        await self.read("/time", {}, read, weight=1, tries=tries, timeout_s=_PING_S)
+
+    async def read(
+        self,
+        path: str,
+        query: Mapping[str, Any],
+        read: Callable[[Answer], T],
+        *,
+        weight: int,
+        tries: int = TRIES,
+        timeout_s: float = ANSWER_S,
+        largest: int = _LARGEST_BYTES,
+    ) -> T:
+        """Return what `read` makes of the answer; one that it refuses by `SourceError` is asked for again.
+
+        One answer in ten that makes no sense must not cost the thousand that do.
+        """
+        for attempt in range(tries):
+            answer = await self.get(
+                path, query, weight=weight, tries=tries, timeout_s=timeout_s, largest=largest
+            )
+            try:
+                return read(answer)
+            except SourceError:
+                if attempt + 1 == tries:
+                    raise
+            await self._rest(self._backoff.seconds(attempt))
+        raise ValueError(tries)
 
     async def get(
         self,
@@ -145,7 +177,7 @@ class Rest:
             failure.__cause__ = error
             return failure
         except SourceError as error:
-            return _Final(error)
+            return error
         received = seams.monotonic()
         date = parse_date(headers.get("Date"))
         if date is not None:

@@ -98,8 +98,11 @@ class Binance:
         """Return when the venue's first daily bar of a market opened; None if it has none."""
         name, rest = self._where(symbol)
         query = {"symbol": venue_symbol(name), "interval": "1d", "startTime": 0, "limit": 1}
-        answer = await rest.get("/klines", query, weight=_weight(rest, 1))
-        page = parse_klines(parse_json(answer.content, f"an answer about {name}"), name, Timeframe("1d"))
+
+        def read(answer: Answer) -> Candles:
+            return parse_klines(parse_json(answer.content, f"an answer about {name}"), name, Timeframe("1d"))
+
+        page = await rest.read("/klines", query, read, weight=_weight(rest, 1))
         return int(page.ts[0]) if len(page) else None
 
     async def prices(self, symbols: Sequence[str]) -> list[Price]:
@@ -182,10 +185,14 @@ class Binance:
         beyond = end + frame.ms if young else end
         limit = min(_PAGE, wanted + young)
         query = {"symbol": venue_symbol(symbol), "interval": frame, "endTime": beyond - 1, "limit": limit}
-        answer = await rest.get("/klines", query, weight=_weight(rest, limit))
-        rows = parse_klines(parse_json(answer.content, f"an answer about {symbol}"), symbol, frame)
-        if len(rows) > limit or (len(rows) and rows.ts[-1] >= beyond):
-            raise SourceError(f"Binance sent other {symbol} {frame} klines than were asked for.")
+
+        def read(answer: Answer) -> tuple[Answer, Candles]:
+            rows = parse_klines(parse_json(answer.content, f"an answer about {symbol}"), symbol, frame)
+            if len(rows) > limit or (len(rows) and rows.ts[-1] >= beyond):
+                raise SourceError(f"Binance sent other {symbol} {frame} klines than were asked for.")
+            return answer, rows
+
+        answer, rows = await rest.read("/klines", query, read, weight=_weight(rest, limit))
         if not len(rows):
             return rows, rows
         now = _answered_at(rest, answer)
