@@ -84,11 +84,15 @@ def test_it_works(ask: Callable[..., Any], alice: User) -> None:
     answer = ask(OPTIONS)
     assert answer.status_code == 200, answer.content
     expected = run_request(BacktestRequest.parse(OPTIONS), live.store()).as_object()
-    assert answer.json() == expected
-    assert answer.json()["trades"]
+    told = answer.json()
+    evidence = told.pop("evidence")
+    assert told == expected
+    assert told["trades"]
     run = Run.objects.for_user(alice).get()
     assert run.status == Run.Status.COMPLETED
-    assert run.result() == expected
+    assert run.result() == {**expected, "evidence": evidence}
+    assert evidence["trials"] >= 1
+    assert evidence["null_market"]["fair"] is True
     assert run.metrics == expected["metrics"]
     assert (run.run_digest, run.data_digest) == (expected["run"], expected["data_digest"])
     assert run.equity().shape == (2, expected["bars"])
@@ -219,6 +223,7 @@ def test_a_users_own_strategy_runs_in_another_process(
     answer = ask({**OPTIONS, "strategy": own_strategy, "param": {}})
     assert answer.status_code == 200, answer.content
     assert answer.json()["trades"]
+    assert answer.json()["evidence"]["null_market"] is None, "a person's own code is not run in the server"
     assert "PLANTED" not in os.environ
     assert not any(name.endswith(".mine") for name in sys.modules)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,11 @@ import pytest
 from conftest import made_candles
 from cryptai.market.feed import FeedStatus
 from cryptai.market.store import CandleStore
+from cryptai.research.trials import OWNER, Trial, note, tried
+from cryptai.seams import rng
 from cryptai.strategies.strategy import parameters, strategies
 from cryptai.web import live
-from cryptai.web.pages import forms, history, outcome
+from cryptai.web.pages import evidence, forms, history, outcome
 from cryptai.web.research.models import Run
 
 if TYPE_CHECKING:
@@ -69,6 +72,128 @@ def test_a_posted_form_runs_and_its_result_is_whole_without_script(hers: Client)
     assert "Not enough evidence" in page
     assert "Equity ends at" in page
     assert "style=" not in page
+
+
+def test_the_same_idea_tried_often_turns_the_words_of_its_first_run(hers: Client, home: Workspace) -> None:
+    (home.root / "trials.sqlite3").unlink(missing_ok=True)
+    address = hers.post(PAGE, ASKED)["location"]
+    first = hers.get(address).content.decode()
+    assert "In one way." in first
+    assert "When it ran" not in first
+    for slow in range(30, 50):
+        assert hers.post(PAGE, {**ASKED, "param.slow": str(slow)}).status_code == 302
+    page = hers.get(address).content.decode()
+    tries = Run.objects.for_user(_alice()).values("run_digest").distinct().count()
+    assert tries > 1
+    assert f"In {tries} ways." in page
+    assert "When it ran, ema_trend had been tried in one way" in page
+    # What was kept of the run is what was known then; looking has written nothing.
+    run = Run.objects.for_user(_alice()).order_by("created_ms", "id").first()
+    assert run is not None
+    found = run.result()
+    now = run.evidence(found)
+    assert now is not None
+    assert (found["evidence"]["trials"], now["trials"]) == (1, tries)
+    assert now["deflated_sharpe"] < found["evidence"]["deflated_sharpe"]
+    # Deleting the runs takes no try back, and nobody else's count has grown.
+    Run.objects.for_user(_alice()).delete()
+    again = Run.objects.run_backtest(_alice(), forms.options_of(ASKED, _ema()), patience_s=60)
+    assert again.result()["evidence"]["trials"] == tries
+    assert tried(home, "ema_trend").trials == 0
+
+
+def test_an_edge_is_evidence_until_it_was_the_best_of_many(hers: Client, home: Workspace) -> None:
+    (home.root / "trials.sqlite3").unlink(missing_ok=True)
+    live.store().write("binance", made_candles("TURN/USDT", bars=6_000, seed=5), replace=True)
+    address = hers.post(PAGE, {**ASKED, "symbol": "TURN/USDT"})["location"]
+    page = hers.get(address).content.decode()
+    assert 'data-evidence="enough"' in page
+    assert "nothing of it was held out" in page
+    others = [Trial(f"{i}", ratio) for i, ratio in enumerate(rng(1).normal(0.0, 0.5, 200).tolist())]
+    note(home, "ema_trend", others, user=f"user:{_alice().pk}")
+    page = hers.get(address).content.decode()
+    assert 'data-evidence="not_enough_evidence"' in page
+    assert "Not enough evidence" in page
+    assert "ema_trend was tried in 201 ways, and the best of many looks good by luck" in page
+
+
+def test_the_owners_tries_are_the_commands(
+    owner: User, home: Workspace, signed_in: Callable[[User], Client]
+) -> None:
+    (home.root / "trials.sqlite3").unlink(missing_ok=True)
+    assert signed_in(owner).post(PAGE, ASKED).status_code == 302
+    assert tried(home, "ema_trend", user=OWNER).trials == 1
+
+
+def test_a_run_that_is_older_than_the_evidence_says_so(hers: Client) -> None:
+    address = hers.post(PAGE, ASKED)["location"]
+    file = Run.objects.for_user(_alice()).get().folder / "result.json"
+    found = json.loads(file.read_text())
+    del found["evidence"]
+    file.write_text(json.dumps(found))
+    page = hers.get(address).content.decode()
+    assert "older than the evidence" in page
+    assert "Not enough evidence" in page
+
+
+def test_a_ledger_that_cannot_be_read_costs_no_page(hers: Client, home: Workspace) -> None:
+    file = home.root / "trials.sqlite3"
+    file.unlink(missing_ok=True)
+    address = hers.post(PAGE, ASKED)["location"]
+    kept = file.read_bytes()
+    try:
+        for side in ("-wal", "-shm"):
+            file.with_name(file.name + side).unlink(missing_ok=True)
+        file.write_bytes(b"no database" * 400)
+        assert "In one way." in hers.get(address).content.decode()
+        later = hers.post(PAGE, {**ASKED, "fee": "0.002"})["location"]
+        assert "How often is not known" in hers.get(later).content.decode()
+    finally:
+        file.unlink()
+    assert kept
+
+
+def _evidence(**changes: Any) -> dict[str, Any]:
+    now = {
+        "status": "not_enough_evidence", "reasons": ["Because."], "trials": 40, "deflated_sharpe": 0.9496,
+        "probabilistic_sharpe": 0.99961, "sharpe": 0.1,
+        "minimum_track_record": {"days": 223.2, "have": 1_091},
+        "mean_trade": {"value": 0.0052, "low": -0.0044, "high": 0.017},
+        "win_rate": {"value": 0.5, "low": 0.21, "high": 0.79, "break_even": 0.35},
+        "break_even": {"cost_bp": 81.9, "paid_bp": 30.0, "fee": 0.00358, "slippage": None},
+        "null_market": {"fair": True},
+    }  # fmt: skip
+    return {**now, **changes}
+
+
+def test_the_figures_are_sentences_a_trader_reads() -> None:
+    found = {
+        "strategy": "ema_trend", "trades": [{"pnl": 1.0}, {"pnl": -1.0}], "evidence": _evidence(trials=1),
+    }  # fmt: skip
+    panel = evidence.told(found, _evidence())
+    rows = {name: text.replace("\u202f", " ") for name, text in panel.rows}
+    assert rows["Wins"] == "1 of 2 trades won (21 % to 79 %). Break-even is 35 %."
+    assert rows["Mean trade"] == "+0.52 % after costs (\u22120.44 % to +1.70 %)."
+    assert rows["Costs"] == "30.0 bp a trade; the edge is gone at 81.9. That is a fee of 0.358 % a side."
+    assert rows["Tried"] == (
+        "In 40 ways. Sharpe ratio above zero: 99.9 % sure; allowing for the tries: 94.9 %."
+    )
+    assert rows["Track record"] == "1 091 days; 224 are needed at this Sharpe ratio."
+    assert rows["Worlds without an edge"] == "It earns nothing there, as it should."
+    assert "had been tried in one way" in panel.since
+    bare = evidence.told(
+        {**found, "trades": []},
+        _evidence(mean_trade=None, win_rate=None, break_even=None, sharpe=None, trials=None,
+                  null_market=None, probabilistic_sharpe=None, deflated_sharpe=None),
+    )  # fmt: skip
+    assert [name for name, _ in bare.rows] == ["Tried", "Worlds without an edge"]
+    assert "cryptai check ema_trend" in bare.rows[-1][1]
+    lost = dict(evidence.told(found, _evidence(break_even={"cost_bp": -3.0, "paid_bp": 30.0})).rows)
+    assert lost["Costs"] == "The edge is gone without any cost."
+
+
+def _ema() -> Any:
+    return parameters(strategies.get("ema_trend"))
 
 
 def test_the_points_of_the_equity_begin_and_end_as_the_run_does(hers: Client) -> None:
@@ -293,7 +418,6 @@ def test_an_undefined_metric_is_a_dash_with_its_reason() -> None:
     for name in ("sharpe_ratio", "win_rate", "profit_factor"):
         assert told[name].text == "–"
         assert told[name].note.startswith("undefined: ")
-    assert "no trade" in outcome.evidence(found)
 
 
 def _alice() -> Any:

@@ -18,7 +18,7 @@ from cryptai.errors import CryptaiError, InputError, LimitExceeded, UnknownName
 from cryptai.market.timeframe import TIMEFRAMES, Timeframe
 from cryptai.web import live
 from cryptai.web.context import marked, of_venue, shown
-from cryptai.web.pages import chart, curve, forms, outcome, stored
+from cryptai.web.pages import chart, curve, evidence, forms, outcome, stored
 from cryptai.web.pages.history import history
 from cryptai.web.research.models import Run
 
@@ -74,8 +74,9 @@ def run(request: HttpRequest, pk: str) -> HttpResponse:
         return render(request, "pages/run.html", {**page, "lost": True})
     pages = Paginator(list(enumerate(found["trades"], start=1)), outcome.PAGE_TRADES)
     page |= {
-        "found": found, "metrics": outcome.metrics(found), "evidence": outcome.evidence(found),
-        "rules": outcome.rules(found), "trades": pages.get_page(request.GET.get("page")),
+        "found": found, "metrics": outcome.metrics(found), "rules": outcome.rules(found),
+        "evidence": evidence.told(found, row.evidence(found)),
+        "trades": pages.get_page(request.GET.get("page")),
         "picture": curve.curve_picture(equity[0], equity[1], found["capital"]),
         "data": _chart(row, found),
     }  # fmt: skip

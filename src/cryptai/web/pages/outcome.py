@@ -1,4 +1,4 @@
-"""A completed run as the result page reads it: metrics with their reasons, evidence, costs and rules."""
+"""A completed run as the result page reads it: metrics with their reasons, costs and rules."""
 
 from __future__ import annotations
 
@@ -97,18 +97,6 @@ def metrics(found: Mapping[str, Any]) -> list[Metric]:
 
 def _growth(m: Mapping[str, Any]) -> str:
     return "compound" if m.get("cagr") is not None else "undefined: the range has under 30 days"
-
-
-def evidence(found: Mapping[str, Any]) -> str:
-    """Return what the run proves, in one honest sentence or two."""
-    trades = int(found["metrics"]["trades"])
-    few = "one trade" if trades == 1 else f"{trades} trades" if trades else "no trade"
-    first = f"One run over one past, {few}: " + (
-        "far too few to tell skill from luck." if trades < 30 else ""
-    )
-    if trades >= 30:
-        first += "none of it was out of sample."
-    return f"{first} Not enough evidence for a forecast."
 
 
 def rules(found: Mapping[str, Any]) -> list[tuple[str, str]]:

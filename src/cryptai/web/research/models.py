@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from django.conf import settings
 from django.db import models, transaction
 
-from cryptai.errors import CryptaiError, InputError, LimitExceeded, UnknownName
+from cryptai.errors import CryptaiError, InputError, LimitExceeded, UnknownName, WorkspaceError
 from cryptai.market.exchange import PRACTICE
 from cryptai.seams import new_id, now_ms
 from cryptai.web import jobs, live
@@ -158,6 +158,20 @@ class Run(models.Model):
         found: NDArray[np.float64] = np.load(self.folder / "equity.npy", allow_pickle=False)
         return found
 
+    def evidence(self, found: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the evidence of `result()` by what was tried until now; None for runs of before evidence."""
+        from cryptai.research.evidence import renewed  # noqa: PLC0415 (heavy: not at start)
+        from cryptai.research.trials import tried  # noqa: PLC0415
+
+        kept: dict[str, Any] | None = found.get("evidence")
+        if kept is None:
+            return None
+        try:
+            return renewed(found, tried(settings.WORKSPACE, self.strategy, user=_tries_as(self.owner)))
+        except WorkspaceError as error:
+            _log.warning("%s", error)
+            return kept
+
     def execute(self, request: BacktestRequest) -> None:
         """Run it here and now, and keep how it went; what it raises is in the row too."""
         self._change(status=self.Status.RUNNING, started_ms=now_ms())
@@ -175,7 +189,10 @@ class Run(models.Model):
         )  # fmt: skip
 
     def _run(self, request: BacktestRequest) -> dict[str, Any]:
-        from cryptai.market.durable import make_folder, sync_file, sync_folder  # noqa: PLC0415 (heavy: not at start)
+        import numpy as np  # noqa: PLC0415 (heavy: not at start)
+
+        from cryptai.market.durable import make_folder, sync_file, sync_folder  # noqa: PLC0415
+        from cryptai.research.noted import evidence_of  # noqa: PLC0415
         from cryptai.strategies.user import user_files  # noqa: PLC0415
         from cryptai.trading.isolated import run_isolated, save  # noqa: PLC0415
         from cryptai.trading.run import run_request  # noqa: PLC0415
@@ -187,6 +204,11 @@ class Run(models.Model):
             found = run_isolated(request.as_options(), workspace.root, self.folder)
         else:
             found = save(run_request(request, live.store()), self.folder)
+        ts, equity = self.equity()
+        found["evidence"] = evidence_of(
+            found, ts.astype(np.int64), equity, workspace, user=_tries_as(self.owner)
+        )
+        (self.folder / "result.json").write_text(json.dumps(found, allow_nan=False))
         for name in ("result.json", "equity.npy"):
             sync_file(self.folder / name)
         sync_folder(self.folder)
@@ -199,6 +221,13 @@ class Run(models.Model):
     def _change(self, **values: Any) -> None:
         Run.objects.unscoped("the runner's own row").filter(pk=self.pk).update(**values)
         live.tell_user(self.owner_id, type="run", id=self.pk, status=values["status"])
+
+
+# Under which name the ledger of trials knows a user: the owner's are the command's, too.
+def _tries_as(user: User) -> str:
+    from cryptai.research.trials import OWNER  # noqa: PLC0415 (heavy: not at start)
+
+    return OWNER if user == User.objects.owner() else f"user:{user.pk}"
 
 
 # What can be said at once is said before a row is made; the rest the engine says.

@@ -1,0 +1,120 @@
+"""The evidence of a run as the result page tells it: the verdict in words, then each figure in a sentence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cryptai.web.pages.numbers import fixed_text, percent_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the panel shows: whether it is enough, why, and rows of a name and a sentence."""
+
+    enough: bool
+    reasons: list[str]
+    rows: list[tuple[str, str]]
+    since: str = ""
+
+    @property
+    def headline(self) -> str:
+        """Return the verdict."""
+        return "Evidence of an edge, on this one past" if self.enough else "Not enough evidence"
+
+
+def told(found: Mapping[str, Any], now: Mapping[str, Any] | None) -> Told:
+    """Return the panel of a run.
+
+    Parameters
+    ----------
+    found
+        The stored result; its own evidence is that of the day it ran.
+    now
+        The evidence by what was tried until now; None for a run that was made before evidence was told.
+    """
+    if now is None:
+        return Told(enough=False, reasons=["This run is older than the evidence; run it again."], rows=[])
+    return Told(now["status"] == "enough", now["reasons"], list(_rows(found, now)), _since(found, now))
+
+
+def _rows(found: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    trade, wins, costs = now["mean_trade"], now["win_rate"], now["break_even"]
+    if trade is not None:
+        won = sum(1 for row in found["trades"] if row["pnl"] > 0)
+        needed = wins["break_even"]
+        yield (
+            "Wins",
+            f"{fixed_text(won, 0)} of {fixed_text(len(found['trades']), 0)} trades won"
+            f" ({_between(wins['low'], wins['high'], 0)})."
+            + ("" if needed is None else f" Break-even is {percent_text(needed, 0)}."),
+        )
+        interval = "" if trade["low"] is None else f" ({_between(trade['low'], trade['high'], 2, sign=True)})"
+        yield "Mean trade", f"{percent_text(trade['value'], sign=True)} after costs{interval}."
+        yield "Costs", _costs(costs)
+    yield "Tried", _tried(now)
+    if now["sharpe"] is not None:
+        record = now["minimum_track_record"]
+        days = f"{fixed_text(record['have'], 0)} days"
+        yield (
+            "Track record",
+            f"{days}; no length would do, it earned nothing."
+            if record["days"] is None
+            else f"{days}; {fixed_text(math.ceil(record['days']), 0)} are needed at this Sharpe ratio.",
+        )
+    null = now["null_market"]
+    yield (
+        "Worlds without an edge",
+        f"Not asked; try: cryptai check {found['strategy']}"
+        if null is None
+        else "It earns nothing there, as it should."
+        if null["fair"]
+        else "It earns there, too: it may see the future.",
+    )
+
+
+def _costs(costs: Mapping[str, Any]) -> str:
+    if costs["cost_bp"] <= 0.0:
+        return "The edge is gone without any cost."
+    paid, most = fixed_text(costs["paid_bp"], 1), fixed_text(costs["cost_bp"], 1)
+    text = f"{paid} bp a trade; the edge is gone at {most}."
+    limits = [
+        f"a {name} of {percent_text(costs[name], 3)}"
+        for name in ("fee", "slippage")
+        if costs[name] is not None
+    ]
+    return f"{text} That is {' or '.join(limits)} a side." if limits else text
+
+
+def _tried(now: Mapping[str, Any]) -> str:
+    sure, deflated = _sure(now["probabilistic_sharpe"]), _sure(now["deflated_sharpe"])
+    if now["trials"] is None:
+        return f"How often is not known. Sharpe ratio above zero: {sure} sure."
+    if now["trials"] == 1:
+        return f"In one way. Sharpe ratio above zero: {sure} sure."
+    ways = fixed_text(now["trials"], 0)
+    return f"In {ways} ways. Sharpe ratio above zero: {sure} sure; allowing for the tries: {deflated}."
+
+
+def _since(found: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    then = found["evidence"]
+    if then["trials"] is None or now["trials"] is None or now["trials"] <= then["trials"]:
+        return ""
+    before = "one way" if then["trials"] == 1 else f"{fixed_text(then['trials'], 0)} ways"
+    return (
+        f"When it ran, {found['strategy']} had been tried in {before}, and the confidence that this is more "
+        f"than luck was {_sure(then['deflated_sharpe'])}. Each further try lowers what the best one proves."
+    )
+
+
+def _between(low: float, high: float, decimals: int, *, sign: bool = False) -> str:
+    return f"{percent_text(low, decimals, sign=sign)} to {percent_text(high, decimals, sign=sign)}"
+
+
+def _sure(value: float | None) -> str:
+    # Rounded down, as in the reasons: 94.99 % is not 95.
+    return percent_text(None if value is None else math.floor(value * 1_000) / 1_000, 1)
