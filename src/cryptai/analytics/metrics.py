@@ -115,17 +115,18 @@ def _measured(
     capital: float, final_equity: float, max_drawdown: float, bars: int, daily: NDArray[np.float64],
     trades: NDArray[np.void], span_ms: int, held: float | None,
 ) -> Metrics:  # fmt: skip
-    pnl = trades["pnl"]
-    won, lost = float(pnl[pnl > 0].sum()), -float(pnl[pnl <= 0].sum())
-    open_for = int((trades["exit_bar"] - trades["entry_bar"] + 1).sum())
+    # Columns one after the other: in a row of a record they lie far apart, and each look at them costs again.
+    pnl, entered, left = (np.ascontiguousarray(trades[name]) for name in ("pnl", "entry_bar", "exit_bar"))
+    wins, losses = pnl[pnl > 0], pnl[pnl < 0]
+    won, lost = float(wins.sum()), -float(losses.sum())
+    open_for = int(left.sum()) - int(entered.sum()) + len(trades)
     # A trade that leaves at an open and one that enters there share that bar.
-    shared = int((trades["exit_bar"][:-1] == trades["entry_bar"][1:]).sum())
+    shared = int(np.count_nonzero(left[:-1] == entered[1:]))
     equity = np.concatenate([[capital], daily])
     returns = _returns(equity)
     growth = stats.cagr(final_equity / capital, span_ms / _DAY_MS)
-    wins, losses = pnl[pnl > 0], pnl[pnl < 0]
     win, loss = _mean(wins), _mean(losses)
-    rate = float((pnl > 0).mean()) if len(pnl) else None
+    rate = len(wins) / len(pnl) if len(pnl) else None
     spread = stats.deviation(pnl)
     traded = float((np.abs(trades["quantity"]) * (trades["entry_price"] + trades["exit_price"])).sum())
     average = float(equity.mean())

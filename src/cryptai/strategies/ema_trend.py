@@ -9,7 +9,7 @@ import numpy as np
 
 from cryptai.errors import InputError
 from cryptai.features.averages import ema
-from cryptai.features.crosses import crosses_above, crosses_below
+from cryptai.features.crosses import ema_crosses
 from cryptai.features.volatility import atr
 from cryptai.signals import Signals
 from cryptai.strategies.strategy import param, strategy
@@ -36,8 +36,7 @@ class EmaTrend:
 
     def signals(self, candles: Candles) -> Signals:
         """Decide at the crosses."""
-        fast, slow = ema(candles.close, self.fast), ema(candles.close, self.slow)
-        up, down = crosses_above(fast, slow), crosses_below(fast, slow)
+        up, down = ema_crosses(candles.close, self.fast, self.slow)
         return Signals.entries(
             candles,
             long=up,

@@ -116,7 +116,7 @@ def backtest(
             n,
             daily[: int(end[9])],
             records,
-            span_ms=int(bars.close_ts[-1] - bars.ts[0]),
+            span_ms=int(bars.ts[-1] - bars.ts[0]) + bars.timeframe.ms,
             held=float(bars.close[-1] / bars.open[0] - 1.0),
         ),
         book=Book._make([*end[:6].tolist(), int(end[6]), int(end[7])]),

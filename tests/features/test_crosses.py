@@ -1,0 +1,132 @@
+"""The crosses of two EMAs in one pass: bit for bit those of TA-Lib's averages, whatever comes in."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+
+from cryptai.errors import InputError
+from cryptai.features import crosses
+from cryptai.features._memory import ewm_bars
+from cryptai.features.averages import ema
+from cryptai.features.crosses import crosses_above, crosses_below, ema_crosses
+
+PERIODS = ((12, 26), (2, 3), (5, 5), (30, 7), (3, 90))
+
+
+def expected(close, fast, slow):
+    """Return the crosses of the averages written down."""
+    a, b = ema(close, fast), ema(close, slow)
+    return crosses_above(a, b), crosses_below(a, b)
+
+
+def series(seed, n):
+    """Return prices of one of six kinds: a walk, whole numbers, with holes, still for long, wild, none."""
+    rng = np.random.default_rng(seed)
+    close = 100.0 * np.exp(np.cumsum(rng.normal(0.0, 0.01, n)))
+    kind = seed % 6
+    if kind == 1:
+        close = np.round(close / 20.0) * 20.0
+    elif kind == 2:
+        close[: rng.integers(0, n + 1)] = np.nan
+    elif kind == 3:
+        close[rng.random(n) < 0.001] = np.nan
+    elif kind == 4:
+        close[n // 3 :] = close[:1]
+    elif kind == 5:
+        close = rng.choice([0.0, -0.0, 1e-300, 1e300, -7.0, np.inf], n)
+    return close
+
+
+def disagreement(function):
+    """Return the first series and periods on which a function gives other crosses, or None."""
+    for seed in range(60):
+        close = series(seed, (0, 1, 2, 25, 300, 9_000)[seed // 6 % 6])
+        for fast, slow in PERIODS:
+            found = function(close, fast, slow)
+            if any(
+                a.tobytes() != b.tobytes() for a, b in zip(found, expected(close, fast, slow), strict=True)
+            ):
+                return seed, fast, slow
+    return None
+
+
+def test_the_crosses_are_those_of_talibs_averages_to_the_bit():
+    with np.errstate(all="ignore"):
+        assert disagreement(ema_crosses) is None
+
+
+def halves(close, memory):
+    """Return what the kernel says of its halves, and whether its crosses are right."""
+    above, below = np.zeros(len(close), np.int8), np.zeros(len(close), np.int8)
+    again = crosses._ema_crosses(close, 12, 26, memory, above, below)
+    found = above.view(np.bool_), below.view(np.bool_)
+    return again, all((a == b).all() for a, b in zip(found, expected(close, 12, 26), strict=True))
+
+
+def test_both_halves_go_at_once_where_the_average_forgets_and_one_after_the_other_where_not():
+    long = ewm_bars(26, bitwise=True)
+    for seed in range(8):
+        walk = series(6 * seed, 9_000)
+        assert halves(walk, long) == (0, True)
+        # Begun too late, it still remembers: this must be seen, and done again.
+        assert halves(walk, 20) == (1, True)
+        broken = walk.copy()
+        broken[1_000] = np.nan
+        assert halves(broken, long) == (1, True)
+
+
+MUTANTS = {
+    "a touch is a cross": (
+        "not_above, not_below = a <= b, a >= b\n",
+        "not_above, not_below = a < b, a > b\n",
+    ),
+    "the halves are never compared": ("a == guess_c and b == guess_d", "True"),
+    "NaN at the beginning counts": ("begin < n and np.isnan(close[begin])", "False"),
+    "one row late": ("first = begin + max(fast, slow)", "first = begin + max(fast, slow) + 1"),
+    "the sum begins a row late": ("range(begin, begin + period)", "range(begin + 1, begin + period)"),
+    "the later half crosses as the earlier": ("(c > d) & later_not_above", "(c > d) & not_above"),
+}
+
+
+def planted(old, new):
+    """Return the crosses as plain Python finds them, with a piece of the kernel's source replaced."""
+    written = (crosses._crosses_from, crosses._ema_until, crosses._ema_crosses.function)
+    source = "".join(inspect.getsource(one) for one in written)
+    source = source.replace("@part\n", "").replace("@kernel\n", "")
+    assert old in source
+    names = {"np": np}
+    exec("from __future__ import annotations\n" + source.replace(old, new), names)  # noqa: S102
+
+    def function(close, fast, slow):
+        above, below = np.zeros(len(close), np.int8), np.zeros(len(close), np.int8)
+        # A memory as short as this lets short series go in halves, some of them guessed wrongly.
+        names["_ema_crosses"](close, fast, slow, 150, above, below)
+        return above.view(np.bool_), below.view(np.bool_)
+
+    return function
+
+
+@pytest.mark.parametrize("bug", MUTANTS)
+def test_a_bug_planted_in_the_kernel_is_caught(bug):
+    with np.errstate(all="ignore"):
+        assert disagreement(planted("", "")) is None
+        assert disagreement(planted(*MUTANTS[bug])) is not None
+
+
+@pytest.mark.parametrize(("fast", "slow", "field"), [(1, 26, "fast"), (12, 0, "slow"), (-3, 5, "fast")])
+def test_a_period_that_cannot_be_is_a_sentence(fast, slow, field):
+    with pytest.raises(InputError, match="must be 2 bars or more") as refused:
+        ema_crosses(np.ones(50), fast, slow)
+    assert refused.value.field == field
+
+
+def test_other_columns_of_numbers_are_taken_and_a_table_is_not():
+    whole = np.array([30, 20, 10, 40, 10])
+    assert [a.tolist() for a in ema_crosses(whole, 2, 3)] == [
+        a.tolist() for a in ema_crosses(whole.astype(float), 2, 3)
+    ]
+    with pytest.raises(InputError, match="one dimension"):
+        ema_crosses(np.ones((5, 2)), 2, 3)
