@@ -31,7 +31,7 @@ SEVEN = (
 )  # fmt: skip
 # Those of these files are the set; others' structures have benchmarks of their own.
 GROUPS = ["swings", "market_breaks", "gaps", "zones", "liquidity", "legs", "periods", "hours", "breakouts"]
-GROUPS += ["higher"]
+GROUPS += ["higher", "pools"]
 ROUNDS = 7
 
 

@@ -12,7 +12,7 @@ from cryptai.market.candles import Candles
 from cryptai.market.timeframe import Timeframe
 
 GROUPS = ["swings", "market_breaks", "gaps", "zones", "liquidity", "legs", "periods", "hours", "breakouts"]
-GROUPS += ["higher"]
+GROUPS += ["higher", "pools"]
 STRUCTURES = [one.name for one in features if isinstance(one, Structure) and one.group in GROUPS]
 # Parameters under which a few dozen bars are enough for all that can happen; the defaults are too patient.
 CASES = {
