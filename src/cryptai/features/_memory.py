@@ -25,9 +25,9 @@ def wilder_average_bars(period: int, *, bitwise: bool = False) -> int:
     return wilder_bars(period, bitwise=bitwise) - 1
 
 
-def kaufman_bars(period: int, *, bitwise: bool = False) -> int:
+def kaufman_bars(period: int) -> int:
     """Return the bars Kaufman's adaptive average needs where it forgets slowest: weight `(2 / 31) ** 2`."""
-    return period + 1 + _bars((2.0 / 31.0) ** 2, bitwise=bitwise)
+    return period + 1 + _bars((2.0 / 31.0) ** 2, bitwise=False)
 
 
 def last_bars(period: int, **_: object) -> int:
