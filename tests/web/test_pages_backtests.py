@@ -181,6 +181,9 @@ def test_the_figures_are_sentences_a_trader_reads() -> None:
     assert rows["Track record"] == "1 091 days; 224 are needed at this Sharpe ratio."
     assert rows["Worlds without an edge"] == "It earns nothing there, as it should."
     assert "had been tried in one way" in panel.since
+    said = evidence.told(found, _evidence(reasons=["It fell -0.16 % in 1,364 days of ema-trend."])).reasons
+    assert said == ["It fell \u22120.16\u202f% in 1\u202f364 days of ema-trend."]
+    assert dict(evidence.told(found, _evidence(sharpe=None, trials=1)).rows)["Tried"] == "In one way."
     bare = evidence.told(
         {**found, "trades": []},
         _evidence(mean_trade=None, win_rate=None, break_even=None, sharpe=None, trials=None,

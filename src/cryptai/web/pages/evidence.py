@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cryptai.web.pages.numbers import fixed_text, percent_text
+from cryptai.web.pages.numbers import MINUS, THIN, fixed_text, percent_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +40,15 @@ def told(found: Mapping[str, Any], now: Mapping[str, Any] | None) -> Told:
     """
     if now is None:
         return Told(enough=False, reasons=["This run is older than the evidence; run it again."], rows=[])
-    return Told(now["status"] == "enough", now["reasons"], list(_rows(found, now)), _since(found, now))
+    reasons = [_typeset(reason) for reason in now["reasons"]]
+    return Told(now["status"] == "enough", reasons, list(_rows(found, now)), _since(found, now))
+
+
+def _typeset(sentence: str) -> str:
+    # Sentences of the engine are plain ASCII; here numbers look as everywhere on the pages.
+    for pattern, looks in ((r"(?<![\w.])-(?=\d)", MINUS), (r"(?<=\d),(?=\d{3})|(?<=\d) (?=%)", THIN)):
+        sentence = re.sub(pattern, looks, sentence)
+    return sentence
 
 
 def _rows(found: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -92,8 +101,10 @@ def _costs(costs: Mapping[str, Any]) -> str:
 
 def _tried(now: Mapping[str, Any]) -> str:
     sure, deflated = _sure(now["probabilistic_sharpe"]), _sure(now["deflated_sharpe"])
+    if now["sharpe"] is None and now["trials"] is not None:
+        return "In one way." if now["trials"] == 1 else f"In {fixed_text(now['trials'], 0)} ways."
     if now["trials"] is None:
-        return f"How often is not known. Sharpe ratio above zero: {sure} sure."
+        return "How often is not known."
     if now["trials"] == 1:
         return f"In one way. Sharpe ratio above zero: {sure} sure."
     ways = fixed_text(now["trials"], 0)
