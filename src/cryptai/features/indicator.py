@@ -127,7 +127,7 @@ def _columns(names: tuple[str, ...], given: tuple[Any, ...]) -> list[NDArray[Any
         column = values
         if type(values) is not np.ndarray or values.dtype != dtype or not values.flags.c_contiguous:
             try:
-                column = np.ascontiguousarray(values, dtype)
+                column = np.asarray(values, dtype, order="C")
             except (TypeError, ValueError) as error:
                 raise InputError(f"{name} must be an array of numbers: {error}.", field=name) from error
         if column.ndim != 1:
