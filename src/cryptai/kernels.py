@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     Floats: TypeAlias = NDArray[np.float64]
     Ints: TypeAlias = NDArray[np.int64]
     Codes: TypeAlias = NDArray[np.int8]
+else:
+    # A kernel needs their names only; a person's own file may import them.
+    Floats, Ints, Codes = "Floats", "Ints", "Codes"
 
 F = TypeVar("F", bound="Callable[..., Any]")
 _ARRAYS = {"Floats": np.float64, "Ints": np.int64, "Codes": np.int8}
@@ -49,7 +52,7 @@ class Kernel:
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
         kinds = {
-            name: str(one.annotation).rpartition(".")[2]
+            name: getattr(one.annotation, "__name__", str(one.annotation)).rpartition(".")[2]
             for name, one in inspect.signature(function).parameters.items()
         }
         self._kinds = tuple(kinds.values())

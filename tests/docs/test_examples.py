@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from cryptai.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "docs/guide/start.md", "docs/guide/features.md", "CONTRIBUTING.md")
+PAGES = (
+    "README.md",
+    "docs/guide/start.md",
+    "docs/guide/features.md",
+    "docs/guide/own_strategies.md",
+    "CONTRIBUTING.md",
+)
 # These start a server or a whole test run; tests of their own drive them.
 NOT_HERE = ("make ", "cryptai up", "git ", "cryptai restore")
 

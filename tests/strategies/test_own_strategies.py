@@ -1,0 +1,47 @@
+"""The guide's strategies of one's own: each is found as a file and trades; the compiled one is its loop."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryptai.strategies.strategy import build
+from cryptai.strategies.user import USER_MODULES, find_strategy
+from cryptai.trading.backtest import backtest
+from tests.trading.worlds import random_candles
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "guide" / "own_strategies.md"
+BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(params=range(len(BLOCKS)), ids=lambda number: f"example {number}")
+def made(request, tmp_path):
+    (tmp_path / "shown.py").write_text(BLOCKS[request.param])
+    return build(find_strategy("shown", tmp_path), {})
+
+
+def test_a_strategy_of_the_guide_trades_and_says_nothing_else_of_a_shorter_history(made):
+    candles = random_candles(np.random.default_rng(7), 900, holes=0.02)
+    assert backtest(candles, made).metrics.trades > 3
+    whole = made.signals(candles)
+    for cut in (0, 1, 2, 49, 50, 51, 899):
+        part = made.signals(candles[:cut])
+        assert part.entry.tobytes() == whole.entry[:cut].tobytes()
+        assert part.exits.tobytes() == whole.exits[:cut].tobytes()
+
+
+def test_the_compiled_one_gives_what_its_loop_gives_in_plain_python(tmp_path):
+    (tmp_path / "shown.py").write_text(BLOCKS[-1])
+    made = build(find_strategy("shown", tmp_path), {"fast": 5, "slow": 12})
+    loop = vars(sys.modules[f"{USER_MODULES}.shown"])["cross"].function
+    candles = random_candles(np.random.default_rng(8), 700)
+    entry, exits = np.zeros(len(candles), np.int8), np.zeros(len(candles), np.int8)
+    loop(candles.close, 5, 12, entry, exits)
+    signals = made.signals(candles)
+    assert entry.sum() > 10
+    assert signals.entry.tobytes() == entry.tobytes()
+    assert signals.exits.tobytes() == exits.tobytes()
