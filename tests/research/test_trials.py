@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,6 +86,19 @@ def test_two_processes_at_once_count_what_both_have_tried(workspace):
         writer.communicate(timeout=60)
         assert writer.returncode == 0
     assert tried(workspace, "ema_trend").trials == 120  # 40 of each, and the 40 that both noted
+
+
+def test_of_two_that_make_the_ledger_at_once_neither_loses_a_trial(workspace, monkeypatch):
+    link = Path.hardlink_to
+
+    def later(path, draft):
+        monkeypatch.setattr(Path, "hardlink_to", link)
+        note(workspace, "f", [Trial("quicker", 0.2)])
+        link(path, draft)
+
+    monkeypatch.setattr(Path, "hardlink_to", later)
+    assert note(workspace, "f", [Trial("slower", 0.1)]).trials == 2
+    assert not list(workspace.root.glob("*.tmp*"))
 
 
 def test_what_was_noted_outlives_a_kill(workspace):

@@ -7,15 +7,15 @@ name, counts once. Rows are only ever added: deleting a run, or running it again
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from cryptai.errors import WorkspaceError
-from cryptai.market.durable import sync_log
-from cryptai.seams import now_ms
+from cryptai.market.durable import sync_file, sync_folder, sync_log
+from cryptai.seams import new_id, now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -77,10 +77,8 @@ def note(workspace: Workspace, family: str, trials: Iterable[Trial], *, user: st
     if not (workspace.root / "version").is_file():
         return _tried(list(rows.values()))
     path, now = workspace.root / _FILE, now_ms()
-    with _opened(path, f"{path.absolute().as_uri()}?mode=rwc") as db:
-        db.execute("PRAGMA journal_mode = WAL")
+    with _opened(path, "rw") as db:
         db.execute("PRAGMA synchronous = FULL")
-        db.executescript(_SCHEMA)
         db.execute("BEGIN IMMEDIATE")
         try:
             db.executemany(
@@ -108,7 +106,7 @@ def tried(workspace: Workspace, family: str, *, user: str = OWNER) -> Tried:
     path = workspace.root / _FILE
     if not path.is_file():
         return Tried(0, None)
-    with _opened(path, f"{path.absolute().as_uri()}?mode=ro") as db:
+    with _opened(path, "ro") as db:
         return _tried(_ratios(db, user, family))
 
 
@@ -124,8 +122,11 @@ def _tried(ratios: list[float | None]) -> Tried:
 
 
 @contextmanager
-def _opened(path: Path, address: str) -> Iterator[sqlite3.Connection]:
+def _opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
     try:
+        if not path.exists():
+            _make(path)
+        address = f"{path.absolute().as_uri()}?mode={mode}"
         with closing(sqlite3.connect(address, uri=True, timeout=30.0, isolation_level=None)) as db:
             yield db
     except (sqlite3.DatabaseError, OSError) as error:
@@ -133,3 +134,19 @@ def _opened(path: Path, address: str) -> Iterator[sqlite3.Connection]:
             f"The ledger of trials {path} cannot be used ({error}); check the folder's permissions, or "
             "bring it back with: cryptai restore FILE."
         ) from error
+
+
+def _make(path: Path) -> None:
+    """Make the empty ledger, whole and on the disk; leave that of another process that was quicker."""
+    # SQLite waits for no lock while it turns a file to a write-ahead log: nobody else may see this one yet.
+    draft = path.with_name(f"{path.name}.{new_id()}.tmp")
+    try:
+        with closing(sqlite3.connect(draft, isolation_level=None)) as db:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.executescript(_SCHEMA)
+        sync_file(draft)
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+    finally:
+        draft.unlink(missing_ok=True)
+    sync_folder(path.parent)
