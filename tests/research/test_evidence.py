@@ -151,7 +151,8 @@ def test_a_ledger_that_cannot_be_used_costs_no_result(workspace, caplog):
     assert "trials.sqlite3" in caplog.text
 
 
-def test_the_same_idea_tried_200_times_on_noise_is_no_evidence(workspace):
+def test_the_same_idea_tried_200_times_on_noise_is_no_evidence(workspace, monkeypatch):
+    monkeypatch.setattr("cryptai.research.noted.null_market", lambda *_given, **_options: None)
     candles = random_candles(np.random.default_rng(20_261_121), 4_000, volatility=0.006, holes=0.0)
     tries = [(fast, slow) for fast in range(5, 25) for slow in range(30, 80, 5)]
     told, best = [], None
@@ -189,3 +190,21 @@ def test_of_many_searches_on_noise_hardly_any_is_called_evidence():
         known = Tried(tries, float(np.std(ratios, ddof=1)))
         passed += judge(*run(best, trades), known)["status"] == ENOUGH
     assert passed / searches <= 0.05
+
+
+def test_of_searches_by_backtests_on_noise_hardly_any_is_called_evidence():
+    passed = unaware = 0
+    for search in range(30):
+        generator = np.random.default_rng([20_261_121, search])
+        candles = random_candles(generator, 4_000, volatility=0.006, holes=0.0)
+        runs = []
+        for fast in (5, 8, 12, 16, 20):
+            for slow in (30, 40, 50, 60):
+                made = ca.backtest(candles, "ema_trend", fast=fast, slow=slow, fee=0, slippage=0)
+                runs.append((made.as_object(), made.ts, made.equity))
+        ratios = [trial_of(*one).sharpe for one in runs]
+        best = runs[int(np.argmax(ratios))]
+        passed += judge(*best, Tried(20, float(np.std(ratios, ddof=1))))["status"] == ENOUGH
+        unaware += judge(*best, ONCE)["probabilistic_sharpe"] > 0.95
+    assert passed <= 1
+    assert unaware >= 5, "were the tries not counted, luck would pass for skill"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cryptai.errors import WorkspaceError
@@ -10,6 +11,7 @@ from cryptai.research.evidence import judge, trial_of
 from cryptai.research.null_market import null_market
 from cryptai.research.piece import of_strategy
 from cryptai.research.trials import OWNER, note
+from cryptai.research.worlds import worlds
 from cryptai.strategies.strategy import build, strategies
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from cryptai.market.candles import Candles
     from cryptai.research.trials import Tried
     from cryptai.workspace import Workspace
 
@@ -59,5 +62,12 @@ def evidence_of(
     tried = note_run(found, ts, equity, workspace, user=user)
     name, verdict = found["strategy"], None
     if name in strategies:
-        verdict = null_market(of_strategy(build(strategies.get(name), found["params"])))
+        piece = of_strategy(build(strategies.get(name), found["params"]))
+        verdict = null_market(piece, tried=_worlds())
     return judge(found, ts, equity, tried, null_market=None if verdict is None else verdict.as_object())
+
+
+@lru_cache(maxsize=1)
+def _worlds() -> tuple[Candles, ...]:
+    # The same for all: 4 MB, made once in the life of a process.
+    return tuple(worlds())
