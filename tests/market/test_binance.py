@@ -391,3 +391,16 @@ async def test_nonsense_in_the_stream_ends_it(binance, exchange):
     await exchange.send('{"data": [NaN]}')
     with pytest.raises(SourceError, match="not JSON"):
         await first
+
+
+async def test_nonsense_about_one_market_ends_nothing_for_the_others(binance, exchange, caplog):
+    stream = binance.stream(["BTC/USDT", "ETH/USDT"], ["1h"])
+    first = asyncio.ensure_future(anext(stream))
+    await exchange.connected.wait()
+    for _ in range(3):
+        await exchange.send_price("BTC/USDT", "NaN")
+    await exchange.send({"data": {"e": "kline", "E": NOW, "s": "BTCUSDT", "k": {"i": "1h", "x": True}}})
+    await exchange.send_price("ETH/USDT", "110.5")
+    assert (await first).symbol == "ETH/USDT"
+    assert caplog.text.count("BTC/USDT") == 1
+    await stream.aclose()

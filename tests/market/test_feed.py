@@ -355,6 +355,22 @@ async def test_a_series_that_could_not_be_filled_is_filled_before_its_first_clos
     assert world.stored("ETH/USDT") == [NOON + k * HOUR_MS for k in range(-10, 1)]
 
 
+async def test_a_market_whose_history_makes_no_sense_stands_still_and_no_other(world, source):
+    async with world.following(source, symbols=["BTC/USDT", "ETH/USDT"]):
+        await world.state("live")
+        source.errors["ETH/USDT"] = SourceError("Nonsense.")
+        world.ms += 3 * HOUR_MS
+        source.say(true_bar("ETH/USDT", "1h", NOON + HOUR_MS), true_bar("BTC/USDT", "1h", NOON))
+        await world.until(lambda: NOON in world.closes(symbol="BTC/USDT"))
+        assert world.closes(symbol="ETH/USDT") == []
+        source.errors.clear()
+        source.say(true_bar("ETH/USDT", "1h", NOON + 2 * HOUR_MS))
+        await world.until(lambda: len(world.closes(symbol="ETH/USDT")) == 3)
+    assert world.closes(symbol="ETH/USDT") == [NOON + k * HOUR_MS for k in range(3)]
+    assert "stale" not in world.states()
+    assert source.streams == 1
+
+
 async def test_a_close_that_contradicts_the_store_does_not_hold_up_the_others(world, source):
     wrong = Candles([NOON], [1.0], [2.0], [0.5], [1.5], [1.0], "BTC/USDT", "1h")
     async with world.following(source, symbols=["BTC/USDT", "ETH/USDT"]):

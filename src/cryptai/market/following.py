@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 _GATHER_S: Final = 0.01
 # How long a close may be awaited after its successor was seen, before history is asked for it.
 _LATE_S: Final = 3.0
+# So many series in a row whose history does not come are the venue's trouble, not a market's.
+_PATIENCE: Final = 3
+# How long a series that stands still waits before an unfinished bar has its history asked for again.
+_AGAIN_S: Final = 60.0
 
 
 class Following:
@@ -60,6 +64,7 @@ class Following:
         self._inbox = Inbox()
         # The newest bar of a series that lacks its predecessor, and when it was seen; None once asked for.
         self._lacking: dict[Series, tuple[int, float | None]] = {}
+        self._failures = 0
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[None]:
@@ -137,6 +142,8 @@ class Following:
             if known is not None and ts <= known:
                 continue
             missing = await self._missing_before(bar, known) if self._asks(bar, known) else []
+            if missing is None:
+                continue
             rows = {row[0]: row for row in missing}
             if bar.closed:
                 rows[ts] = bar.row
@@ -195,7 +202,11 @@ class Following:
             return True
         return self._lacking.get(series) == (ts, None)
 
-    async def _missing_before(self, bar: Bar, known: int | None) -> list[Row]:
+    async def _missing_before(self, bar: Bar, known: int | None) -> list[Row] | None:
+        """Return what history has before a bar; None if it made no sense or did not come.
+
+        That bar is left for its successor to ask for, with what precedes it; the other series go on.
+        """
         frame = Timeframe(bar.timeframe)
         end = bar.row[0]
         start = end - self._bars * frame.ms if known is None else known + frame.ms
@@ -207,6 +218,14 @@ class Following:
             # Delisted or halted a moment ago: that is this market's end, not the others'.
             log.warning("%s %s has bars missing: %s", bar.symbol, frame, error)
             return []
+        except SourceError as error:
+            self._failures += 1
+            if error.permanent or error.answered or self._failures >= _PATIENCE:
+                raise
+            log.warning("%s %s stands still: %s", bar.symbol, frame, error)
+            self._lacking[bar.symbol, bar.timeframe] = (end, seams.monotonic() + _AGAIN_S - _LATE_S)
+            return None
+        self._failures = 0
         return _rows(candles.between(start, end))
 
     def _publish_bar(self, symbol: str, timeframe: str, row: Row, *, closed: bool) -> None:

@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 _NUMBER: Final = re.compile(r"\d{1,30}(\.\d{1,30})?")
 
 
+class MarketNonsense(SourceError):
+    """A stream message about one market that cannot be: the other markets of the connection are sound."""
+
+    def __init__(self, symbol: str, message: str) -> None:
+        super().__init__(message)
+        self.symbol = symbol
+
+
 def parse_json(text: str | bytes, what: str) -> Any:
     """Return the JSON value; raise `SourceError` for anything that is not strict JSON, NaN included."""
     try:
@@ -46,6 +54,13 @@ def parse_message(text: str | bytes, names: Mapping[str, str]) -> Event | None:
 
     `names` gives our symbol for the venue's: `{"BTCUSDT": "BTC/USDT"}`. A kline is closed when the venue
     says so (`k.x`) at a time of its own (`E`) at which it can be, and only then.
+
+    Raises
+    ------
+    MarketNonsense
+        For what is about one of the markets in `names` and cannot be.
+    SourceError
+        For what is not a message at all.
     """
     message = parse_json(text, "a stream message")
     data = message.get("data") if isinstance(message, dict) else None
@@ -60,9 +75,11 @@ def parse_message(text: str | bytes, names: Mapping[str, str]) -> Event | None:
         if data.get("e") == "24hrMiniTicker":
             return _mini_ticker(data, symbol)
     except (KeyError, TypeError) as error:
-        raise SourceError(
-            f"Binance sent a {data['e']} of {symbol} that lacks {error}: {_short(message)}."
+        raise MarketNonsense(
+            symbol, f"Binance sent a {data['e']} of {symbol} that lacks {error}: {_short(message)}."
         ) from error
+    except SourceError as error:
+        raise MarketNonsense(symbol, str(error)) from error
     return None
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Final
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from cryptai.errors import SourceError
-from cryptai.market.sources._binance_messages import parse_message
+from cryptai.market.sources._binance_messages import MarketNonsense, parse_message
 from cryptai.market.sources._binance_rest import ANSWER_S, reason
 from cryptai.market.symbol import venue_symbol
 from cryptai.market.timeframe import Timeframe
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from cryptai.market.source import Event
     from cryptai.market.sources._binance_rest import Rest
+
+log = logging.getLogger(__name__)
 
 # A connection takes 1,024 streams, but their names make the first line of its request, of which servers take
 # some 8 kB.
@@ -67,7 +70,12 @@ async def merged(
 async def connection(
     rest: Rest, symbols: Sequence[str], timeframes: Sequence[str]
 ) -> AsyncGenerator[Event, None]:
-    """Yield what one connection brings until it fails."""
+    """Yield what one connection brings until it fails.
+
+    What cannot be is left out and told, once for each market: it says nothing about the others, and a close
+    that was in it is fetched when its successor is seen.
+    """
+    told: set[str] = set()
     names = {venue_symbol(symbol): symbol for symbol in symbols}
     kinds = [*(f"kline_{Timeframe(name)}" for name in timeframes), "miniTicker"]
     streams = "/".join(f"{name.lower()}@{kind}" for name in names for kind in kinds)
@@ -77,7 +85,13 @@ async def connection(
             f"{rest.stream_address}/stream?streams={streams}", open_timeout=ANSWER_S, close_timeout=1
         ) as socket:
             while True:
-                event = parse_message(await socket.recv(), names)
+                try:
+                    event = parse_message(await socket.recv(), names)
+                except MarketNonsense as error:
+                    if error.symbol not in told:
+                        log.warning("%s It is left out, and so is whatever else of it cannot be.", error)
+                        told.add(error.symbol)
+                    continue
                 if event is not None:
                     yield event
     except InvalidStatus as error:
