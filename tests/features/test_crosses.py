@@ -58,6 +58,19 @@ def test_the_crosses_are_those_of_talibs_averages_to_the_bit():
         assert disagreement(ema_crosses) is None
 
 
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 32_768, 32_769, 32_770, 70_000])
+def test_crosses_are_steps_over_whatever_lies_on_the_other_side_of_a_block(n):
+    rng = np.random.default_rng(n)
+    a, b = rng.integers(-1, 2, n).astype(float), rng.integers(-1, 2, n).astype(float)
+    a[rng.random(n) < 0.1] = np.nan
+    for other in (b, 0.0, np.nan, np.zeros(1)):
+        level = np.broadcast_to(other, n)
+        above = [i > 0 and bool(a[i] > level[i] and a[i - 1] <= level[i - 1]) for i in range(n)]
+        below = [i > 0 and bool(a[i] < level[i] and a[i - 1] >= level[i - 1]) for i in range(n)]
+        assert crosses_above(a, other).tolist() == above
+        assert crosses_below(a, other).tolist() == below
+
+
 def halves(close, memory):
     """Return what the kernel says of its halves, and whether its crosses are right."""
     above, below = np.zeros(len(close), np.int8), np.zeros(len(close), np.int8)

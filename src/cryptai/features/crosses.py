@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -16,25 +16,36 @@ if TYPE_CHECKING:
     from cryptai.kernels import Codes, Floats
 
 
+# Rows compared together: what is read twice, and what lies between, then stays in the processor's cache.
+_ROWS: Final = 32_768
+
+
 def crosses_above(a: NDArray[np.float64], b: NDArray[np.float64] | float) -> NDArray[np.bool_]:
     """Return where `a` is above `b` and was not on the row before; never where either row has a NaN.
 
     >>> crosses_above(np.array([1.0, 2.0, 3.0, 4.0]), 2.0)
     array([False, False,  True, False])
     """
-    return _new(np.greater(a, b), np.less_equal(a, b))
+    return _crossed(a, b, np.greater, np.less_equal)
 
 
 def crosses_below(a: NDArray[np.float64], b: NDArray[np.float64] | float) -> NDArray[np.bool_]:
     """Return where `a` is below `b` and was not on the row before; never where either row has a NaN."""
-    return _new(np.less(a, b), np.greater_equal(a, b))
+    return _crossed(a, b, np.less, np.greater_equal)
 
 
-def _new(now: NDArray[np.bool_], not_yet: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _crossed(
+    a: NDArray[np.float64], b: NDArray[np.float64] | float, now: np.ufunc, not_yet: np.ufunc
+) -> NDArray[np.bool_]:
     # Comparisons with NaN are false both ways, so a row beside a NaN is never a cross.
-    crossed = np.empty(len(now), bool)
+    a, b = np.broadcast_arrays(a, b)
+    crossed = np.empty(len(a), bool)
     crossed[:1] = False
-    np.logical_and(now[1:], not_yet[:-1], out=crossed[1:])
+    for first in range(1, len(a), _ROWS):
+        until = min(first + _ROWS, len(a))
+        rows, rows_before = slice(first, until), slice(first - 1, until - 1)
+        not_yet(a[rows_before], b[rows_before], out=crossed[rows])
+        crossed[rows] &= now(a[rows], b[rows])
     return crossed
 
 

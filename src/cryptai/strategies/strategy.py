@@ -114,4 +114,7 @@ def build(cls: type[Strategy], given: Mapping[str, object]) -> Strategy:
 
 def values_of(made: Strategy) -> dict[str, Value]:
     """Return the parameters of a strategy by name, for JSON."""
-    return {p.name: getattr(made, p.name) for p in parameters(type(made))}
+    fields: Any = made  # mypy cannot see that a protocol's class is a dataclass too
+    if not dataclasses.is_dataclass(fields):
+        return {}
+    return {field.name: getattr(made, field.name) for field in dataclasses.fields(fields)}
