@@ -121,3 +121,13 @@ async def test_what_lies_before_the_listing_is_neither_asked_for_nor_a_hole(venu
         binance, CandleStore(tmp_path / "other"), ["BTC/USDT"], ["1h"], since_ms=LISTED - 400 * DAY_MS
     )
     assert plain.added == one.added
+
+
+async def test_a_list_that_does_not_come_is_said_not_to(venue, binance, book, monkeypatch, caplog):
+    async def never(*_):
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr("cryptai.market.listing.sync_symbols", never)
+    monkeypatch.setattr("cryptai.market.listing._PATIENCE_S", 0.01)
+    assert await listings(binance, book, ["BTC/USDT"], 0) == {}
+    assert "not known: no answer in time" in caplog.text

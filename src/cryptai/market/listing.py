@@ -46,7 +46,7 @@ async def listings(
                 if listed is not None and listed > since_ms:
                     found[symbol] = listed
     except (InputError, SourceError, TimeoutError) as error:
-        log.warning("The symbols of %s are not known: %s", source.name, error or "no answer in time")
+        log.warning("The symbols of %s are not known: %s", source.name, str(error) or "no answer in time")
     return found
 
 
