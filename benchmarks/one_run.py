@@ -32,9 +32,11 @@ PEERS = Path(__file__).resolve().parents[2] / "shared" / "bench" / "peers"
 FLAGS = ("sma_seed", "tp_no_slip", "close_at_end")
 ROUNDS = 31
 
-# A process of its own: what this one has loaded beside is not the run's.
+# A process of its own: what this one has loaded beside is not the run's. (`ru_maxrss` would be: a child
+# begins with the peak of the process that started it.)
 _ALONE = """\
-import resource, sys
+import sys
+from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import common
 import cryptai as ca
@@ -42,7 +44,7 @@ data = common.load_single(int(sys.argv[2]))
 candles = ca.Candles(data.ts, data.o, data.h, data.l, data.c, data.v, "BTC/USDT", "1m")
 result = ca.backtest(candles, "ema_trend", fast=common.FAST, slow=common.SLOW, capital=common.CASH)
 assert len(result.equity) == int(sys.argv[2])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 """
 
 
@@ -119,7 +121,7 @@ def _peak_mib(bars: int) -> int:
     # The first may have to compile, which takes memory once.
     for _ in range(2):
         peak = float(subprocess.run(command, capture_output=True, check=True).stdout)
-    return round(peak)
+    return round(peak / 1024)
 
 
 def _timed(function: Any) -> float:
