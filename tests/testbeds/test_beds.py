@@ -1,4 +1,4 @@
-"""The beds: what they prove holds at a short volume, and each catches the bugs planted for it."""
+"""The beds: what they prove holds at a short volume. What bugs they catch: `test_planted_bugs.py`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import logging
 
 import pytest
 from testbeds.beds import BEDS
-
-from testbeds import planted
 
 
 @pytest.fixture(autouse=True)
@@ -20,26 +18,7 @@ def _quiet():
 
 @pytest.mark.parametrize("name", BEDS)
 def test_what_the_bed_proves_holds(name):
-    _skip_where_it_lacks(name)
-    figures = BEDS[name].run(1, "test")
-    assert figures["fell_short"] == [], figures
-
-
-@pytest.mark.parametrize(("name", "bug"), [(name, bug) for name, bed in BEDS.items() for bug in bed.catches])
-def test_the_bed_catches_a_planted_bug(name, bug):
-    _skip_where_it_lacks(name)
-    if with_bug := BEDS[name].with_bug:
-        figures = with_bug(1, bug)
-    else:
-        with planted.bug(bug):
-            figures = BEDS[name].run(1, "test")
-    assert figures["fell_short"], figures
-
-
-def test_every_planted_bug_is_some_beds_to_catch():
-    assert {bug for bed in BEDS.values() for bug in bed.catches} == planted.BUGS.keys()
-
-
-def _skip_where_it_lacks(name):
     if why := BEDS[name].lacks():
         pytest.skip(f"the bed {name!r} cannot run here: {why}")
+    figures = BEDS[name].run(1, "test")
+    assert figures["fell_short"] == [], figures
