@@ -240,6 +240,13 @@ async def test_a_file_that_is_no_budget_is_said_with_the_way_out(tmp_path):
         await Budget("binance", HOST, file=file).spend(1)
 
 
+async def test_a_database_without_its_driver_is_said_with_the_way_out(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(WorkspaceError, match=r"psycopg is not installed: pip install 'cryptai\[full\]'"):
+        await Budget("binance", HOST).spend(1)
+
+
 def test_where_nothing_was_asked_there_are_no_budgets(tmp_path):
     assert budget_states(tmp_path / "budget.sqlite3") == []
 

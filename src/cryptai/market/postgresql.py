@@ -164,7 +164,7 @@ class PostgresqlCatalog:
 
     @contextmanager
     def _connection(self) -> Iterator[tuple[Connection[Any], str]]:
-        psycopg = _psycopg()
+        psycopg = driver()
         try:
             db, synchronous = self._take()
             try:
@@ -201,7 +201,7 @@ class PostgresqlCatalog:
 
 def connect(address: str) -> tuple[Connection[Any], str]:
     """Return a connection, and what each change must set so that its commit waits for the disk."""
-    psycopg = _psycopg()
+    psycopg = driver()
     db = psycopg.connect(
         address, autocommit=True, connect_timeout=_CONNECT_SECONDS, application_name="cryptai"
     )
@@ -216,7 +216,8 @@ def _alive(db: Connection[Any]) -> bool:
     return not db.closed and not select.select([db.fileno()], [], [], 0)[0]
 
 
-def _psycopg() -> Any:
+def driver() -> Any:
+    """Return psycopg; raise `WorkspaceError` with what to install where it is not."""
     try:
         import psycopg  # noqa: PLC0415 (of the extra `full`)
     except ImportError as error:

@@ -16,7 +16,7 @@ from zlib import crc32
 
 from cryptai.errors import WorkspaceError
 from cryptai.market.accounts import SCHEMA, Account
-from cryptai.market.postgresql import Session, connect
+from cryptai.market.postgresql import Session, connect, driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,8 +93,7 @@ class SharedAccounts:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        import psycopg  # noqa: PLC0415 (of the extra `full`)
-
+        psycopg = driver()
         try:
             yield
         except psycopg.Error as error:
