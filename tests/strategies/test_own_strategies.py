@@ -9,9 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cryptai.market.store import CandleStore
 from cryptai.strategies.strategy import build
 from cryptai.strategies.user import USER_MODULES, find_strategy
 from cryptai.trading.backtest import backtest
+from cryptai.trading.isolated import run_isolated
+from cryptai.trading.request import BacktestRequest
+from cryptai.trading.run import run_request
 from tests.trading.worlds import random_candles
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "guide" / "own_strategies.md"
@@ -45,3 +49,15 @@ def test_the_compiled_one_gives_what_its_loop_gives_in_plain_python(tmp_path):
     assert entry.sum() > 10
     assert signals.entry.tobytes() == entry.tobytes()
     assert signals.exits.tobytes() == exits.tobytes()
+
+
+def test_a_server_runs_the_compiled_one_in_a_process_of_its_own(workspace):
+    CandleStore(workspace.candles).write("binance", random_candles(np.random.default_rng(9), 600))
+    # A file that was never seen: the process has to compile it within its limits.
+    (workspace.strategies / "shown.py").write_text(f"# {workspace.root}\n{BLOCKS[-1]}")
+    asked = {"strategy": "shown", "symbol": "BTC/USDT", "timeframe": "1h"}
+    found = run_isolated(asked, workspace.root, workspace.runs / "a")
+    here = run_request(BacktestRequest.parse(asked), CandleStore(workspace.candles), workspace.strategies)
+    assert found["metrics"]["trades"] > 3
+    assert found["run"] == here.run
+    assert found["metrics"] == here.as_object()["metrics"]
