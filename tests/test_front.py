@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 import cryptai as ca
+from cryptai.cli.main import main
+from cryptai.research.trials import tried
 
 HEAVY = ("django", "numba", "polars", "talib", "llvmlite", "httpx", "typer", "rich")
 
@@ -44,6 +47,21 @@ def test_no_folder_of_the_package_hides_a_public_name(name):
 
 def test_the_strategies_are_named():
     assert ca.strategy_names() == ["breakout", "buy_and_hold", "ema_trend", "rsi_reversal"]
+
+
+def test_evidence_is_the_commands_and_counts_for_the_owner(workspace, tmp_path, capsys):
+    rng = np.random.default_rng(6)
+    close = 100.0 * np.exp(np.cumsum(rng.normal(0.0, 0.003, 2_000)))
+    columns = [3_600_000 * np.arange(2_000), close, close, close, close, np.ones(2_000)]
+    file = tmp_path / "BTCUSDT_1h.csv"
+    rows = [",".join(map(repr, row)) for row in zip(*(c.tolist() for c in columns), strict=True)]
+    file.write_text("\n".join(["ts,open,high,low,close,volume", *rows]))
+    assert main(["backtest", "ema_trend", "--candles", str(file), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    result = ca.backtest(ca.read_candles(file), "ema_trend")
+    assert ca.evidence(result) == told["evidence"]
+    assert ca.evidence(ca.backtest(ca.read_candles(file), "ema_trend", fast=5))["trials"] == 2
+    assert tried(workspace, "ema_trend").trials == 2
 
 
 def test_arrays_are_taken_without_a_copy_and_given_back_as_they_were():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cryptai.market.opening import open_store
-from cryptai.research.noted import evidence_of
 from cryptai.strategies.user import strategy_names as names_in
 from cryptai.trading.request import BacktestRequest
 from cryptai.trading.run import run_on
@@ -56,6 +55,8 @@ def evidence(result: Result) -> dict[str, Any]:
     its evidence, not before: ask for that of every run you compare. Where there is no workspace nothing is
     kept, and `trials` is 1.
     """
+    from cryptai.research.noted import evidence_of  # noqa: PLC0415 (a backtest alone needs none of it)
+
     return evidence_of(result.as_object(), result.ts, result.equity, open_workspace(create=False))
 
 
