@@ -32,7 +32,7 @@ def test_a_strategy_of_the_guide_trades_and_says_nothing_else_of_a_shorter_histo
     candles = random_candles(np.random.default_rng(7), 900, holes=0.02)
     assert backtest(candles, made).metrics.trades > 3
     whole = made.signals(candles)
-    for cut in (0, 1, 2, 49, 50, 51, 899):
+    for cut in range(len(candles)):
         part = made.signals(candles[:cut])
         assert part.entry.tobytes() == whole.entry[:cut].tobytes()
         assert part.exits.tobytes() == whole.exits[:cut].tobytes()
