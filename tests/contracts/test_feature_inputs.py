@@ -234,3 +234,30 @@ def test_a_feature_explains_itself_with_an_example_that_holds(name):
     assert tried.failed == 0
     assert features.get(name).doc.startswith("Return ")
     assert features.get(name).summary.endswith(".")
+
+
+def at_the_ends(feature):
+    """Return parameters at each end of each range, one at a time and all at once."""
+    numbers = [one for one in feature.parameters if one.type in (int, float)]
+    ends = [{one.name: value} for one in numbers for value in (one.low, one.high)]
+    both = [{one.name: getattr(one, end) for one in numbers} for end in ("low", "high")]
+    texts = [{one.name: choice} for one in feature.parameters for choice in one.choices]
+    flags = [{one.name: value} for one in feature.parameters if one.type is bool for value in (True, False)]
+    return [*ends, *both, *texts, *flags]
+
+
+@pytest.mark.parametrize("name", features.names())
+def test_every_parameter_bears_both_ends_of_its_range(name):
+    feature, candles = features.get(name), Candles(**columns(300), symbol="BTC/USDT", timeframe="1h")
+    for given in at_the_ends(feature):
+        try:
+            values = feature.read(given)
+            found = feature.of(candles, **values)
+        except InputError:
+            if len(given) > 1:  # some ends do not go together, and say so
+                continue
+            raise
+        if isinstance(feature, Indicator):
+            assert {len(column) for column in found.values()} == {300}
+        else:
+            assert (found.at_bar <= found.known_bar).all()

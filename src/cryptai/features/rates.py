@@ -155,7 +155,13 @@ def coppock(close: Floats, smoothing: int = 10, short: int = 11, long: int = 14)
     return talib.COPPOCK(close, smoothing, short, long)  # type: ignore[no-any-return]
 
 
-@indicator(unit="ratio", pane="below", warmup=last_changes, exact=None, period=_BACK)
+@indicator(
+    unit="ratio",
+    pane="below",
+    warmup=last_changes,
+    exact=None,
+    period=within(2, 100_000, "bars looked back"),
+)
 def efficiency_ratio(close: Floats, period: int = 10) -> Floats:
     """Return Kaufman's efficiency ratio, 0 to 1: the net change over the sum of all changes of the window.
 

@@ -141,7 +141,7 @@ def parabolic_sar(high: Floats, low: Floats, acceleration: float = 0.02, maximum
     outputs=(Output("supertrend"), Output("supertrend_direction", "flag", "none")),
     warmup=None,
     exact=None,
-    period=within(1, 100_000, "bars of the average true range"),
+    period=within(2, 100_000, "bars of the average true range"),
     multiplier=within(0.1, 100.0, "average true ranges from the middle of the bar"),
 )
 def supertrend(
