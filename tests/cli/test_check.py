@@ -53,6 +53,17 @@ def my_mean(close, period: int = 10):
         out[i] = close[i - period + 1 : i + 1].mean()
     return out
 """
+FAR_AHEAD = """
+from cryptai.features.indicator import indicator
+
+@indicator(warmup=1, exact=1)
+def far_ahead(close):
+    '''Return the close, or that 1,000 bars later where there is one.'''
+    out = close.copy()
+    if len(close) > 1000:
+        out[:-1000] = close[1000:]
+    return out
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -133,6 +144,15 @@ def test_a_warm_up_that_is_too_short_is_told_with_what_is_needed(
     assert (one["warmup"]["declared"], one["warmup"]["enough"], one["warmup"]["needed"]) == (4, False, 10)
 
 
+def test_who_looks_a_thousand_bars_ahead_is_caught_on_a_long_series(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, told = asked(own(tmp_path, FAR_AHEAD), capsys=capsys)
+    (one,) = told["checks"]
+    assert (status, one["causal"], one["rewritten"]["column"]) == (1, False, "far_ahead")
+    assert one["rewritten"]["cut"] > 1_000
+
+
 def test_candles_of_ones_own_are_used(
     workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -176,6 +196,7 @@ def test_how_much_a_rare_decision_needs_is_found_where_it_is_made(
         (["exits.py"], "cannot be imported: SystemExit"),
         (["fails.py"], "failed: ZeroDivisionError"),
         (["rsi.py"], "Two features are named 'rsi'"),
+        (["raises.py"], "The indicator my_mean failed on 2 bars: IndexError: no (line 9)"),
     ],
 )
 def test_a_mistake_is_one_sentence(
@@ -188,6 +209,12 @@ def test_a_mistake_is_one_sentence(
     own(tmp_path, "raise SystemExit(0)\n", "exits.py")
     own(tmp_path, "class Mine:\n    def signals(self, candles):\n        1 / 0\n", "fails.py")
     own(tmp_path, SHORT_WARMUP.replace("my_mean", "rsi"), "rsi.py")
+    raising = "if len(close) < 3: raise IndexError('no')\n    out = np.full"
+    own(
+        tmp_path,
+        SHORT_WARMUP.replace("out = np.full", raising, 1).replace("warmup=4, exact=4", "warmup=2, exact=2"),
+        "raises.py",
+    )
     assert main(["check", *arguments]) == 2
     out, err = capsys.readouterr()
     assert out == ""

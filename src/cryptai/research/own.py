@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cryptai.errors import InputError, UnknownName
+from cryptai.errors import CryptaiError, InputError, UnknownName
 from cryptai.features.feature import features
 from cryptai.research.piece import of_feature, of_strategy
 from cryptai.strategies.strategy import build, strategies
-from cryptai.strategies.user import find_strategy, run_file, strategy_names
+from cryptai.strategies.user import find_strategy, run_file, strategy_names, what_failed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cryptai.research.piece import Piece
+    from cryptai.market.candles import Candles
+    from cryptai.research.piece import Piece, Reading
 
 
 def found(name: str, given: Mapping[str, Any], strategies_folder: Path | None = None) -> list[Piece]:
@@ -47,7 +49,7 @@ def _of_file(file: Path, given: Mapping[str, Any]) -> list[Piece]:
     module = run_file(file.stem, file)
     own = [one for one in features if one.name not in before]
     if own:
-        return [of_feature(one, given) for one in own]
+        return [_of_a_person(of_feature(one, given), file) for one in own]
     if not any(hasattr(thing, "signals") for thing in vars(module).values() if isinstance(thing, type)):
         raise InputError(
             f"{file} holds nothing to check: a strategy class with `signals`, or a function with @indicator "
@@ -57,3 +59,20 @@ def _of_file(file: Path, given: Mapping[str, Any]) -> list[Piece]:
     if file.stem in strategies:
         raise InputError(f"{file} bears the name of a built-in strategy; rename it.", field="name")
     return [of_strategy(build(find_strategy(file.stem, file.parent), given))]
+
+
+def _of_a_person(piece: Piece, file: Path) -> Piece:
+    """Return the piece so that what its own code raises is told as theirs, in a sentence."""
+
+    def read(candles: Candles) -> Reading:
+        try:
+            return piece.read(candles)
+        except CryptaiError:
+            raise
+        except Exception as error:  # whatever a person's own code raises is told as theirs
+            bars = f"{len(candles):,} bar{'s' if len(candles) != 1 else ''}"
+            raise InputError(
+                f"The {piece.kind} {piece.name} failed on {bars}: {what_failed(error, file)}.", field="name"
+            ) from error
+
+    return replace(piece, read=read)
