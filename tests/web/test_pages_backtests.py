@@ -176,7 +176,7 @@ def test_the_figures_are_sentences_a_trader_reads() -> None:
     assert rows["Mean trade"] == "+0.52 % after costs (\u22120.44 % to +1.70 %)."
     assert rows["Costs"] == "30.0 bp a trade; the edge is gone at 81.9. That is a fee of 0.358 % a side."
     assert rows["Tried"] == (
-        "In 40 ways. Sharpe ratio above zero: 99.9 % sure; allowing for the tries: 94.9 %."
+        "In 40 ways. Sharpe ratio above zero: over 99.9 % sure; allowing for the tries: 94.9 %."
     )
     assert rows["Track record"] == "1 091 days; 224 are needed at this Sharpe ratio."
     assert rows["Worlds without an edge"] == "It earns nothing there, as it should."

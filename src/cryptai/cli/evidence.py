@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,5 +36,6 @@ def _bp(value: float) -> str:
 
 
 def _sure(value: float | None) -> str:
-    # Rounded down, as in the reasons: 94.99 % is not 95.
-    return "an unknown probability" if value is None else f"{math.floor(value * 1_000) / 10:.1f}%"
+    from cryptai.research.evidence import sure_text
+
+    return "an unknown probability" if value is None else sure_text(value)

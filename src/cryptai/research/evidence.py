@@ -86,6 +86,17 @@ def renewed(found: Mapping[str, Any], tried: Tried) -> dict[str, Any]:
     return _concluded(found, found["evidence"], tried)
 
 
+def sure_text(value: float) -> str:
+    """Return a confidence in words: rounded down, for 94.99 % is not 95, and never quite 0 or 100 %.
+
+    >>> sure_text(0.9499), sure_text(0.5), sure_text(1.0), sure_text(0.0)
+    ('94.9 %', '50 %', 'over 99.9 %', 'under 0.1 %')
+    """
+    if value >= 0.9995:
+        return "over 99.9 %"
+    return f"{math.floor(value * 1_000) / 10:g} %" if value >= 0.001 else "under 0.1 %"
+
+
 def _concluded(found: Mapping[str, Any], figures: Mapping[str, Any], tried: Tried | None) -> dict[str, Any]:
     ratio, n = figures["sharpe"], figures["returns"]
     trials = deviation = deflated = None
@@ -180,8 +191,8 @@ def _of_the_ratio(found: Mapping[str, Any], told: Mapping[str, Any]) -> Iterator
     if trials is None:
         yield "How often it was tried is not known: the ledger of trials cannot be read."
     elif deflated is None or deflated < CONFIDENCE:
-        sure = "cannot be told" if deflated is None else f"is {_percent(deflated)}"
-        asked = f"{_percent(CONFIDENCE)} is asked for"
+        sure = "cannot be told" if deflated is None else f"is {sure_text(deflated)}"
+        asked = f"{sure_text(CONFIDENCE)} is asked for"
         if trials == 1:
             yield f"The confidence that its Sharpe ratio is above zero {sure}; {asked}."
         else:
@@ -199,12 +210,7 @@ def _for(told: Mapping[str, Any]) -> Iterator[str]:
     allowing = "one way" if trials == 1 else f"{trials:,} ways"
     yield (
         f"Allowing for the {allowing} it was tried in, the confidence that this is more than luck is "
-        f"{_percent(told['deflated_sharpe'])}."
+        f"{sure_text(told['deflated_sharpe'])}."
     )
     yield f"The mean trade earned {mean['low']:+.2%} to {mean['high']:+.2%}.".replace("%", " %")
     yield "It is one past, and nothing of it was held out: it says nothing of another market."
-
-
-def _percent(value: float) -> str:
-    # 95 % is a bar to be cleared: 94.99 % is not told as 95.
-    return f"{math.floor(value * 1_000) / 10:g} %"

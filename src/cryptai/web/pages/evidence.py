@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cryptai.web.pages.numbers import MINUS, THIN, fixed_text, percent_text
+from cryptai.research.evidence import sure_text
+from cryptai.web.pages.numbers import MINUS, NOTHING, THIN, fixed_text, percent_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -127,5 +128,4 @@ def _between(low: float, high: float, decimals: int, *, sign: bool = False) -> s
 
 
 def _sure(value: float | None) -> str:
-    # Rounded down, as in the reasons: 94.99 % is not 95.
-    return percent_text(None if value is None else math.floor(value * 1_000) / 1_000, 1)
+    return NOTHING if value is None else _typeset(sure_text(value))
