@@ -10,6 +10,7 @@ from cryptai.cli.data.history import download_history, repair_history
 from cryptai.cli.data.importing import import_files
 from cryptai.cli.data.listing import list_stored
 from cryptai.cli.data.revisions import list_revisions
+from cryptai.cli.options import ENDPOINTS
 
 _SERIES = "--symbol BTC/USDT --timeframe 1h"
 
@@ -27,5 +28,6 @@ def register(app: typer.Typer) -> None:
         ("export", export, f"{_SERIES} --out BTCUSDT_1h.csv"),
     )
     for name, verb, example in verbs:
-        data.command(name, epilog=f"Example: cryptai data {name} {example}")(verb)
+        more = f"\n\n{ENDPOINTS}" if name in {"download", "repair"} else ""
+        data.command(name, epilog=f"Example: cryptai data {name} {example}{more}")(verb)
     app.add_typer(data, name="data")

@@ -47,7 +47,7 @@ def download_history(
 
     It may be stopped at any moment; the next call goes on. Bars that the venue has not, asked twice, are
     asked of the second source where one is named, else recorded as holes and listed; nothing is made up in
-    their place. Another address of Binance, such as a mirror, is named by CRYPTAI_BINANCE_REST.
+    their place.
     """
     from cryptai.errors import InputError
     from cryptai.market.download import download
