@@ -308,3 +308,15 @@ async def test_bars_know_that_they_came_from_the_venue(venue, store, clock):
     await get(store)
     assert {revision.source for revision in store.revisions("binance", "BTC/USDT", "1h")} == {"binance"}
     assert np.all(np.diff(store.read("binance", "BTC/USDT", "1h").ts) == HOUR_MS)
+
+
+async def test_one_empty_answer_about_its_newest_bar_leaves_no_series_out(store, venue):
+    klines, empty = venue.klines, [True]
+
+    def forgetful(query):
+        return [] if empty and empty.pop() else klines(query)
+
+    venue.klines = forgetful
+    (one,) = await get(store)
+    assert not empty
+    assert one.added > 1_000

@@ -70,10 +70,12 @@ class Fetching:
         """
         found: dict[Series, int] = {}
 
-        async def ask(series: Series, _: Span) -> None:
-            last = await self.source.history(*series, bars=1)
-            if len(last):
-                found[series] = int(last.ts[-1])
+        async def ask(series: Series, _span: Span) -> None:
+            for _ in range(2):  # one empty answer may be a mistake, and would leave the whole series out
+                last = await self.source.history(*series, bars=1)
+                if len(last):
+                    found[series] = int(last.ts[-1])
+                    break
 
         try:
             await self._each([(series, (0, 0)) for series in wanted], ask, refuse=True)
