@@ -103,10 +103,12 @@ def _levels(  # noqa: C901 (two levels, and the period that makes the next ones)
     for t in range(len(ts)):
         for k in range(2):
             p, way = level_bar[k], 1 - 2 * k
+            if p < 0:
+                continue
             level = high[p] if k == 0 else low[p]
             wick = high[t] if k == 0 else low[t]
             broken = way * (close[t] - level) > 0.0
-            if p < 0 or way * (wick - level) <= 0.0 or (swept[k] and not broken):
+            if way * (wick - level) <= 0.0 or (swept[k] and not broken):
                 continue
             row = put(
                 bars, codes, figures, row, p, t, 4 * k + (2 if broken else 1), -way, level, level,
