@@ -59,6 +59,9 @@ class Scripted:
             except TimeoutError:
                 yield Price("PULSE/USDT", 1.0, time.monotonic_ns(), 0.0)
                 continue
+            if order is None:  # who asked has gone
+                loop.remove_reader(sys.stdin)
+                await asyncio.Event().wait()
             began = loop.time()
             for second in range(order["seconds"]):
                 value += 1
