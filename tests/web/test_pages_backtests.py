@@ -104,8 +104,8 @@ def test_the_same_idea_tried_often_turns_the_words_of_its_first_run(hers: Client
 
 def test_an_edge_is_evidence_until_it_was_the_best_of_many(hers: Client, home: Workspace) -> None:
     (home.root / "trials.sqlite3").unlink(missing_ok=True)
-    live.store().write("binance", made_candles("TURN/USDT", bars=6_000, seed=5), replace=True)
-    address = hers.post(PAGE, {**ASKED, "symbol": "TURN/USDT"})["location"]
+    live.store().write("coinbase", made_candles("TURN/USDT", bars=6_000, seed=5), replace=True)
+    address = hers.post(PAGE, {**ASKED, "exchange": "coinbase", "symbol": "TURN/USDT"})["location"]
     page = hers.get(address).content.decode()
     assert 'data-evidence="enough"' in page
     assert "nothing of it was held out" in page

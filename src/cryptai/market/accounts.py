@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from cryptai import seams
 from cryptai.errors import WorkspaceError
 from cryptai.market.durable import sync_log
+from cryptai.market.wal import keep_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -230,7 +231,7 @@ def _open(path: Path) -> sqlite3.Connection:
     # One connection serves the threads of its budget, one at a time.
     db = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
     try:
-        db.execute("PRAGMA journal_mode = WAL")
+        keep_log(db)
         db.execute("PRAGMA synchronous = NORMAL")
         db.executescript(SCHEMA)
     except BaseException:

@@ -15,6 +15,7 @@ from cryptai.errors import InputError, WorkspaceError
 from cryptai.market.exchange import check_exchange
 from cryptai.market.symbol import parse_symbol
 from cryptai.market.timeframe import DAY_MS
+from cryptai.market.wal import keep_log
 from cryptai.seams import now_ms
 from cryptai.workspace import open_workspace, workspace_root
 
@@ -133,7 +134,7 @@ class PriceBook:
         try:
             with closing(sqlite3.connect(place, timeout=30.0, isolation_level=None)) as db:
                 if create:
-                    db.execute("PRAGMA journal_mode = WAL")
+                    keep_log(db)
                 if create or place == ":memory:":
                     db.executescript(_SCHEMA)
                 yield db

@@ -17,6 +17,7 @@ from cryptai.errors import InputError, UnknownName, WorkspaceError
 from cryptai.market.durable import sync_log
 from cryptai.market.exchange import check_exchange
 from cryptai.market.symbol import parse_symbol
+from cryptai.market.wal import keep_log
 from cryptai.seams import now_ms as clock_ms
 from cryptai.workspace import open_workspace, workspace_root
 
@@ -289,7 +290,7 @@ def _opened(path: Path | None) -> Iterator[sqlite3.Connection]:
     try:
         with closing(sqlite3.connect(path or ":memory:", timeout=30.0, isolation_level=None)) as db:
             if path:
-                db.execute("PRAGMA journal_mode = WAL")
+                keep_log(db)
                 db.execute("PRAGMA synchronous = FULL")
             db.executescript(_SCHEMA)
             yield db
