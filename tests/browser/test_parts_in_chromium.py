@@ -69,6 +69,7 @@ def test_the_history_is_filtered_and_turned_without_losing_what_was_typed(
         page.fill("#f-capital", "4321")
         page.select_option("#of", "buy_and_hold")
         expect(runs).to_have_count(1)
+        page.wait_for_timeout(200)  # nobody's hand is quicker than what was swapped in settles
         page.select_option("#of", "")
         expect(runs).to_have_count(both)
         page.fill("#of-market", "btcusdt")
