@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Bits of the `exits` column.
 EXIT_LONG: Final = 1
 EXIT_SHORT: Final = 2
+# The optional columns, in the order of the class.
+COLUMNS: Final = ("stop", "target", "limit", "trigger", "size", "reduce", "trail", "weight", "score")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +34,40 @@ class Signals:
         int8 bits: 1 leave a long, 2 leave a short.
     long_reason, short_reason
         What an entry of that side means, in a few words.
+
+    The rest is optional: float64, one row a bar, NaN where the row says nothing; None says nothing anywhere
+    and costs nothing. Levels are absolute prices.
+
+    stop, target
+        Bracket of the entry decided in this row; NaN takes that of the rules.
+    limit, trigger
+        The entry as a limit order, as a stop order, or with both as a stop-limit order; NaN for both is a
+        market order at the next open.
+    size
+        Share of the equity for this entry, in place of the rules' `size`.
+    reduce
+        Share of the position to leave at the next open, 0 to 1.
+    trail
+        Distance of the trailing stop from the price as of this row, such as three ATR.
+    weight
+        Target share of the equity, -1 to 1, to which the position is brought at the next open.
+    score
+        Which of several entries of one moment comes first: the highest.
     """
 
     entry: NDArray[np.int8]
     exits: NDArray[np.int8]
     long_reason: str = "long"
     short_reason: str = "short"
+    stop: NDArray[np.float64] | None = None
+    target: NDArray[np.float64] | None = None
+    limit: NDArray[np.float64] | None = None
+    trigger: NDArray[np.float64] | None = None
+    size: NDArray[np.float64] | None = None
+    reduce: NDArray[np.float64] | None = None
+    trail: NDArray[np.float64] | None = None
+    weight: NDArray[np.float64] | None = None
+    score: NDArray[np.float64] | None = None
 
     @classmethod
     def entries(

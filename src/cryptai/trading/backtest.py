@@ -78,7 +78,7 @@ def backtest(
     daily = np.empty(days)
     # Each round trip needs an entry row of its own before it.
     trades = np.empty(int(np.count_nonzero(entry)) + 1, TRADE)
-    settings = np.array([capital, *rules, *costs])
+    settings = np.array([capital, *rules[:4], *costs[:2]])
     end = np.empty(12)
     # Columns are contiguous by contract, so an address and a length say all.
     arrays = [bars.ts, bars.open, bars.high, bars.low, bars.close, entry, exits, settings, equity, daily]

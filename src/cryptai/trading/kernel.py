@@ -52,6 +52,9 @@ from cryptai.signals import EXIT_LONG, EXIT_SHORT
 from cryptai.trading.costs import Costs
 
 _DAY_MS = 86_400_000
+# The rules and costs that this loop does not know: constants, which machine code drops.
+_OFF = tuple(Rules())[4:]
+_FREE = tuple(Costs())[2:]
 
 
 @njit(inline=True)
@@ -166,8 +169,8 @@ def simulate_entry(
     book, value, order = simulate(
         carray(ts, n, np.int64), carray(open_, n, np.float64), carray(high, n, np.float64),
         carray(low, n, np.float64), carray(close, n, np.float64), carray(entry, n, np.int8),
-        carray(exits, n, np.int8), Rules(s[1], s[2], s[3], s[4]), Costs(s[5], s[6]), book, value,
-        carray(equity, n, np.float64), carray(daily, days, np.float64), carray(trades, room, TRADE),
+        carray(exits, n, np.int8), Rules(s[1], s[2], s[3], s[4], *_OFF), Costs(s[5], s[6], *_FREE),
+        book, value, carray(equity, n, np.float64), carray(daily, days, np.float64), carray(trades, room, TRADE),
         close_at_end != 0,
     )  # fmt: skip
     out = carray(end, 12, np.float64)

@@ -111,8 +111,8 @@ class Result:
             "exchange": self.exchange,
             "symbol": self.symbol,
             "timeframe": self.timeframe,
-            "costs": _plain(self.costs._asdict()),
-            "rules": _plain(self.rules._asdict()),
+            "costs": _plain(self.costs.told()),
+            "rules": _plain(self.rules.told()),
         }
 
     def as_object(self) -> dict[str, Any]:
