@@ -170,8 +170,8 @@ def simulate_entry(
         carray(ts, n, np.int64), carray(open_, n, np.float64), carray(high, n, np.float64),
         carray(low, n, np.float64), carray(close, n, np.float64), carray(entry, n, np.int8),
         carray(exits, n, np.int8), Rules(s[1], s[2], s[3], s[4], *_OFF), Costs(s[5], s[6], *_FREE),
-        book, value, carray(equity, n, np.float64), carray(daily, days, np.float64), carray(trades, room, TRADE),
-        close_at_end != 0,
+        book, value, carray(equity, n, np.float64), carray(daily, days, np.float64),
+        carray(trades, room, TRADE), close_at_end != 0,
     )  # fmt: skip
     out = carray(end, 12, np.float64)
     out[0], out[1], out[2], out[3] = book.cash, book.quantity, book.entry_price, book.stop
