@@ -35,6 +35,7 @@ TRADES: Final = np.dtype(
         ("side", "U5"), ("entry_time", "M8[ms]"), ("exit_time", "M8[ms]"), ("entry_price", "f8"),
         ("exit_price", "f8"), ("quantity", "f8"), ("fees", "f8"), ("pnl", "f8"), ("mae", "f8"), ("mfe", "f8"),
         ("entry_reason", "U64"), ("exit_reason", "U6"), ("entry_bar", "i8"), ("exit_bar", "i8"),
+        ("bars_held", "i8"),
     ]
 )  # fmt: skip
 
@@ -88,6 +89,7 @@ class Result:
         table["entry_reason"] = np.where(longs, self.reasons[0], self.reasons[1])
         table["mae"], table["mfe"] = excursions(self.bars, self.records)
         table["exit_reason"] = np.array(EXIT_REASONS)[self.records["exit_reason"]]
+        table["bars_held"] = self.records["exit_bar"] - self.records["entry_bar"]
         return table.view(np.recarray)
 
     @cached_property
@@ -118,7 +120,9 @@ class Result:
     def as_object(self) -> dict[str, Any]:
         """Return the one object that `backtest --json` prints and the API answers.
 
-        Times are bar opens in ISO UTC, fractions are fractions, what is undefined is None.
+        Times are bar opens in ISO UTC, fractions are fractions, what is undefined is None. `source_digest` is
+        that of a user's own strategy file, None for a built-in; a trade's `bars_held` is how many bars lie
+        between its entry's and its exit's: 0 within one bar.
         """
         found = {
             "run": self.run,
@@ -128,6 +132,8 @@ class Result:
             "from": iso(int(self.ts[0])),
             "to": iso(int(self.ts[-1])),
             "data_digest": self.data_digest,
+            "source_digest": self.source_digest,
+            "engine": ENGINE_VERSION,
             "metrics": _plain(asdict(self.metrics)),
             "trades": [self._trade(row) for row in self.trades],
         }
@@ -147,6 +153,7 @@ class Result:
             "pnl": float(row.pnl),
             "mae": float(row.mae),
             "mfe": float(row.mfe),
+            "bars_held": int(row.bars_held),
             "entry_reason": str(row.entry_reason),
             "exit_reason": str(row.exit_reason),
         }
