@@ -94,7 +94,7 @@ def of_feature(
 
 
 def of_strategy(strategy: Strategy) -> Piece:
-    """Return a strategy as a piece: its decisions, and its conviction where it has one."""
+    """Return a strategy as a piece: decisions, conviction where it has one, memory where it declares it."""
 
     def read(candles: Candles) -> Reading:
         signals = decided(strategy, candles)
@@ -103,4 +103,7 @@ def of_strategy(strategy: Strategy) -> Piece:
             columns["score"] = np.asarray(strategy.score(candles), np.float64)
         return Reading(columns)
 
-    return Piece(strategy.name, "strategy", read, values_of(strategy), made=strategy)
+    declared: Any = getattr(strategy, "memory", None)
+    # A memory depends on the timeframe where a strategy looks at the one above; these are the bench's.
+    warmup = None if declared is None else max(int(declared(frame)) for frame in ("1h", "4h"))
+    return Piece(strategy.name, "strategy", read, values_of(strategy), warmup, made=strategy)

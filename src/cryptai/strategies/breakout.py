@@ -30,6 +30,11 @@ class Breakout:
     exit_period: int = param(10, low=2, high=1000, meaning="bars whose low ends a long", unit="bars")
     allow_short: bool = param(False, meaning="enter short below the lowest low")
 
+    def memory(self, timeframe: str) -> int:
+        """Return the bars after which the newest decision is that of the whole history."""
+        del timeframe
+        return max(self.period, self.exit_period) + 2
+
     def signals(self, candles: Candles) -> Signals:
         """Decide where the close leaves the channel of the bars before it."""
         upper, _, lower = (before(edge) for edge in donchian(candles.high, candles.low, self.period))

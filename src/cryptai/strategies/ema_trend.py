@@ -12,7 +12,7 @@ from cryptai.features.averages import ema
 from cryptai.features.crosses import ema_crosses
 from cryptai.features.volatility import atr
 from cryptai.signals import Signals
-from cryptai.strategies.strategy import param, strategy
+from cryptai.strategies.strategy import bars_of, param, strategy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,6 +33,11 @@ class EmaTrend:
         """Refuse a fast average that is not the faster one."""
         if self.fast >= self.slow:
             raise InputError(f"fast ({self.fast}) must be below slow ({self.slow}).", field="param.fast")
+
+    def memory(self, timeframe: str) -> int:
+        """Return the bars after which the newest decision is that of the whole history."""
+        del timeframe
+        return bars_of("ema", period=self.slow) + 1
 
     def signals(self, candles: Candles) -> Signals:
         """Decide at the crosses."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cryptai.features.crosses import crosses_above, crosses_below
 from cryptai.features.oscillators import rsi
 from cryptai.signals import Signals
-from cryptai.strategies.strategy import param, strategy
+from cryptai.strategies.strategy import bars_of, param, strategy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +26,11 @@ class RsiReversal:
     low: float = param(30.0, low=1, high=49, meaning="oversold below this")
     high: float = param(70.0, low=51, high=99, meaning="overbought above this")
     allow_short: bool = param(False, meaning="enter short on the fall out of overbought")
+
+    def memory(self, timeframe: str) -> int:
+        """Return the bars after which the newest decision is that of the whole history."""
+        del timeframe
+        return bars_of("rsi", period=self.period) + 1
 
     def signals(self, candles: Candles) -> Signals:
         """Decide where RSI leaves its extremes."""

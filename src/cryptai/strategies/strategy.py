@@ -7,6 +7,8 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast, get_type_hints
 
+from cryptai.features.feature import features
+from cryptai.market.timeframe import MINUTE_MS, Timeframe
 from cryptai.parameters import Parameter, Value, read_all
 from cryptai.registry import Registry
 
@@ -29,6 +31,10 @@ class Strategy(Protocol):
     one row a bar, and row t from rows up to t only. A user's own may leave `score` out. Tests replay every
     registered strategy at every cut. `stop` and `target`, where a class states them, replace the default
     bracket; NaN is none.
+
+    What a strategy may say besides: `memory(timeframe)`, after how many bars the newest row is that of the
+    whole history (who follows the market reads no more than that); `used(candles)`, the events that the
+    newest decision rests on; `factors(candles)`, what its parts say at the newest bar.
     """
 
     name: ClassVar[str]
@@ -90,6 +96,24 @@ def parameters(cls: type[Strategy]) -> list[Parameter]:
         )
         for field in dataclasses.fields(declared)
     ]
+
+
+def bars_of(feature: str, *, on: str = "", **parameters: Any) -> int:
+    """Return the bars of history a feature's newest value needs: to the bit where it can be, else to 1e-9.
+
+    `on` is the timeframe of the bars where the feature is of a coarser one: `bars_of(
+    "higher_timeframe_trend", timeframe="4h", on="1h")`; else features count the finest there is.
+
+    Raises
+    ------
+    TypeError
+        For a feature that needs the whole history: a mistake in the strategy's file.
+    """
+    found = features.get(feature)
+    bars = found.warmup_bars(bitwise=True, **parameters) or found.warmup_bars(**parameters)
+    if bars is None:
+        raise TypeError(f"{feature} needs the whole history; say how many bars are enough.")
+    return bars * MINUTE_MS // Timeframe(on).ms if on else bars
 
 
 def build(cls: type[Strategy], given: Mapping[str, object]) -> Strategy:
