@@ -16,7 +16,7 @@ from cryptai.trading import kernel
 from cryptai.trading.backtest import backtest
 from cryptai.trading.costs import Costs
 
-from . import reference
+from . import reference, reference_book
 from .worlds import random_candles, random_script
 
 NUMBERS = ("entry_price", "exit_price", "quantity", "fees", "pnl")
@@ -26,41 +26,47 @@ def _setup(rng):
     stop = None if rng.random() < 0.15 else float(rng.uniform(0.005, 0.12))
     target = None if rng.random() < 0.15 else float(rng.uniform(0.005, 0.2))
     risk = float(rng.uniform(0.002, 0.05)) if stop is not None and rng.random() < 0.3 else None
-    return reference.Setup(
+    return reference_book.Setup(
         capital=float(rng.choice([100.0, 10_000.0, 1e6])),
-        fee=float(rng.choice([0.0, 0.001, 0.01])),
-        slippage=float(rng.choice([0.0, 0.0005, 0.005])),
-        stop=stop,
-        target=target,
-        size=float(rng.choice([0.25, 1.0])),
-        risk=risk,
+        costs=reference_book.Costs(
+            fee=float(rng.choice([0.0, 0.001, 0.01])), slippage=float(rng.choice([0.0, 0.0005, 0.005]))
+        ),
+        rules=reference_book.Rules(stop=stop, target=target, size=float(rng.choice([0.25, 1.0])), risk=risk),
     )
 
 
 def _kernel(candles, script, setup):
     nan = float("nan")
+    told = setup.rules
     rules = Rules(
-        nan if setup.stop is None else setup.stop,
-        nan if setup.target is None else setup.target,
-        setup.size,
-        nan if setup.risk is None else setup.risk,
+        nan if told.stop is None else told.stop,
+        nan if told.target is None else told.target,
+        told.size,
+        nan if told.risk is None else told.risk,
     )
     return backtest(
         candles,
         script,
         capital=setup.capital,
         rules=rules,
-        costs=Costs(setup.fee, setup.slippage),
+        costs=Costs(setup.costs.fee, setup.costs.slippage),
         min_reward_risk=0,
     )
 
 
 def _reference(candles, script, setup):
-    return reference.run(
-        candles.ts.tolist(), candles.open.tolist(), candles.high.tolist(), candles.low.tolist(),
-        candles.close.tolist(), script.entry_long, script.entry_short, script.leave_long,
-        script.leave_short, setup,
-    )  # fmt: skip
+    names = ("open", "high", "low", "close", "ts", "volume")
+    bars = zip(*(getattr(candles, name).tolist() for name in names), strict=True)
+    said = (script.entry_long, script.entry_short, script.leave_long, script.leave_short)
+    rows = zip(*said, strict=True)
+    market = reference_book.Market(
+        tuple(reference_book.Bar(*bar) for bar in bars),
+        tuple(
+            reference_book.Row(int(long) - int(short), int(leave) + 2 * int(cover))
+            for long, short, leave, cover in rows
+        ),
+    )
+    return reference.run([market], setup)
 
 
 def differences(result, expected, capital):  # noqa: C901, PLR0911 (a list of comparisons)
@@ -69,22 +75,21 @@ def differences(result, expected, capital):  # noqa: C901, PLR0911 (a list of co
         return f"{len(result.trades)} trades, expected {len(expected.trades)}"
     for i, (got, want) in enumerate(zip(result.trades, expected.trades, strict=True)):
         for name in ("side", "exit_reason", "entry_bar", "exit_bar"):
-            if got[name] != want[name]:
-                return f"trade {i}: {name} {got[name]}, expected {want[name]}"
+            if got[name] != getattr(want, name):
+                return f"trade {i}: {name} {got[name]}, expected {getattr(want, name)}"
         for name in ("entry_time", "exit_time"):
-            if int(got[name].astype("i8")) != want[name]:
+            if int(got[name].astype("i8")) != getattr(want, name):
                 return f"trade {i}: {name}"
         for name in NUMBERS:
-            if abs(got[name] - want[name]) > 1e-9 * max(1.0, abs(want[name]), abs(want["quantity"])):
-                return f"trade {i}: {name} {got[name]!r}, expected {want[name]!r}"
+            right = getattr(want, name)
+            if abs(got[name] - right) > 1e-9 * max(1.0, abs(right), abs(want.quantity)):
+                return f"trade {i}: {name} {got[name]!r}, expected {right!r}"
     scale = max(1.0, capital, *map(abs, expected.equity))
     if not np.allclose(result.equity, expected.equity, rtol=0, atol=1e-9 * scale):
         return "equity"
     if abs(result.metrics.max_drawdown - expected.max_drawdown(capital)) > 1e-9:
         return "max_drawdown"
-    sharpe = (
-        expected.sharpe(capital, result.ts.tolist()) if min(expected.equity) > 0 and expected.trades else None
-    )
+    sharpe = expected.sharpe(capital) if min(expected.equity) > 0 and expected.trades else None
     if sharpe is not None and result.metrics.sharpe_ratio != pytest.approx(sharpe, rel=1e-9, abs=1e-9):
         return f"sharpe_ratio {result.metrics.sharpe_ratio}, expected {sharpe}"
     return None
@@ -104,11 +109,10 @@ def test_two_hundred_random_worlds_agree_trade_by_trade():
         candles, script, setup = _world(seed)
         result, expected = _kernel(candles, script, setup), _reference(candles, script, setup)
         assert differences(result, expected, setup.capital) is None, f"world {seed}"
-        reasons |= {t["exit_reason"] for t in expected.trades}
-        sides |= {t["side"] for t in expected.trades}
+        reasons |= {t.exit_reason for t in expected.trades}
+        sides |= {t.side for t in expected.trades}
         gaps += sum(
-            t["exit_reason"] == "stop" and t["exit_price"] < candles.low[t["exit_bar"]]
-            for t in expected.trades
+            t.exit_reason == "stop" and t.exit_price < candles.low[t.exit_bar] for t in expected.trades
         )
     # A test of the test: the worlds reach every kind of end and both sides.
     assert reasons == {"signal", "stop", "target", "end"}
@@ -119,7 +123,7 @@ def test_the_other_metrics_follow_from_the_trades():
     for seed in range(200, 240):
         candles, script, setup = _world(seed)
         metrics, expected = _kernel(candles, script, setup).metrics, _reference(candles, script, setup)
-        pnl = [t["pnl"] for t in expected.trades]
+        pnl = [t.pnl for t in expected.trades]
         assert metrics.trades == len(pnl)
         assert metrics.total_return == pytest.approx(expected.equity[-1] / setup.capital - 1, abs=1e-9)
         if not pnl:
