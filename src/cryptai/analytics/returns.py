@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 DAYS_A_YEAR: Final = 365
 # Growth over less than this is no yearly rate: 3 % in a day would be 4.8 million per cent a year.
 SHORTEST_DAYS: Final = 30.0
+# The highest yearly rate that is told of less than a year: 10,000 %. Above it, growth that was seen for some
+# weeks is carried on to sums that exist nowhere. Of a year or more the rate is what was seen.
+LARGEST_RATE: Final = 100.0
 _NORMAL: Final = NormalDist()
 _DAY_MS: Final = 86_400_000
 
@@ -42,15 +45,16 @@ def daily_returns(
 def cagr(growth: float, days: float) -> float | None:
     """Return the compound annual growth rate of `growth`, final over first equity, in that many days.
 
-    -1 for an equity at or below zero; None under 30 days, where a yearly rate would be an invention, and
-    where the rate leaves the range of numbers.
+    -1 for an equity at or below zero; None under 30 days, where a yearly rate would be an invention, where
+    less than a year gives more than 10,000 %, and where the rate leaves the range of numbers.
     """
     if days < SHORTEST_DAYS or math.isnan(growth):
         return None
     if growth <= 0.0:
         return -1.0
     exponent = math.log(growth) * DAYS_A_YEAR / days
-    return math.expm1(exponent) if exponent < 700.0 else None
+    rate = math.expm1(exponent) if exponent < 700.0 else None
+    return None if rate is not None and rate > LARGEST_RATE and days < DAYS_A_YEAR else rate
 
 
 def deviation(returns: NDArray[np.float64]) -> float | None:
