@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST_BLOCKS: Final = 20
+_TWO: Final = "Overfitting needs the returns of two trials at least, one column each."
 # Numbers held at a time: 64 MiB of them.
 _PORTION: Final = 8_388_608
 
@@ -51,6 +52,15 @@ class Overfit:
     probability_of_loss: float
 
 
+@dataclass(frozen=True, eq=False)
+class BlockSums:
+    """Returns of trials summed by block: `sums` and `squares` of shape (blocks, trials), `rows` a block."""
+
+    rows: int
+    sums: NDArray[np.float64]
+    squares: NDArray[np.float64]
+
+
 def probability_of_overfitting(returns: NDArray[np.float64], *, blocks: int = 16) -> Overfit:
     """Return the probability of backtest overfitting of trials by their returns.
 
@@ -69,14 +79,29 @@ def probability_of_overfitting(returns: NDArray[np.float64], *, blocks: int = 16
     InputError
         With fewer than two trials or two rows a block, another number of blocks, or what is not finite.
     """
+    return of_blocks(block_sums(returns, blocks))
+
+
+def block_sums(returns: NDArray[np.float64], blocks: int = 16) -> BlockSums:
+    """Return what the cross-validation needs of the trials' returns; arguments and errors as above.
+
+    Of one trial alone it may be taken, too: what a search keeps of each, to be put side by side.
+    """
     _check(returns, blocks)
     rows = len(returns) // blocks
     cut = returns[len(returns) - rows * blocks :].reshape(blocks, rows, -1)
-    sums, squares = cut.sum(axis=1), np.square(cut).sum(axis=1)
+    return BlockSums(rows, cut.sum(axis=1), np.square(cut).sum(axis=1))
+
+
+def of_blocks(found: BlockSums) -> Overfit:
+    """Return the probability of backtest overfitting of trials by the sums of their blocks."""
+    rows, sums, squares = found.rows, found.sums, found.squares
+    blocks, trials = sums.shape
+    if trials < 2:
+        raise InputError(_TWO, field="returns")
     picks = list(combinations(range(blocks), blocks // 2))
     chosen = np.zeros((len(picks), blocks))
     chosen[np.arange(len(picks))[:, None], np.array(picks)] = 1.0
-    trials = returns.shape[1]
     logits, inside, outside = (np.empty(len(picks)) for _ in range(3))
     portion = max(1, _PORTION // trials)
     for start in range(0, len(picks), portion):
@@ -116,10 +141,8 @@ def _sharpe(sums: NDArray[np.float64], squares: NDArray[np.float64], n: int) -> 
 
 
 def _check(returns: NDArray[np.float64], blocks: int) -> None:
-    if returns.ndim != 2 or returns.shape[1] < 2:
-        raise InputError(
-            "Overfitting needs the returns of two trials at least, one column each.", field="returns"
-        )
+    if returns.ndim != 2:
+        raise InputError(_TWO, field="returns")
     if blocks % 2 or not 4 <= blocks <= _MOST_BLOCKS:
         raise InputError(
             f"blocks must be an even number from 4 to {_MOST_BLOCKS}, was {blocks}.", field="blocks"

@@ -1,0 +1,206 @@
+"""One set of a search, measured: its metrics, and what the evidence of a search needs of it."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from cryptai.analytics.significance import moments
+from cryptai.research.overfit import BlockSums, block_sums
+from cryptai.research.space import made
+from cryptai.research.trials import Trial
+from cryptai.seams import monotonic
+from cryptai.strategies.strategy import values_of
+from cryptai.trading.run import run_on
+from cryptai.trading.sweeping import run_many
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+    from threading import Event
+
+    from numpy.typing import NDArray
+
+    from cryptai.analytics.metrics import Metrics
+    from cryptai.market.candles import Candles
+    from cryptai.parameters import Value
+    from cryptai.strategies.strategy import Strategy
+    from cryptai.trading.request import BacktestRequest
+    from cryptai.trading.result import Result
+
+OBJECTIVES: Final[Mapping[str, int]] = {
+    "total_return": 1, "cagr": 1, "sharpe_ratio": 1, "sortino_ratio": 1, "calmar_ratio": 1, "omega_ratio": 1,
+    "profit_factor": 1, "win_rate": 1, "expectancy": 1, "sqn": 1, "final_equity": 1, "max_drawdown": -1,
+    "volatility": -1, "ulcer_index": -1,
+}  # fmt: skip
+"""What a search may aim at: 1 where more is better, -1 where less is."""
+
+# Sets handed over at a time: few where one takes long, so that little is lost with a process.
+_FEWEST, _MOST = 8, 512
+_SHORT_S, _LONG_S = 0.5, 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A set that was run.
+
+    Attributes
+    ----------
+    run
+        The identity that a backtest of it has.
+    sharpe
+        Per day, for the ledger of trials; None: undefined.
+    blocks
+        Sums of its daily returns for the probability of overfitting; None where there are too few days.
+    """
+
+    run: str
+    params: dict[str, Value]
+    metrics: dict[str, float | None]
+    sharpe: float | None
+    blocks: BlockSums | None
+
+    def value(self, objective: str) -> float | None:
+        """Return what it came to, so that higher is better; None is undefined."""
+        found = self.metrics[objective]
+        return None if found is None else OBJECTIVES[objective] * found
+
+    @property
+    def trial(self) -> Trial:
+        """Return it as the ledger of trials keeps it."""
+        return Trial(self.run, self.sharpe)
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """What the sets of a search are run on: bars, strategy, and the options that they share.
+
+    Attributes
+    ----------
+    template
+        The run of one set, whose identity, rules and costs are the others' but for the parameters.
+    blocks
+        Blocks of days for the probability of overfitting; 0 where there are too few.
+    """
+
+    request: BacktestRequest
+    candles: Candles
+    strategy: type[Strategy]
+    template: Result
+    blocks: int
+
+    @property
+    def key(self) -> str:
+        """Return the identity of all that is not a parameter."""
+        return replace(self.template, params={}).run
+
+    def options(self) -> dict[str, Any]:
+        """Return what a backtest of any set is called with, parameters apart."""
+        return {
+            "capital": self.template.capital,
+            "rules": self.template.rules,
+            "costs": self.template.costs,
+            "min_reward_risk": self.request.min_reward_risk,
+            "start_ms": self.request.start_ms,
+            "end_ms": self.request.end_ms,
+            "exchange": self.template.exchange,
+        }
+
+    def result(self, params: Mapping[str, Value]) -> Result:
+        """Return the whole run of a set."""
+        strategy = made(self.strategy, params)
+        found = run_on(self.request, self.candles, exchange=self.template.exchange, made=strategy)
+        return replace(found, source_digest=self.template.source_digest)
+
+
+def bench(
+    request: BacktestRequest,
+    candles: Candles,
+    strategy: type[Strategy],
+    first: Mapping[str, Value],
+    *,
+    strategies_folder: Path | None = None,
+    exchange: str | None = None,
+) -> Bench:
+    """Return the bench of a request, whose parameters do not count; `first` is any set that fits.
+
+    Raises
+    ------
+    InputError
+        Whatever the run of that set would raise.
+    """
+    known = candles.between(None, request.end_ms)
+    template = run_on(replace(request, params=dict(first)), known, strategies_folder, exchange=exchange)
+    days = len(np.unique(template.ts // 86_400_000))
+    return Bench(request, known, strategy, template, blocks_for(days))
+
+
+def blocks_for(days: int) -> int:
+    """Return how many blocks so many daily returns are cut into: 16, fewer of under 80 days, 0 of under 20.
+
+    A block has five days at least: a deviation of fewer is hardly one.
+    """
+    return min(16, days // 5 // 2 * 2) if days >= 20 else 0
+
+
+def measure(
+    bench: Bench, sets: Sequence[dict[str, Value]], *, threads: int = 1, stop: Event | None = None
+) -> list[Measured]:
+    """Return the sets measured, in their order; those after `stop` was set are missing.
+
+    The numbers are the same for any count of threads and however the sets are divided.
+    """
+    many = run_many(
+        bench.candles, bench.strategy, sets, threads=threads, returns=True, stop=stop, **bench.options()
+    )
+    assert many.returns is not None  # noqa: S101 (they were asked for)
+    return [
+        _measured(bench, params, metrics, np.ascontiguousarray(many.returns[:, number]))
+        for number, (params, metrics) in enumerate(zip(sets, many.metrics, strict=True))
+        if metrics is not None
+    ]
+
+
+def in_portions(
+    bench: Bench, sets: Sequence[dict[str, Value]], *, threads: int | None = None, stop: Event | None = None
+) -> Iterator[list[Measured]]:
+    """Measure the sets portion by portion, on all cores unless told, until `stop` is set."""
+    workers = threads or os.cpu_count() or 1
+    size, start = _FEWEST * workers, 0
+    while start < len(sets) and not (stop is not None and stop.is_set()):
+        began = monotonic()
+        yield measure(bench, sets[start : start + size], threads=workers, stop=stop)
+        start += size
+        took = monotonic() - began
+        if took < _SHORT_S:
+            size = min(_MOST, 2 * size)
+        elif took > _LONG_S:
+            size = max(workers, size // 2)
+
+
+def _measured(
+    bench: Bench, params: Mapping[str, Value], metrics: Metrics, returns: NDArray[np.float64]
+) -> Measured:
+    # As `build` reads them: a set may leave parameters at their defaults.
+    strategy = made(bench.strategy, params)
+    values = values_of(strategy) if strategy is not None else dict(params)
+    # One trial at a time, so that no sum depends on how many are measured together.
+    blocks = block_sums(returns[:, None], bench.blocks) if bench.blocks else None
+    lost = len(returns) > 0 and float(returns.min()) <= -1.0
+    found = None if lost else moments(returns)
+    step = 7 if bench.template.timeframe == "1w" else 1
+    return Measured(
+        run=replace(bench.template, params=values).run,
+        params=dict(params),
+        metrics={name: _finite(value) for name, value in asdict(metrics).items()},
+        sharpe=None if found is None else found[0] / math.sqrt(step),
+        blocks=blocks,
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,276 @@
+"""A sweep: one strategy with many sets of parameters over one market, and whether its best is more than luck.
+
+The last quarter of the bars is held out unless told otherwise: the sets are chosen without it, and the best
+one is then run on it. Each set counts once in the ledger of trials. Finished sets are kept, so that the same
+call after a kill goes on where it was and gives the same result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from cryptai.errors import InputError
+from cryptai.market.times import iso
+from cryptai.research.chosen import of_choice
+from cryptai.research.explore import best_of, explore
+from cryptai.research.measured import OBJECTIVES, bench, in_portions
+from cryptai.research.noted import evidence_of
+from cryptai.research.search import search
+from cryptai.research.space import read_space
+from cryptai.research.surface import stability, surface
+from cryptai.research.trials import OWNER
+from cryptai.strategies.user import find_strategy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from threading import Event
+
+    from cryptai.market.candles import Candles
+    from cryptai.research.explore import Progress, Runner
+    from cryptai.research.measured import Bench, Measured
+    from cryptai.research.space import Space
+    from cryptai.strategies.strategy import Strategy
+    from cryptai.trading.request import BacktestRequest
+    from cryptai.workspace import Workspace
+
+
+HELD_OUT: Final = 0.25
+_FEWEST_BARS: Final = 10
+TOLD: Final = (
+    "total_return", "cagr", "sharpe_ratio", "sortino_ratio", "calmar_ratio", "max_drawdown", "win_rate",
+    "profit_factor", "expectancy", "trades", "final_equity",
+)  # fmt: skip
+"""The metrics that are told of each set."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to search: see `cryptai sweep --help`.
+
+    Attributes
+    ----------
+    space
+        For each parameter what `cryptai.research.space.read_space` takes.
+    held_out
+        Share of the bars, the last ones, that the choice does not see; 0 for none.
+    trials
+        Sets of a random or guided search; None for 200.
+    """
+
+    space: Mapping[str, Any]
+    method: str = "grid"
+    trials: int | None = None
+    seed: int = 0
+    objective: str = "sharpe_ratio"
+    held_out: float = HELD_OUT
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """What a sweep found.
+
+    Attributes
+    ----------
+    id
+        Digest of data, code, configuration, space and search: the same id is the same result.
+    results
+        The sets that were run, in the order in which they were asked for.
+    skipped
+        Sets that the strategy's own check refused.
+    best
+        The set with the best objective, the first of equals; None where the objective is undefined of all.
+    held_out, best_held_out
+        Opens of the first and last bar held out (ms UTC), and the best set's metrics there.
+    """
+
+    id: str
+    bench: Bench
+    plan: Plan
+    space: Space
+    results: tuple[Measured, ...]
+    skipped: int
+    best: Measured | None
+    held_out: tuple[int, int] | None
+    best_held_out: Mapping[str, float | None] | None
+    evidence: Mapping[str, Any]
+
+    def as_object(self) -> dict[str, Any]:
+        """Return the one object that `sweep --json` prints."""
+        run, plan = self.bench.template, self.plan
+        objective = plan.objective
+        told = {
+            "sweep": self.id,
+            "strategy": run.strategy, "exchange": run.exchange, "symbol": run.symbol,
+            "timeframe": run.timeframe,
+            "from": iso(int(run.ts[0])), "to": iso(int(run.ts[-1])),
+            "method": plan.method, "seed": plan.seed, "objective": objective,
+            "space": {name: list(some) for name, some in self.space.values.items()},
+            "combinations": self.space.combinations, "skipped": self.skipped, "done": len(self.results),
+            "held_out": None if self.held_out is None
+            else {"from": iso(self.held_out[0]), "to": iso(self.held_out[1])},
+            "trials": self.evidence["trials"], "evidence": dict(self.evidence),
+            "best": None if self.best is None else {
+                "run": self.best.run, "params": self.best.params, "metrics": self.best.metrics,
+                "held_out": None if self.best_held_out is None else dict(self.best_held_out),
+            },
+            "results": [
+                {"params": one.params, "metrics": {name: one.metrics[name] for name in _told(objective)}}
+                for one in self.results
+            ],
+            "surface": surface(self.space, self.results, objective),
+            "stability": None if self.best is None
+            else stability(self.space, self.results, self.best, objective),
+        }  # fmt: skip
+        if run.as_object().get("practice"):
+            told["practice"] = True
+        return told
+
+
+def sweep(
+    request: BacktestRequest,
+    plan: Plan,
+    candles: Candles,
+    workspace: Workspace,
+    *,
+    strategy: type[Strategy] | None = None,
+    exchange: str | None = None,
+    user: str = OWNER,
+    threads: int | None = None,
+    runner: Runner | None = None,
+    progress: Callable[[Progress], object] = lambda _: None,
+    stop: Event | None = None,
+) -> Sweep:
+    """Search the parameters of a strategy; a person's own is imported and run by this.
+
+    Parameters
+    ----------
+    request
+        The backtest that every set is, without parameters.
+    candles
+        The market's bars; of these the request's range, and those before it to warm up.
+    strategy
+        A class at hand; None to find the request's name.
+    threads
+        How many sets run at a time here; None for as many as there are cores. It changes no number.
+    runner
+        Who runs the sets in place of this machine's threads.
+    progress
+        Called after each portion.
+    stop
+        Once set, no further set is begun, and `Stopped` is raised; what was finished is kept.
+
+    Raises
+    ------
+    InputError
+        For anything that cannot be; its `field` names the option.
+    Stopped
+        When `stop` was set.
+    WorkspaceError
+        If what is finished cannot be kept.
+    """
+    _check(plan)
+    cls = strategy or find_strategy(request.strategy, workspace.strategies)
+    space = read_space(cls, plan.space)
+    asked = search(cls, space, method=plan.method, trials=plan.trials, seed=plan.seed)
+    inside, held = _split(request, candles, plan.held_out)
+    first = asked.ask()
+    if not first:
+        raise _none_fits(cls, space)
+    on = bench(
+        inside, candles, cls, first[0], exchange=exchange,
+        strategies_folder=None if strategy else workspace.strategies,
+    )  # fmt: skip
+    results = explore(
+        on, asked, first, workspace, objective=plan.objective, user=user, progress=progress, stop=stop,
+        runner=runner or (lambda bench, sets, stop: in_portions(bench, sets, threads=threads, stop=stop)),
+    )  # fmt: skip
+    best = best_of(results, plan.objective)
+    # Where the objective is undefined of all (nothing ever traded), the first stands for them.
+    shown = best or results[0]
+    run = on.result(shown.params)
+    told = evidence_of(run.as_object(), run.ts, run.equity, workspace, user=user)
+    later = None
+    if held is not None:
+        later = on_range(on, held, candles).result(shown.params)
+    outside = None if later is None else later.as_object()["metrics"]
+    return Sweep(
+        id=_id(on, plan, space),
+        bench=on,
+        plan=plan,
+        space=space,
+        results=tuple(results),
+        skipped=asked.skipped,
+        best=best,
+        held_out=None if later is None else (int(later.ts[0]), int(later.ts[-1])),
+        best_held_out=outside if best is not None else None,
+        evidence=of_choice(told, results, outside if best is not None else None),
+    )
+
+
+def on_range(on: Bench, request: BacktestRequest, candles: Candles) -> Bench:
+    """Return a bench of the same for another range; its template stays that of the first."""
+    return replace(on, request=request, candles=candles)
+
+
+def _check(plan: Plan) -> None:
+    if plan.objective not in OBJECTIVES:
+        raise InputError(
+            f"objective must be one of {', '.join(OBJECTIVES)}, was {plan.objective[:40]!r}.",
+            field="objective",
+        )
+    if not 0.0 <= plan.held_out <= 0.9:
+        raise InputError(
+            f"held_out must be from 0 (nothing) to 0.9 of the bars, was {plan.held_out:g}.", field="held_out"
+        )
+    if plan.seed < 0:
+        raise InputError(f"seed must be 0 or more, was {plan.seed}.", field="seed")
+    if not plan.space:
+        raise InputError(
+            "There is nothing to search; name a parameter's values, such as --param fast=5:30:5.",
+            field="param",
+        )
+
+
+def _split(
+    request: BacktestRequest, candles: Candles, share: float
+) -> tuple[BacktestRequest, BacktestRequest | None]:
+    """Return the requests of the period that chooses and of the one that is held out."""
+    bare = replace(request, params={})
+    bars = candles.between(request.start_ms, request.end_ms)
+    if share == 0.0 or not len(bars):  # a range without bars is the engine's to refuse
+        return bare, None
+    kept = round(len(bars) * (1.0 - share))
+    if min(kept, len(bars) - kept) < _FEWEST_BARS:
+        raise InputError(
+            f"{len(bars):,} bars are too few to hold out {share:g} of them; widen the range, or hold out "
+            "nothing with --held-out 0.",
+            field="held_out",
+        )
+    cut = int(bars.ts[kept])
+    return replace(bare, end_ms=cut), replace(bare, start_ms=cut)
+
+
+def _none_fits(cls: type[Strategy], space: Space) -> InputError:
+    from cryptai.strategies.strategy import build  # noqa: PLC0415
+
+    try:
+        build(cls, space.at(space.places(0)))
+    except InputError as error:
+        return InputError(
+            f"None of the {space.combinations:,} combinations fits {cls.name}; of the first: {error}",
+            field=error.field,
+        )
+    return InputError(f"No combination was found that fits {cls.name}; try more.", field="trials")
+
+
+def _told(objective: str) -> tuple[str, ...]:
+    return TOLD if objective in TOLD else (*TOLD, objective)
+
+
+def _id(on: Bench, plan: Plan, space: Space) -> str:
+    values = {name: list(some) for name, some in space.values.items()}
+    told = [on.key, values, plan.method, plan.trials, plan.seed, plan.objective, plan.held_out]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
