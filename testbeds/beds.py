@@ -159,9 +159,11 @@ def _silences(seed: int, size: Size) -> dict[str, Any]:
 
 
 def _flood(seed: int, size: Size) -> dict[str, Any]:
-    # Markets, "minutes", those of them in a burst, seconds of writing candles.
-    volume = {"test": (200, 3, 1, 1.0), "quick": (500, 5, 3, 5.0), "long": (2000, 15, 10, 10.0)}[size]
-    return flood(seed, *volume, timed=size == "long")
+    # Markets, "minutes" (calm, in a burst, with a jammed disk), seconds of writing candles.
+    symbols, rounds, ingest_s = {
+        "test": (200, (1, 1, 1), 1.0), "quick": (500, (2, 3, 1), 5.0), "long": (2000, (5, 10, 2), 10.0),
+    }[size]  # fmt: skip
+    return flood(seed, symbols, rounds, ingest_s, timed=size == "long")
 
 
 def _listings(seed: int, size: Size) -> dict[str, Any]:
@@ -232,7 +234,7 @@ BEDS: Final = {
     ),
     "flood": Bed(
         "B8: two thousand markets, ten times their prices for half a minute, 50,000 candles a second", _flood,
-        ("closes_dropped",), alone=True,
+        ("closes_dropped", "prices_queued", "oldest_price_kept"), alone=True,
     ),
     "silence": Bed("E9: silence is noticed, and only silence", _silences, ("silence_unnoticed",)),
     "causality": Bed(

@@ -1,11 +1,11 @@
-"""B8 on a real disk, in real time: many markets live, a tenfold burst, and candles by the million."""
+"""B8 on a real disk, in real time: many markets live, a burst, a disk that jams, candles by the million."""
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -22,14 +22,40 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cryptai.market.merge import Written
     from cryptai.market.source import Event, Row
 
 _START_MS: Final = 1_700_006_400_000
 _EVERY_S: Final = 3.0  # a minute of the flood; its closes come within the first second
 _TICK_S: Final = 0.01
 _BURST: Final = 10
+# What each write takes longer while the disk jams: prices wait, and of a market only the newest counts.
+_JAM_S: Final = 0.5
 _CANDLES_A_SECOND: Final = 50_000
 _DURABLE_MS: Final = 50.0
+
+
+class _Rounds(NamedTuple):
+    """How many "minutes" are calm, in a burst, and in a burst while the disk jams; in this order."""
+
+    calm: int
+    burst: int
+    jam: int
+
+    def kind(self, turn: int) -> str:
+        """Return which of them a turn is."""
+        return "calm" if turn < self.calm else "burst" if turn < self.calm + self.burst else "jam"
+
+
+class _Disk(CandleStore):
+    """A store on a disk that jams while `jammed`."""
+
+    jammed = False
+
+    def write(self, exchange: str, *candles: Candles, **options: Any) -> Written:
+        if self.jammed:
+            seams.sleep(_JAM_S)
+        return super().write(exchange, *candles, **options)
 
 
 class _Flood:
@@ -39,11 +65,13 @@ class _Flood:
     title = "The flood"
     practice = False
 
-    def __init__(self, symbols: list[str], rounds: int, burst: range) -> None:
-        self.symbols, self.rounds, self.burst = symbols, rounds, burst
+    def __init__(self, symbols: list[str], rounds: _Rounds, disk: _Disk) -> None:
+        self.symbols, self.rounds, self.disk = symbols, rounds, disk
         self.places = {symbol: i for i, symbol in enumerate(symbols)}
         self.start_ms = Timeframe("1m").floor(seams.now_ms())
         self.said = 0
+        self.in_jam: set[float] = set()  # prices, each of which is said once
+        self.newest: dict[str, float] = {}
         self.said_at: dict[tuple[str, int], float] = {}
         self.live, self.done = asyncio.Event(), asyncio.Event()
 
@@ -64,27 +92,37 @@ class _Flood:
     async def stream(self, symbols: Sequence[str], timeframes: Sequence[str]) -> AsyncIterator[Event]:
         del symbols, timeframes
         while not self.live.is_set():
-            yield Price(self.symbols[0], 100.0, self.start_ms)
+            yield self._price(0)
             await asyncio.sleep(0.1)
         count, price_at = len(self.symbols), 0
-        for turn in range(self.rounds):
+        for turn in range(sum(self.rounds)):
             began, closed, priced = seams.monotonic(), 0, 0
-            rate = count * (_BURST if turn in self.burst else 1)
+            kind = self.rounds.kind(turn)
+            rate = count * (1 if kind == "calm" else _BURST)
+            self.disk.jammed = kind == "jam"
+            # While the disk jams closes come to the very end: so does what waits for it.
+            pace = count / _EVERY_S if self.disk.jammed else count
             while (passed := seams.monotonic() - began) < _EVERY_S:
-                while closed < min(count, passed * count):
+                while closed < min(count, passed * pace):
                     yield self._close(closed, self.start_ms + turn * MINUTE_MS)
                     closed += 1
                 for _ in range(min(int(passed * rate) - priced, rate)):
-                    price_at = (price_at + 1) % count
-                    priced, self.said = priced + 1, self.said + 1
-                    yield Price(self.symbols[price_at], 100.0 + self.said % 7, self.start_ms)
+                    price_at, priced = (price_at + 1) % count, priced + 1
+                    yield self._price(price_at)
                 await asyncio.sleep(_TICK_S)
             for index in range(closed, count):
                 yield self._close(index, self.start_ms + turn * MINUTE_MS)
+        self.disk.jammed = False
         self.done.set()
-        while True:
-            await asyncio.sleep(1.0)
-            yield Price(self.symbols[0], 100.0, self.start_ms)
+        await asyncio.Event().wait()
+
+    def _price(self, index: int) -> Price:
+        symbol, price = self.symbols[index], 100.0 + self.said / 8
+        self.said += 1
+        if self.disk.jammed:
+            self.in_jam.add(price)
+        self.newest[symbol] = price
+        return Price(symbol, price, self.start_ms)
 
     def _close(self, index: int, ts: int) -> Bar:
         self.said_at[self.symbols[index], ts] = seams.monotonic()
@@ -92,50 +130,57 @@ class _Flood:
 
 
 def flood(
-    seed: int, symbols: int, rounds: int, burst_rounds: int, ingest_s: float, *, timed: bool
+    seed: int, symbols: int, rounds: tuple[int, int, int], ingest_s: float, *, timed: bool
 ) -> dict[str, Any]:
     """Follow so many markets for so many "minutes" of three seconds; then write candles for so long.
 
-    `timed` says that the figures are judged, too.
+    `rounds` are calm ones, those in a burst, and those in a burst while the disk jams. `timed` says that the
+    figures are judged, too.
     """
     with tempfile.TemporaryDirectory(prefix="cryptai-bed-") as name, a_home(Path(name)):
-        live = asyncio.run(_follow(symbols, rounds, burst_rounds, Path(name)))
+        live = asyncio.run(_follow(symbols, _Rounds(*rounds), Path(name)))
         ingest = _ingest(seed, ingest_s, Path(name))
     p99 = live["durable_p99_ms"]
     return {
-        "seed": seed, "symbols": symbols, "rounds": rounds, "burst_rounds": burst_rounds, **live, **ingest,
+        "seed": seed, "symbols": symbols, "rounds": rounds, **live, **ingest,
         "fell_short": [
             words for words, broken in {
                 "a close was lost": live["lost"] > 0,
                 "a close was published twice or out of order": live["doubled_or_disordered"] > 0,
-                "nothing was conflated in the burst": timed and live["prices_told"] >= live["prices_said"],
+                "prices were not conflated while the disk jammed":
+                    live["told_in_jam"] >= live["said_in_jam"],
+                "the newest price of a market was not told": live["newest_untold"] > 0,
                 "candles that were acknowledged are not there": ingest["missing"] > 0,
                 "a close was durable too late": timed and p99 > _DURABLE_MS,
+                "a close was durable too late in the burst":
+                    timed and live["durable_in_burst_p99_ms"] > _DURABLE_MS,
                 "too few candles a second": timed and ingest["candles_a_second"] < _CANDLES_A_SECOND,
             }.items() if broken
         ],
     }  # fmt: skip
 
 
-async def _follow(symbols: int, rounds: int, burst_rounds: int, folder: Path) -> dict[str, Any]:
+async def _follow(symbols: int, rounds: _Rounds, folder: Path) -> dict[str, Any]:
     names = [f"C{i:04d}/USDT" for i in range(symbols)]
-    source = _Flood(names, rounds, range(rounds - burst_rounds, rounds))
-    store = CandleStore(folder / "candles")
-    late: dict[bool, list[float]] = {False: [], True: []}
+    store = _Disk(folder / "candles")
+    source = _Flood(names, rounds, store)
+    late: dict[str, list[float]] = {"calm": [], "burst": [], "jam": []}
     closes: dict[str, list[int]] = {}
-    told = 0
+    newest: dict[str, float] = {}
+    told = told_in_jam = 0
 
     def publish(event: dict[str, Any]) -> None:
-        nonlocal told
+        nonlocal told, told_in_jam
         if event["type"] == "state" and event["state"] == "live":
             source.live.set()
         if event["type"] == "price":
-            told += 1
+            told, told_in_jam = told + 1, told_in_jam + (event["price"] in source.in_jam)
+            newest[event["symbol"]] = event["price"]
         elif event["type"] == "candle" and event["closed"]:
             symbol, ts = event["symbol"], event["bar"][0]
             closes.setdefault(symbol, []).append(ts)
             passed = (seams.monotonic() - source.said_at[symbol, ts]) * 1000
-            late[(ts - source.start_ms) // MINUTE_MS in source.burst].append(passed)
+            late[rounds.kind((ts - source.start_ms) // MINUTE_MS)].append(passed)
 
     feed = Feed(
         store, publish, exchange="flood", symbols=names, timeframes=["1m"], bars=2, find=lambda _name: source
@@ -148,20 +193,22 @@ async def _follow(symbols: int, rounds: int, burst_rounds: int, folder: Path) ->
         task.result()
     feed.stop()
     await asyncio.gather(task, return_exceptions=True)
-    wanted = [source.start_ms + turn * MINUTE_MS for turn in range(rounds)]
+    wanted = [source.start_ms + turn * MINUTE_MS for turn in range(sum(rounds))]
     lost = disordered = 0
     for symbol in names:
         kept = await asyncio.to_thread(store.read, "flood", symbol, "1m", start_ms=source.start_ms)
         lost += len(set(wanted) - set(kept.ts.tolist()))
         had = closes.get(symbol, [])
         disordered += len(had) - len(set(had)) + (had != sorted(had))
-    calm, burst = late[False] or [0.0], late[True] or [0.0]
+    p50, p99 = ({kind: round(float(np.percentile(ms or [0.0], q)), 1) for kind, ms in late.items()}
+                for q in (50, 99))  # fmt: skip
     return {
-        "closes": symbols * rounds, "lost": lost, "doubled_or_disordered": disordered,
+        "closes": len(wanted) * symbols, "lost": lost, "doubled_or_disordered": disordered,
         "prices_said": source.said, "prices_told": told,
-        "durable_p50_ms": round(float(np.percentile(calm, 50)), 1),
-        "durable_p99_ms": round(float(np.percentile(calm, 99)), 1),
-        "durable_in_burst_p99_ms": round(float(np.percentile(burst, 99)), 1),
+        "said_in_jam": len(source.in_jam), "told_in_jam": told_in_jam,
+        "newest_untold": sum(newest.get(symbol) != price for symbol, price in source.newest.items()),
+        "durable_p50_ms": p50["calm"], "durable_p99_ms": p99["calm"],
+        "durable_in_burst_p99_ms": p99["burst"], "durable_in_jam_p99_ms": p99["jam"],
     }  # fmt: skip
 
 

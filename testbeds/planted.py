@@ -126,6 +126,30 @@ def _closes_dropped() -> list[Any]:
     return [patch.object(Inbox, "put", bounded)]
 
 
+def _prices_queued() -> list[Any]:
+    put = Inbox.put
+
+    def unbounded(self: Inbox, event: Any) -> None:
+        if not isinstance(event, Price):
+            put(self, event)
+            return
+        waiting: dict[Any, Price] = self._batch.prices
+        waiting[event.symbol, len(waiting)] = event
+        self._arrived.set()
+
+    return [patch.object(Inbox, "put", unbounded)]
+
+
+def _oldest_price_kept() -> list[Any]:
+    put = Inbox.put
+
+    def stubborn(self: Inbox, event: Any) -> None:
+        if not (isinstance(event, Price) and event.symbol in self._batch.prices):
+            put(self, event)
+
+    return [patch.object(Inbox, "put", stubborn)]
+
+
 def _silence_unnoticed() -> list[Any]:
     begin = Following.__init__
 
@@ -203,6 +227,8 @@ BUGS: Final[dict[str, Callable[[], list[Any]]]] = {
     "gaps_filled_flat": _gaps_filled_flat,
     "closes_conflated": _closes_conflated,
     "closes_dropped": _closes_dropped,
+    "prices_queued": _prices_queued,
+    "oldest_price_kept": _oldest_price_kept,
     "silence_unnoticed": _silence_unnoticed,
     "practice_at_once": _practice_at_once,
     "delisting_raises": _delisting_raises,

@@ -11,6 +11,7 @@ from cryptai import seams
 from cryptai.errors import ConflictError, InputError, SourceError
 from cryptai.market.candles import COLUMNS, Candles
 from cryptai.market.inbox import Inbox
+from cryptai.market.silence import Silence
 from cryptai.market.sync import keep
 from cryptai.market.timeframe import Timeframe
 
@@ -81,14 +82,13 @@ class Following:
         title = self._source.title
         stream = self._source.stream(self._symbols, self._timeframes)
         try:
-            while True:
-                async with asyncio.timeout(self._silence_s):
-                    event = await anext(stream)
-                inbox.put(event)
+            async with Silence(self._silence_s) as silence:
+                async for event in stream:
+                    silence.heard()
+                    inbox.put(event)
+            inbox.fail(SourceError(f"{title} ended the stream."))
         except TimeoutError:
             inbox.fail(SourceError(f"{title} has sent nothing for {self._silence_s:g} s."))
-        except StopAsyncIteration:
-            inbox.fail(SourceError(f"{title} ended the stream."))
         except Exception as error:  # noqa: BLE001 (not swallowed: the reader of the inbox raises it)
             inbox.fail(error)
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # The segments that stood at a moment were written by then and not yet superseded; now, they are not at all.
 _NOW: Final = "superseded_at_ms IS NULL"
 _THEN: Final = "written_at_ms <= ? AND (superseded_at_ms IS NULL OR superseded_at_ms > ?)"
+# So many markets are named in one statement; a minute of a venue is some hundreds.
+_ASKED: Final = 250
 _KEY: Final = "exchange = ? AND symbol = ? AND timeframe = ?"
 
 
@@ -84,15 +86,18 @@ class Rows:
         markets = [Market(e, s, Timeframe(t)) for e, s, t in found if exchange in (None, e)]
         return sorted(markets, key=lambda m: (m.exchange, m.symbol, TIMEFRAMES.index(m.timeframe)))
 
-    def learn(self, exchange: str) -> None:
-        """Ask for what a write must know of all markets of a venue at once: many are written to."""
-        found = self.execute(
-            "SELECT symbol, timeframe, id, last_ts, changed_at_ms, tail_rows, tail_bars FROM market "
-            "WHERE exchange = ?",
-            (exchange,),
-        )
-        for symbol, timeframe, *state in found:
-            self._states[Market(exchange, symbol, Timeframe(timeframe))] = State(*state)
+    def learn(self, markets: Sequence[Market]) -> None:
+        """Ask for what a write must know of these markets, many in one statement."""
+        for i in range(0, len(markets), _ASKED):
+            part = markets[i : i + _ASKED]
+            named = ", ".join(["(?, ?, ?, ?)"] * len(part))
+            found = self.execute(
+                "SELECT named.column1, id, last_ts, changed_at_ms, tail_rows, tail_bars "  # noqa: S608
+                f"FROM (VALUES {named}) AS named CROSS JOIN market WHERE exchange = named.column2 "
+                "AND symbol = named.column3 AND timeframe = named.column4",
+                [value for k, market in enumerate(part) for value in (k, *market)],
+            )
+            self._states |= {part[k]: State(*state) for k, *state in found}
 
     def state(self, market: Market) -> State | None:
         """Return what a write must know of a market; None if it holds no bars."""

@@ -131,7 +131,7 @@ class CandleStore:
             with self._catalog.change() as rows:
                 merges = []
                 if len(groups) > _MANY:
-                    rows.learn(exchange)
+                    rows.learn(list(groups))
                 # First everything that can be refused, then the writing: a refusal leaves no file behind.
                 for market, places in groups.items():
                     merge = Merge(market, rows, self._files)

@@ -10,6 +10,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from cryptai.errors import SourceError
+from cryptai.market.silence import Silence
 from cryptai.market.sources._binance_messages import MarketNonsense, parse_message
 from cryptai.market.sources._binance_rest import ANSWER_S, reason
 from cryptai.market.symbol import venue_symbol
@@ -108,10 +109,11 @@ async def _pump(
 ) -> None:
     stream = connection(rest, symbols, frames)
     try:
-        while True:
-            async with asyncio.timeout(_SILENCE_S):
-                event = await anext(stream)
-            await came.put(event)
+        async with Silence(_SILENCE_S) as silence:
+            async for event in stream:
+                silence.deaf()  # until whoever reads has room for it
+                await came.put(event)
+                silence.heard()
     except TimeoutError:
         await came.put(SourceError(f"Binance has sent nothing about {symbols[0]} … for {_SILENCE_S:g} s."))
     except Exception as error:  # noqa: BLE001 (not swallowed: the reader raises it)
