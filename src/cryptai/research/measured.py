@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cryptai.analytics.metrics import measure as metrics_of
+from cryptai.analytics.returns import drawdowns
 from cryptai.analytics.significance import moments
+from cryptai.ledger.book import END
+from cryptai.market.timeframe import DAY_MS
 from cryptai.research.overfit import BlockSums, block_sums
 from cryptai.research.space import made
 from cryptai.research.trials import Trial
@@ -85,6 +90,8 @@ class Bench:
         The run of one set, whose identity, rules and costs are the others' but for the parameters.
     blocks
         Blocks of days for the probability of overfitting; 0 where there are too few.
+    purge
+        Whether what a trade still open at the end did is left out: a set's record then ends before it.
     """
 
     request: BacktestRequest
@@ -92,11 +99,16 @@ class Bench:
     strategy: type[Strategy]
     template: Result
     blocks: int
+    purge: bool = False
 
     @property
     def key(self) -> str:
         """Return the identity of all that is not a parameter."""
-        return replace(self.template, params={}).run
+        return replace(self.template, params={}).run + ("-purged" if self.purge else "")
+
+    def elsewhere(self, request: BacktestRequest, candles: Candles) -> Bench:
+        """Return the bench of another range, whose template stays this one's: to run single sets."""
+        return replace(self, request=request, candles=candles)
 
     def options(self) -> dict[str, Any]:
         """Return what a backtest of any set is called with, parameters apart."""
@@ -125,6 +137,7 @@ def bench(
     *,
     strategies_folder: Path | None = None,
     exchange: str | None = None,
+    purge: bool = False,
 ) -> Bench:
     """Return the bench of a request, whose parameters do not count; `first` is any set that fits.
 
@@ -135,8 +148,8 @@ def bench(
     """
     known = candles.between(None, request.end_ms)
     template = run_on(replace(request, params=dict(first)), known, strategies_folder, exchange=exchange)
-    days = len(np.unique(template.ts // 86_400_000))
-    return Bench(request, known, strategy, template, blocks_for(days))
+    days = len(np.unique(template.ts // DAY_MS))
+    return Bench(request, known, strategy, template, blocks_for(days), purge)
 
 
 def blocks_for(days: int) -> int:
@@ -154,6 +167,10 @@ def measure(
 
     The numbers are the same for any count of threads and however the sets are divided.
     """
+    if bench.purge:
+        with ThreadPoolExecutor(threads) as pool:
+            found = list(pool.map(lambda params: _purged(bench, params, stop), sets))
+        return [one for one in found if one is not None]
     many = run_many(
         bench.candles, bench.strategy, sets, threads=threads, returns=True, stop=stop, **bench.options()
     )
@@ -180,6 +197,43 @@ def in_portions(
             size = min(_MOST, 2 * size)
         elif took > _LONG_S:
             size = max(workers, size // 2)
+
+
+def _purged(bench: Bench, params: dict[str, Value], stop: Event | None) -> Measured | None:
+    """Measure a set as if a trade still open at the end had not been entered: nobody knows what it became."""
+    if stop is not None and stop.is_set():
+        return None
+    result = bench.result(params)
+    equity, records = without_open(result)
+    capital, daily = result.capital, equity[day_ends(result.ts)]
+    bars = result.bars
+    metrics = metrics_of(
+        capital, float(equity[-1]), float(drawdowns(np.r_[capital, equity]).max()), len(bars), daily, records,
+        span_ms=int(bars.ts[-1] - bars.ts[0]) + bars.timeframe.ms,
+        held=float(bars.close[-1] / bars.open[0] - 1.0),
+    )  # fmt: skip
+    before = np.r_[capital, daily]
+    returns = np.diff(before) / before[:-1] if (before > 0.0).all() else np.r_[-1.0, np.zeros(len(daily) - 1)]
+    return _measured(bench, params, metrics, returns)
+
+
+def without_open(result: Result) -> tuple[NDArray[np.float64], NDArray[np.void]]:
+    """Return equity and trades without a position still open at the end: flat from its entry's bar on."""
+    records, equity = result.records, result.equity
+    last = records["exit_reason"] == END
+    if not last.any():
+        return equity, records
+    entered = int(records["entry_bar"][last].min())
+    kept = records[records["entry_bar"] < entered]
+    flat = equity.copy()
+    flat[entered:] = result.capital + float(kept["pnl"].sum())
+    return flat, kept
+
+
+def day_ends(ts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the row of the last bar of each UTC day that has bars."""
+    day = ts // DAY_MS
+    return np.append(np.flatnonzero(day[1:] != day[:-1]), len(ts) - 1)
 
 
 def _measured(

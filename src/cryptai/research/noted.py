@@ -15,13 +15,13 @@ from cryptai.research.worlds import worlds
 from cryptai.strategies.strategy import build, strategies
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
     from cryptai.market.candles import Candles
-    from cryptai.research.trials import Tried
+    from cryptai.research.trials import Trial, Tried
     from cryptai.workspace import Workspace
 
 _log = logging.getLogger(__name__)
@@ -39,8 +39,15 @@ def note_run(
 
     A result is not lost for its ledger: its evidence then says that the trials are not known.
     """
+    return note_all(workspace, found["strategy"], [trial_of(found, ts, equity)], user=user)
+
+
+def note_all(
+    workspace: Workspace, family: str, trials: Iterable[Trial], *, user: str = OWNER
+) -> Tried | None:
+    """Note trials of a strategy, and return what is known of it; None as above."""
     try:
-        return note(workspace, found["strategy"], [trial_of(found, ts, equity)], user=user)
+        return note(workspace, family, trials, user=user)
     except WorkspaceError as error:
         _log.warning("%s", error)
         return None
@@ -53,13 +60,16 @@ def evidence_of(
     workspace: Workspace,
     *,
     user: str = OWNER,
+    among: Iterable[Trial] = (),
 ) -> dict[str, Any]:
     """Note a run, and return its evidence; arguments as `cryptai.research.evidence.judge` has them.
+
+    `among` are the trials of the search that chose it, where one did.
 
     A built-in strategy is traded in the null market, too, which takes some hundredths of a second. A
     person's own is not, for it may be slow and must not run in a server: `cryptai check` does that.
     """
-    tried = note_run(found, ts, equity, workspace, user=user)
+    tried = note_all(workspace, found["strategy"], [trial_of(found, ts, equity), *among], user=user)
     name, verdict = found["strategy"], None
     if name in strategies:
         piece = of_strategy(build(strategies.get(name), found["params"]))

@@ -171,14 +171,14 @@ def sweep(
     WorkspaceError
         If what is finished cannot be kept.
     """
-    _check(plan)
+    check_plan(plan)
     cls = strategy or find_strategy(request.strategy, workspace.strategies)
     space = read_space(cls, plan.space)
     asked = search(cls, space, method=plan.method, trials=plan.trials, seed=plan.seed)
     inside, held = _split(request, candles, plan.held_out)
     first = asked.ask()
     if not first:
-        raise _none_fits(cls, space)
+        raise none_fits(cls, space)
     on = bench(
         inside, candles, cls, first[0], exchange=exchange,
         strategies_folder=None if strategy else workspace.strategies,
@@ -191,10 +191,12 @@ def sweep(
     # Where the objective is undefined of all (nothing ever traded), the first stands for them.
     shown = best or results[0]
     run = on.result(shown.params)
-    told = evidence_of(run.as_object(), run.ts, run.equity, workspace, user=user)
+    told = evidence_of(
+        run.as_object(), run.ts, run.equity, workspace, user=user, among=[one.trial for one in results]
+    )
     later = None
     if held is not None:
-        later = on_range(on, held, candles).result(shown.params)
+        later = on.elsewhere(held, candles).result(shown.params)
     outside = None if later is None else later.as_object()["metrics"]
     return Sweep(
         id=_id(on, plan, space),
@@ -210,12 +212,8 @@ def sweep(
     )
 
 
-def on_range(on: Bench, request: BacktestRequest, candles: Candles) -> Bench:
-    """Return a bench of the same for another range; its template stays that of the first."""
-    return replace(on, request=request, candles=candles)
-
-
-def _check(plan: Plan) -> None:
+def check_plan(plan: Plan) -> None:
+    """Refuse a plan that cannot be carried out; the error's field names the option."""
     if plan.objective not in OBJECTIVES:
         raise InputError(
             f"objective must be one of {', '.join(OBJECTIVES)}, was {plan.objective[:40]!r}.",
@@ -253,7 +251,8 @@ def _split(
     return replace(bare, end_ms=cut), replace(bare, start_ms=cut)
 
 
-def _none_fits(cls: type[Strategy], space: Space) -> InputError:
+def none_fits(cls: type[Strategy], space: Space) -> InputError:
+    """Return the error that says why a search has nothing to run."""
     from cryptai.strategies.strategy import build  # noqa: PLC0415
 
     try:
