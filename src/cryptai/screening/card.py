@@ -1,0 +1,207 @@
+"""The evidence card: how often such a setup was right where it was never trained, or that nobody can know.
+
+The card of a setup is computed from folds (`cryptai.screening.folds`), of which it sees only what had ended
+when the setup was decided. Of each market it takes setups that do not overlap: one begins when the one before
+has ended, as one could have traded them. It asks the narrowest slice that has 30 of them: this market in
+this regime, this market, all markets in this regime, all markets.
+
+Accuracy is the share of setups whose target was reached before the stop, within the horizon; beside it stands
+the share at which a bet with this reward and this risk earns nothing after costs. The verdict:
+
+`supported`
+    30 setups or more, the hit rate's 95 % interval (Wilson) lies above break-even, the mean return's 95 %
+    interval (bootstrap) above nothing, and the deflated Sharpe ratio of the returns is 95 % or more.
+`not_supported`
+    30 or more, and the hit rate's interval lies below break-even.
+`insufficient_evidence`
+    Anything else. `missing` says what there would have to be.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from cryptai.analytics import significance as sig
+from cryptai.market.times import iso
+from cryptai.screening.outcomes import OUTCOMES, TARGET
+from cryptai.screening.quality import regime_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from cryptai.screening.folds import Folds
+
+SUPPORTED: Final = "supported"
+NOT_SUPPORTED: Final = "not_supported"
+INSUFFICIENT: Final = "insufficient_evidence"
+FEWEST: Final = 30
+"""Setups below which no rate is worth its interval."""
+SURE: Final = 0.95
+
+
+class Asked(NamedTuple):
+    """The setup a card is for. `regime` is a number of `REGIMES`, 0 where it is not known."""
+
+    symbol: str
+    side: int
+    regime: int
+    decided_ms: int
+    entry: float
+    stop: float
+    target: float
+
+
+def card(past: Folds | None, asked: Asked, trials: int | None = None) -> dict[str, Any]:
+    """Return the card of a setup as JSON takes it.
+
+    Parameters
+    ----------
+    past
+        The folds of its strategy, parameters and timeframe; None where there are none yet.
+    trials
+        How many configurations of the strategy were tried, from the ledger; None where that is not known.
+    """
+    if past is None:
+        empty = np.empty(0)
+        return _card(empty, empty.astype(bool), [], {}, None, asked, _break_even(asked, 0.001, 0.0005), None)
+    costs = past.facts["costs"]
+    needed = _break_even(asked, costs["fee"], costs["slippage"])
+    known = past.rows[past.rows["resolved_ms"] <= asked.decided_ms]
+    known = known[known["side"] == asked.side]
+    scope, rows = _slice(known, past.symbols, asked)
+    hit = rows["outcome"] == TARGET
+    return _card(rows["net"], hit, rows, scope, trials, asked, needed, past)
+
+
+def _slice(
+    known: NDArray[np.void], symbols: tuple[str, ...], asked: Asked
+) -> tuple[dict[str, Any], NDArray[np.void]]:
+    here = symbols.index(asked.symbol) if asked.symbol in symbols else -1
+    own, regime = known["symbol"] == here, known["regime"] == asked.regime
+    everywhere = np.ones(len(known), bool)
+    tried = [(True, False), (False, False)]
+    if asked.regime:
+        tried = [(True, True), (True, False), (False, True), (False, False)]
+    scope: dict[str, Any] = {}
+    rows = known[:0]
+    for narrow, by_regime in tried:
+        rows = apart(known[(own if narrow else everywhere) & (regime if by_regime else everywhere)])
+        count = 1 if narrow else len(np.unique(rows["symbol"]))
+        scope = {
+            "symbols": count, "symbol": asked.symbol if narrow else None,
+            "regime": regime_name(asked.regime) if by_regime else None,
+        }  # fmt: skip
+        if len(rows) >= FEWEST:
+            break
+    return scope, rows
+
+
+def apart(rows: NDArray[np.void]) -> NDArray[np.void]:
+    """Return of each market the setups that do not overlap: the first, then the next after it has ended."""
+    free: dict[int, int] = {}
+    kept = np.zeros(len(rows), bool)
+    for i, (symbol, decided, resolved) in enumerate(
+        zip(rows["symbol"].tolist(), rows["decided_ms"].tolist(), rows["resolved_ms"].tolist(), strict=True)
+    ):
+        if decided >= free.get(symbol, decided):
+            kept[i], free[symbol] = True, resolved
+    return rows[kept]
+
+
+def _break_even(asked: Asked, fee: float, slippage: float) -> float:
+    """Return the hit rate at which stop and target earn nothing after costs; 1 where none pays."""
+    fill = asked.entry * (1.0 + asked.side * slippage)
+    won = asked.side * (asked.target / fill - 1.0) - fee * (1.0 + asked.target / fill)
+    left = asked.stop * (1.0 - asked.side * slippage)
+    lost = asked.side * (left / fill - 1.0) - fee * (1.0 + left / fill)
+    return -lost / (won - lost) if won > 0.0 else 1.0
+
+
+def _card(
+    net: NDArray[np.float64], hit: NDArray[np.bool_], rows: Any, scope: dict[str, Any],
+    trials: int | None, asked: Asked, needed: float, past: Folds | None,
+) -> dict[str, Any]:  # fmt: skip
+    n, hits = len(net), int(hit.sum())
+    rate = sig.wilson(hits, n)
+    mean = sig.bootstrap_mean(net) if n > 1 else None
+    last = rows[-1] if n else None
+    told: dict[str, Any] = {
+        "status": INSUFFICIENT,
+        "missing": [],
+        "trades": n,
+        "hits": hits,
+        "hit_rate": {
+            "value": hits / n if n else None,
+            "low": None if rate is None else rate[0],
+            "high": None if rate is None else rate[1],
+        },
+        "break_even": needed,
+        "expectancy": {
+            "net": float(net.mean()) if n else None,
+            "low": None if mean is None else mean[0],
+            "high": None if mean is None else mean[1],
+            "r": float(rows["r"].mean()) if n else None,
+        },
+        "deflated_sharpe": _deflated(net, trials),
+        "trials": trials,
+        "pbo": None if past is None else past.facts["pbo"],
+        "scope": scope or None,
+        "span": {"from": iso(int(rows["decided_ms"][0])), "to": iso(int(rows["resolved_ms"].max()))}
+        if n
+        else None,
+        "last": None
+        if last is None
+        else {
+            "symbol": past.symbols[int(last["symbol"])] if past is not None else asked.symbol,
+            "decided_at": iso(int(last["decided_ms"])),
+            "outcome": OUTCOMES[int(last["outcome"])],
+            "r": float(last["r"]),
+        },
+        "folds": None if past is None else past.digest,
+    }
+    told["missing"] = list(_missing(told))
+    if not told["missing"]:
+        told["status"] = SUPPORTED
+    elif n >= FEWEST and rate is not None and rate[1] < needed:
+        told["status"] = NOT_SUPPORTED
+    return told
+
+
+def _deflated(net: NDArray[np.float64], trials: int | None) -> float | None:
+    moments = sig.moments(net)
+    if moments is None:
+        return None
+    ratio, skewness, kurtosis = moments
+    n = len(net)
+    return sig.deflated_sharpe(ratio, n, max(1, trials or 1), sig.chance_deviation(n), skewness, kurtosis)
+
+
+def _missing(told: dict[str, Any]) -> Iterator[str]:
+    n, rate, mean = told["trades"], told["hit_rate"], told["expectancy"]
+    if n < FEWEST:
+        had = "None" if not n else "One" if n == 1 else f"Only {n}"
+        were = "was" if n == 1 else "were"
+        yield f"{had} like it {were} decided and ended before; {FEWEST} are the least."
+        return
+    if rate["low"] <= told["break_even"]:
+        where = "below" if rate["high"] < told["break_even"] else "not clearly above"
+        yield (
+            f"{told['hits']} of {n} reached the target, {rate['low']:.0%} to {rate['high']:.0%}: {where} the "
+            f"{told['break_even']:.0%} at which it earns nothing."
+        ).replace("%", " %")
+    if mean["low"] is None or mean["low"] <= 0.0:
+        yield (
+            f"The mean setup returned {mean['net']:+.2%} after costs, with an interval of {mean['low']:+.2%} "
+            f"to {mean['high']:+.2%}: it may as well be nothing."
+        ).replace("%", " %")
+    deflated = told["deflated_sharpe"]
+    if deflated is None or deflated < SURE:
+        sure = "cannot be told" if deflated is None else f"is {math.floor(deflated * 100)} %"
+        tried = told["trials"]
+        ways = "" if not tried or tried == 1 else f", allowing for the {tried:,} ways it was tried in,"
+        yield f"The confidence that this is more than luck{ways} {sure}; 95 % is asked for."
