@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from cryptai.analytics.drawdowns import fallen
 from cryptai.market.candles import Candles
 from cryptai.seams import rng
 from cryptai.web.pages import curve, drawing
@@ -113,12 +114,15 @@ def test_points_keep_the_deepest_drawdown_and_stay_under_two_thousand() -> None:
     ts = np.arange(60_000) * float(HOUR)
     points = curve.points(ts, equity, 10_000.0)
     assert len(points) <= curve.MOST_POINTS
-    assert min(p[2] for p in points) == curve.drawdowns(equity, 10_000.0).min()
+    assert min(p[2] for p in points) == -fallen(10_000.0, equity).max()
     assert max(p[1] for p in points) == equity.max()
 
 
 def test_drawdown_is_measured_from_the_capital_at_first() -> None:
-    assert curve.drawdowns(np.array([90.0, 120.0, 60.0]), 100.0).tolist() == pytest.approx([-0.1, 0.0, -0.5])
+    rows = curve.points(np.arange(3.0), np.array([90.0, 120.0, 60.0]), 100.0, np.array([100.0, 90.0, 80.0]))
+    assert [row[2] for row in rows] == pytest.approx([-0.1, 0.0, -0.5])
+    assert [row[3] for row in rows] == [100.0, 90.0, 80.0]
+    assert curve.points(np.arange(1.0), np.array([90.0]), 100.0)[0][3] is None
 
 
 @pytest.mark.parametrize("equity", [[1e4, 1e4, 1e4], [1e4, 0.0, 0.0], [1e4, 2e4, 5e3]])

@@ -95,16 +95,23 @@ def marks(trades: NDArray[Any]) -> list[tuple[Any, ...]]:
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-def marks_of_rows(trades: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
-    """Return the same of trades as `backtest --json` writes them."""
+def rows(trades: Iterable[Mapping[str, Any]], symbol: str, *, before: int = 0) -> list[tuple[Any, ...]]:
+    """Return trades as `backtest --json` writes them as the table lists them: `marks`, and more behind.
+
+    Behind follow profit or loss over cost, fees, adverse and favourable excursion, the entry's reason, the
+    market (`symbol` where a run has one), the bars held, and the number, counted from `before`.
+    """
     from cryptai.market.times import parse_time  # noqa: PLC0415
 
     return [
         (
             t["side"], parse_time(t["entry_time"], field="entry_time"), t["entry_price"],
             parse_time(t["exit_time"], field="exit_time"), t["exit_price"], t["pnl"], t["exit_reason"],
+            t["pnl"] / cost if (cost := abs(t["entry_price"] * t["quantity"])) else None,
+            t["fees"], t.get("mae"), t.get("mfe"), t["entry_reason"], t.get("symbol", symbol), t.get("bars"),
+            no,
         )
-        for t in trades
+        for no, t in enumerate(trades, start=before + 1)
     ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cryptai.analytics.drawdowns import fallen
 from cryptai.web.pages.drawing import Tick, round_levels
 
 if TYPE_CHECKING:
@@ -33,20 +34,21 @@ def thinned(values: NDArray[np.float64], most: int = MOST_POINTS) -> NDArray[np.
     return np.array(sorted(kept), dtype=np.int64)
 
 
-def drawdowns(equity: NDArray[np.float64], capital: float) -> NDArray[np.float64]:
-    """Return how far equity stands below its highest so far, the capital being the first; 0 to -1."""
-    peaks = np.maximum(np.maximum.accumulate(equity), capital) if len(equity) else equity
-    return equity / peaks - 1.0
+def points(
+    ts: NDArray[np.float64],
+    equity: NDArray[np.float64],
+    capital: float,
+    held: NDArray[np.float64] | None = None,
+) -> list[list[float | None]]:
+    """Return `[time in ms, equity, drawdown, held]` rows, 2,000 at most, in which the extremes survive.
 
-
-def points(ts: NDArray[np.float64], equity: NDArray[np.float64], capital: float) -> list[list[float]]:
-    """Return `[time in ms, equity, drawdown]` rows, 2,000 at most, in which the extremes of both survive."""
-    falls = drawdowns(equity, capital)
+    `held` is what holding would have given; None where that is not known.
+    """
+    falls = -fallen(capital, equity)
     rows = np.union1d(thinned(equity, MOST_POINTS // 2), thinned(falls, MOST_POINTS // 2))
-    return [
-        [int(t), e, f]
-        for t, e, f in zip(ts[rows].tolist(), equity[rows].tolist(), falls[rows].tolist(), strict=True)
-    ]
+    beside = [None] * len(rows) if held is None else held[rows].tolist()
+    columns = (ts[rows].tolist(), equity[rows].tolist(), falls[rows].tolist(), beside)
+    return [[int(t), e, f, h] for t, e, f, h in zip(*columns, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class CurvePicture:
     """Equity over drawdown, as paths in boxes of 100 × 100; marks in percent."""
 
     equity: str
+    held: str
     drawdown: str
     values: list[Tick]
     times: list[Tick]
@@ -62,16 +65,20 @@ class CurvePicture:
 
 
 def curve_picture(
-    ts: NDArray[np.float64], equity: NDArray[np.float64], capital: float
+    ts: NDArray[np.float64] | NDArray[np.int64],
+    equity: NDArray[np.float64],
+    capital: float,
+    held: NDArray[np.float64] | None = None,
 ) -> CurvePicture | None:
-    """Return the picture; None of fewer than two bars."""
+    """Return the picture, with what holding would have given; None of fewer than two bars."""
     n = len(equity)
     if n < 2:
         return None
-    low, high = min(float(equity.min()), capital), max(float(equity.max()), capital)
+    seen = equity if held is None else np.concatenate([equity, held])
+    low, high = min(float(seen.min()), capital), max(float(seen.max()), capital)
     pad = (high - low) * 0.05 or high * 0.01 or 1.0
     low, high = low - pad, high + pad
-    falls = drawdowns(equity, capital)
+    falls = -fallen(capital, equity)
     deepest = float(falls.min())
 
     def x(row: int) -> float:
@@ -80,11 +87,16 @@ def curve_picture(
     def y(value: float) -> float:
         return round(100.0 * (high - value) / (high - low), 3)
 
-    line = "M" + " L".join(f"{x(int(i))},{y(float(equity[i]))}" for i in thinned(equity, _PICTURE_POINTS))
+    def path(curve: NDArray[np.float64]) -> str:
+        kept = thinned(curve, _PICTURE_POINTS)
+        return "M" + " L".join(f"{x(int(i))},{y(float(curve[i]))}" for i in kept)
+
     scale = deepest or -1.0
     area = " L".join(
         f"{x(int(i))},{round(100.0 * float(falls[i]) / scale, 3)}" for i in thinned(falls, _PICTURE_POINTS)
     )
     marks = [Tick(x(i), float(ts[i])) for i in range(n // 8, n, max(1, n // 4))]
     values = [Tick(y(v), v) for v in round_levels(low, high, 5)]
-    return CurvePicture(line, f"M0,0 L{area} L100,0 Z", values, marks, deepest, float(equity[-1]))
+    beside = "" if held is None else path(held)
+    ground = f"M0,0 L{area} L100,0 Z"
+    return CurvePicture(path(equity), beside, ground, values, marks, deepest, float(equity[-1]))

@@ -30,5 +30,7 @@ ICONS: Final = {
     "info": '<circle cx="12" cy="12" r="8.5"/><path d="M12 11v5.5M12 7.8h.01"/>',
     "play": '<path d="M8 5.5v13l10.5-6.5z"/>',
     "back": '<path d="M15 5l-7 7 7 7"/>',
+    "download": '<path d="M12 4v11M7.5 11l4.5 4.5 4.5-4.5M5 20h14"/>',
+    "stop": '<rect x="6.5" y="6.5" width="11" height="11" rx="1.5"/>',
     "sheet": '<rect x="4" y="4" width="16" height="16" rx="2"/><path d="M4 10h16M10 10v10"/>',
 }

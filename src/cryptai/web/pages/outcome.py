@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from cryptai.web.pages.numbers import NOTHING, fixed_text, number, percent_text
+from cryptai.web.pages.numbers import MINUS, NOTHING, fixed_text, number, percent_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from cryptai.analytics.report import Report
+    from cryptai.analytics.tables import Line
 
 PAGE_TRADES: Final = 500
 
@@ -99,14 +102,47 @@ def _growth(m: Mapping[str, Any]) -> str:
     return "compound" if m.get("cagr") is not None else "undefined: the range has under 30 days"
 
 
+def groups(told: Report) -> list[tuple[str, list[Line]]]:
+    """Return the tables of trades by kind, each with its name; markets only where there are several."""
+    names = {"side": "Side", "exit_reason": "Left by", "regime": "Regime at entry", "symbol": "Market"}
+    return [
+        (label, told.groups[name])
+        for name, label in names.items()
+        if told.groups[name] and (name != "symbol" or len(told.groups[name]) > 1)
+    ]
+
+
+# What is no fraction: counts of bars, entries, positions and steps; an amount; multiples.
+_PLAIN: Final = frozenset(
+    {
+        "max_bars", "time_in_force", "max_entries", "max_open", "max_per_group", "cooldown", "stop_guard",
+        "stop_guard_bars", "stop_guard_pause", "stake", "kelly", "leverage", "slippage_volatility", "impact",
+    }
+)  # fmt: skip
+
+
 def rules(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return costs, rules and parameters as name and text, what is off as “off”."""
-    shown = []
-    for name, value in found["costs"].items():
-        shown.append((name, percent_text(value, 3)))
-    for name, value in found["rules"].items():
-        shown.append((name, "off" if value is None else percent_text(value)))
+    shown = [(name, _written(name, value, 3)) for name, value in found["costs"].items()]
+    shown += [(name, _written(name, value, 2)) for name, value in found["rules"].items()]
     for name, value in found["params"].items():
-        text = ("yes" if value else "no") if isinstance(value, bool) else f"{value:g}"
+        text = ("yes" if value else "no") if isinstance(value, bool) else _short(value)
         shown.append((name.replace("_", " "), text or NOTHING))
     return shown
+
+
+def undecided(found: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what the data cannot decide of a run, where it moves the result: `worst` and `best` equity."""
+    told: Mapping[str, Any] | None = found.get("undecided")
+    return told if told and told["worst"] != told["best"] else None
+
+
+def _written(name: str, value: object, decimals: int) -> str:
+    if value is None:
+        return "off"
+    return _short(value) if name in _PLAIN else percent_text(value, decimals)
+
+
+def _short(value: object) -> str:
+    n = number(value)
+    return str(value) if n is None else f"{n:g}".replace("-", MINUS)

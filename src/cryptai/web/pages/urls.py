@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.urls import path
 
-from cryptai.web.pages import backtests, data, market, overlays, styleguide, today
+from cryptai.web.pages import backtests, data, market, overlays, runs, styleguide, today
 
 urlpatterns = [
     path("", today.today, name="today"),
@@ -18,9 +18,9 @@ urlpatterns = [
     path("markets/<str:symbol>/features/<str:name>.json", overlays.feature_json, name="market-feature"),
     path("data/dashboard/", data.dashboard, name="data"),
     path("analytics/backtesting/", backtests.backtesting, name="backtesting"),
-    path("analytics/backtesting/runs/<str:pk>/", backtests.run, name="run"),
-    path("analytics/backtesting/runs/<str:pk>/equity.json", backtests.run_equity, name="run-equity"),
-    path("analytics/backtesting/runs/<str:pk>/trades.json", backtests.run_trades, name="run-trades"),
+    path("analytics/backtesting/runs/<str:pk>/", runs.run, name="run"),
+    path("analytics/backtesting/runs/<str:pk>/equity.json", runs.run_equity, name="run-equity"),
+    path("analytics/backtesting/runs/<str:pk>/trades.json", runs.run_trades, name="run-trades"),
 ]
 if settings.DEBUG:
     urlpatterns.append(path("styleguide/", styleguide.styleguide, name="styleguide"))

@@ -99,10 +99,13 @@ function joined(context, x, y, from, entry, colour) {
 export function tradesOf(trades, colour) {
   return new Drawing((context, at) => {
     const [up, down, ink] = [colour("--up"), colour("--down"), colour("--s1")];
-    for (const [side, entryMs, entryPrice, exitMs, exitPrice, pnl] of trades()) {
+    // A few can say why they ended; of many the words would hide the candles.
+    const seen = at.visible();
+    const near = seen ? trades().filter((trade) => trade[3] >= seen.from * 1000 && trade[1] <= seen.to * 1000) : [];
+    const worded = near.length <= 16;
+    for (const [side, entryMs, entryPrice, exitMs, exitPrice, pnl, reason] of near) {
       const [x1, y1, x2, y2] = [at.x(entryMs), at.y(entryPrice), at.x(exitMs), at.y(exitPrice)];
       if (x1 === null || x2 === null || y1 === null || y2 === null) continue;
-      if (x2 < -20 || x1 > at.width + 20) continue;
       const tone = pnl > 0 ? up : down;
       context.strokeStyle = tone;
       context.lineWidth = 1.4;
@@ -114,6 +117,16 @@ export function tradesOf(trades, colour) {
       context.setLineDash([]);
       triangle(context, x1, y1, side === "long" ? 1 : -1, side === "long" ? up : down, ink);
       triangle(context, x2, y2, side === "long" ? -1 : 1, tone, ink);
+      if (!worded || !reason) continue;
+      context.font = "11px Inter Variable, system-ui, sans-serif";
+      context.textAlign = "center";
+      context.lineWidth = 3;
+      context.strokeStyle = ink;
+      context.fillStyle = tone;
+      const y = side === "long" ? y2 - 16 : y2 + 24;
+      const words = String(reason).replaceAll("_", " ");
+      context.strokeText(words, x2, y);
+      context.fillText(words, x2, y);
     }
   }, "top");
 }

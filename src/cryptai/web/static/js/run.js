@@ -1,54 +1,52 @@
-// The result page: equity and drawdown, trades on the candle chart.
+// The result page: equity and drawdown, trades on the candle chart with their reasons, and the table of them all.
 
-import { BaselineSeries, LineSeries, createChart } from "../vendor/lightweight-charts.js";
 import { CandleChart } from "./candles.js";
-import { chartOptions, role } from "./palette.js";
-import { fixed, percent } from "./numbers.js";
+import { drawEquity } from "./equity.js";
+import { fixed, percent, price, when } from "./numbers.js";
+import { tradesTable } from "./trades.js";
 
 const equity = document.getElementById("equity");
 if (equity) drawEquity(equity);
+const table = document.getElementById("trades");
 const place = document.getElementById("trade-chart");
 const text = document.getElementById("run-data")?.textContent;
-if (place && text) drawTrades(place, JSON.parse(text));
+if (table?.dataset.src) showTrades(table.dataset.src);
 
-/** @param {HTMLElement} box */
-async function drawEquity(box) {
-  const answer = await fetch(box.dataset.src || "");
-  const stage = /** @type {HTMLElement} */ (box.querySelector(".live"));
+/** @param {string} src */
+async function showTrades(src) {
+  const drawn = place && text ? new CandleChart(/** @type {HTMLElement} */ (place.querySelector(".live")), JSON.parse(text), { panes: false }) : null;
+  const answer = await fetch(src);
   if (!answer.ok) return;
-  /** @type {{points: number[][]}} */ const { points } = await answer.json();
-  stage.hidden = false;
-  const capital = Number(box.dataset.capital);
-  const chart = createChart(stage, chartOptions());
-  const line = chart.addSeries(LineSeries, { lineWidth: 1, priceLineVisible: false, priceFormat: { type: "custom", minMove: 0.01, formatter: (/** @type {number} */ v) => fixed(v, capital >= 1000 ? 0 : 2) } }, 0);
-  const falls = chart.addSeries(BaselineSeries, { baseValue: { type: "price", price: 0 }, lineWidth: 1, priceLineVisible: false, lastValueVisible: false, priceFormat: { type: "custom", minMove: 0.0001, formatter: (/** @type {number} */ v) => percent(v, 1) } }, 1);
-  const column = (/** @type {number} */ i) => points.map((row) => ({ time: row[0] / 1000, value: row[i] }));
-  line.setData(column(1));
-  falls.setData(column(2));
-  falls.priceScale().applyOptions({ scaleMargins: { top: 0.04, bottom: 0.1 } });
-  const level = line.createPriceLine({ price: capital, lineWidth: 1, lineStyle: 2, axisLabelVisible: false, color: role("--muted") });
-  const look = () => {
-    chart.applyOptions(chartOptions());
-    line.applyOptions({ color: role("--accent") });
-    falls.applyOptions({ bottomLineColor: role("--down"), topLineColor: role("--down"), bottomFillColor1: role("--down", 0.12), bottomFillColor2: role("--down", 0.34) });
-    level.applyOptions({ color: role("--muted") });
-  };
-  look();
-  document.addEventListener("cryptai:look", look);
-  chart.panes().forEach((pane, i) => pane.setStretchFactor(i === 0 ? 3 : 1));
-  chart.timeScale().fitContent();
-  box.querySelector(".picture")?.classList.add("gone");
+  /** @type {any[][]} */ const trades = (await answer.json()).trades;
+  if (drawn) onTheChart(drawn, trades);
+  if (table && trades.length) tradesTable(table, trades);
 }
 
-/** @param {HTMLElement} box @param {import("./candles.js").Data} data */
-async function drawTrades(box, data) {
-  const stage = /** @type {HTMLElement} */ (box.querySelector(".live"));
-  const chart = new CandleChart(stage, data, { panes: false });
-  const answer = await fetch(box.dataset.src || "");
-  if (answer.ok) chart.showTrades((await answer.json()).trades);
-  document.addEventListener("click", (event) => {
-    const link = /** @type {Element} */ (event.target).closest("[data-goto]");
-    if (!link) return;
-    chart.goto(Date.parse(link.getAttribute("data-goto") || ""));
+/** @param {CandleChart} chart @param {any[][]} trades */
+function onTheChart(chart, trades) {
+  const own = trades.filter((trade) => trade[12] === chart.data.symbol);
+  chart.showTrades(own);
+  const readout = document.getElementById("trade-readout");
+  const rest = readout?.textContent ?? "";
+  chart.chart.subscribeCrosshairMove((/** @type {any} */ move) => {
+    if (readout) readout.textContent = move.time === undefined ? rest : said(own.findLast((t) => t[1] <= move.time * 1000 && move.time * 1000 <= t[3])) || rest;
   });
+  document.addEventListener("click", (event) => {
+    const link = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("[data-goto]"));
+    if (!link) return;
+    const symbol = link.dataset.symbol;
+    if (symbol && symbol !== chart.data.symbol) {
+      event.preventDefault();
+      location.assign(`?${new URLSearchParams({ symbol, at: link.dataset.goto || "" })}#chart-title`);
+    } else chart.goto(Number(link.dataset.goto));
+  });
+  const at = Number(new URLSearchParams(location.search).get("at"));
+  if (at) chart.goto(at);
+}
+
+/** A trade in one line. @param {any[] | undefined} trade */
+function said(trade) {
+  if (!trade) return "";
+  const [side, entered, paid, left, got, pnl, reason, gain, , , , why] = trade;
+  return `${side} from ${when(entered)} at ${price(paid)}: ${why}. Left ${when(left)} at ${price(got)} by ${String(reason).replaceAll("_", " ")}: ${fixed(pnl, 2, true)}, ${percent(gain, 2, true)} of its cost.`;
 }
