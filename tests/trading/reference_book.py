@@ -139,10 +139,15 @@ class Setup:
 
 @dataclass
 class Spendable:
-    """What an entry may use: the equity that sizes are shares of, and the cash that is not bound."""
+    """What an entry may use at one moment.
+
+    `equity` is what sizes are shares of, `cash` what is not bound, `at_last_close` the equity before anything
+    left at this moment, which weights are shares of.
+    """
 
     equity: float
     cash: float
+    at_last_close: float
 
 
 @dataclass
@@ -158,7 +163,8 @@ class Position:
     own_target: bool  # it came from the row: steps do not move it
     funding: float = 0.0
     entries: int = 1
-    trailed: bool = False
+    began: bool = False  # a trailing that has begun stays begun
+    trailed: bool = False  # it has moved the stop
     undecided: bool = False
 
 
@@ -171,17 +177,9 @@ class Order:
     kind: str  # market, limit, trigger, stop_limit
     row: Row
     bar: int  # the bar at whose close it was decided
-    triggered: bool = False  # a stop-limit that rests as a limit now
-
-    @property
-    def limit(self) -> float:
-        assert self.row.limit is not None
-        return self.row.limit
-
-    @property
-    def trigger(self) -> float:
-        assert self.row.trigger is not None
-        return self.row.trigger
+    limit: float = math.nan  # on the tick
+    trigger: float = math.nan
+    triggered: Path | None = None  # the (finer) bar in which a stop-limit became a limit order
 
 
 @dataclass(frozen=True)
