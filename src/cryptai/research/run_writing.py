@@ -1,0 +1,217 @@
+"""A run is written: every file of its folder, on the disk, whole or not there at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from cryptai.analytics.export import FULL_EQUITY, equity_csv, trades_csv
+from cryptai.analytics.page import page
+from cryptai.analytics.report import report
+from cryptai.errors import InputError, WorkspaceError
+from cryptai.folders import make_folder, sync_folder
+from cryptai.market.durable import sync_file
+from cryptai.market.times import iso
+from cryptai.research.identity import code_digest, digests, versions
+from cryptai.research.runs import FILES, FORMAT, MANIFEST, changed_files, read_manifest
+from cryptai.seams import new_id, now_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cryptai.market.candles import Candles
+
+# A draft that nobody finished within a day is nobody's.
+_STALE_MS: Final = 86_400_000
+_CONFIGURATION: Final = (
+    "strategy", "params", "exchange", "symbol", "symbols", "timeframe", "capital", "costs", "rules",
+    "from", "to", "bars", "practice",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where a run lies; `new` says whether it was written now.
+
+    `differs` is a sentence where another run lies under the same id: then nothing was written.
+    """
+
+    folder: Path
+    new: bool
+    differs: str | None = None
+
+
+def write_run(
+    found: Mapping[str, Any],
+    ts: NDArray[np.int64],
+    equity: NDArray[np.float64],
+    folder: Path,
+    *,
+    markets: Mapping[str, Candles] | None = None,
+    request: Mapping[str, Any] | None = None,
+    evidence: Mapping[str, Any] | None = None,
+    as_of_ms: int | None = None,
+    file: Path | None = None,
+    strategy_file: Path | None = None,
+) -> Kept:
+    """Write a run into `folder`, which is new, or holds no run yet; on the disk when this returns.
+
+    Where the folder holds the same run, nothing is written. Where it holds another one, which only changed
+    code or a changed file can bring about, nothing is written either and `differs` says so.
+
+    Parameters
+    ----------
+    found
+        The object that `backtest --json` prints, with or without its evidence.
+    ts, equity
+        Bar opens (ms UTC) and the equity at each close.
+    markets
+        The candles of each symbol, those that only warmed included.
+    request
+        The options by name (`BacktestRequest.as_options()`), from which `cryptai verify` runs it again.
+    evidence
+        What was said of it then; `found["evidence"]` where it is not given.
+    as_of_ms
+        A moment not later than the reading of the candles: with it the store gives the same bars again.
+    file
+        The file of candles, where they came from one.
+    strategy_file
+        The user's own strategy.
+    """
+    evidence = found.get("evidence") if evidence is None else evidence
+    told = digests(found, ts, equity)
+    kept = _compared(folder, str(found["run"]), told)
+    if kept is not None:
+        return kept
+    make_folder(folder.parent)
+    _sweep(folder.parent)
+    draft = folder.with_name(f"{folder.name}.{new_id()}.tmp")
+    draft.mkdir()
+    try:
+        made = report(found, ts, equity, markets)
+        texts = {
+            "metrics.json": _json(found["metrics"]),
+            "trades.csv": trades_csv(found["trades"], str(found["symbol"])),
+            "equity.csv": equity_csv(made),
+            "report.json": _json(made.as_object(), indent=None),
+            "report.html": page(made, evidence),
+        }
+        if strategy_file is not None:
+            texts["strategy.py"] = strategy_file.read_text(encoding="utf-8", errors="replace")
+        files = {}
+        for name, text in texts.items():
+            content = text.encode()
+            (draft / name).write_bytes(content)
+            files[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        source = {"as_of_ms": as_of_ms, "file": None if file is None else file.name}
+        manifest = _manifest(found, request, evidence, source, markets) | {
+            "digests": told,
+            "equity_rows": "bar" if len(ts) <= FULL_EQUITY else "hour",
+            "files": files,
+        }
+        (draft / MANIFEST).write_text(_json(manifest))
+        for one in draft.iterdir():
+            sync_file(one)
+        sync_folder(draft)
+        if _place(draft, folder):
+            return Kept(folder, new=True)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    # Another process made the same run meanwhile: its folder stays.
+    return _compared(folder, str(found["run"]), told) or Kept(folder, new=False)
+
+
+def _manifest(
+    found: Mapping[str, Any], request: Mapping[str, Any] | None, evidence: Mapping[str, Any] | None,
+    source: Mapping[str, Any], markets: Mapping[str, Candles] | None,
+) -> dict[str, Any]:  # fmt: skip
+    series = [
+        {
+            "symbol": symbol, "timeframe": str(candles.timeframe), "bars": len(candles),
+            "from": iso(int(candles.ts[0])), "to": iso(int(candles.ts[-1])), "digest": candles.digest,
+        }
+        for symbol, candles in (markets or {}).items() if len(candles)
+    ]  # fmt: skip
+    now = now_ms()
+    return {
+        "format": FORMAT,
+        "run": found["run"],
+        "engine": found["engine"],
+        "made_at": iso(now),
+        "made_at_ms": now,
+        **{name: found[name] for name in _CONFIGURATION if name in found},
+        # A backtest draws nothing by chance; what does names its seed among its parameters.
+        "seed": found.get("seed"),
+        "request": None if request is None else dict(request),
+        "data": {
+            "exchange": found.get("exchange"),
+            "digest": found["data_digest"],
+            **source,
+            "series": series,
+        },
+        "code": {"strategy": found.get("source_digest"), "cryptai": code_digest()},
+        "trials": None if evidence is None else evidence.get("trials"),
+        "evidence": None if evidence is None else dict(evidence),
+        "versions": versions(),
+    }
+
+
+def _compared(folder: Path, run: str, told: Mapping[str, str]) -> Kept | None:
+    if not (folder / MANIFEST).is_file():
+        return None
+    try:
+        manifest = read_manifest(folder)
+        same = manifest["run"] == run and manifest["digests"] == dict(told)
+        damaged = changed_files(folder, manifest)
+    except InputError:
+        same, damaged = False, [MANIFEST]
+    if same and not damaged:
+        return Kept(folder, new=False)
+    what = f"{', '.join(damaged)} changed since it was written" if damaged else "its numbers are other ones"
+    return Kept(
+        folder, new=False,
+        differs=f"The run {folder.name} is stored already, but {what}; nothing was written. Move "
+        f"{folder} away to keep this one, or ask `cryptai verify {folder.name}`.",
+    )  # fmt: skip
+
+
+def _place(draft: Path, folder: Path) -> bool:
+    """Give the draft its name, and say whether that was done: another process may have been quicker."""
+    if not folder.exists():
+        try:
+            draft.rename(folder)
+        except OSError as error:
+            if not folder.is_dir():
+                raise WorkspaceError(f"{folder} cannot be made ({error.strerror}).") from error
+        else:
+            sync_folder(folder.parent)
+            return True
+    if (folder / MANIFEST).is_file():
+        return False
+    # A folder that the platform made for a run of its own: the files come beside its own, the manifest last.
+    for name in (*FILES[1:], MANIFEST):
+        if (draft / name).exists():
+            (draft / name).replace(folder / name)
+    sync_folder(folder)
+    return True
+
+
+def _sweep(runs: Path) -> None:
+    for draft in runs.glob("*.tmp"):
+        try:
+            stale = now_ms() - draft.stat().st_mtime_ns // 1_000_000 > _STALE_MS
+        except FileNotFoundError:
+            continue
+        if stale and draft.is_dir():
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _json(value: Any, indent: int | None = 1) -> str:
+    return json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False) + "\n"
