@@ -17,6 +17,7 @@ from testbeds.simulated import Clock, simulate
 from testbeds.truth import Truth
 
 _FRAMES = ("1m", "5m")
+_FILL_S = 600.0
 
 
 def burst(seed: int, symbols: int, held_minutes: int) -> dict[str, Any]:
@@ -27,12 +28,15 @@ def burst(seed: int, symbols: int, held_minutes: int) -> dict[str, Any]:
 
 async def _run(seed: int, symbols: int, minutes: int, clock: Clock, folder: Path) -> dict[str, Any]:
     names = [f"C{i:03d}/USDT" for i in range(symbols)]
-    truth = Truth(seed, names, clock.start_ms, 120 + minutes)
+    truth = Truth(seed, names, clock.start_ms, 60 + int(_FILL_S // 60) + minutes + 1)
     faults = Faults({"error": 1.0}, on=False)
     exchange = LyingExchange(truth, faults, clock.venue_ms, seed)
     closes: dict[tuple[str, str], list[int]] = {}
+    live = asyncio.Event()
 
     def publish(event: dict[str, Any]) -> None:
+        if event["type"] == "state" and event["state"] == "live":
+            live.set()
         if event["type"] == "candle" and event["closed"]:
             closes.setdefault((event["symbol"], event["timeframe"]), []).append(event["bar"][0])
 
@@ -42,7 +46,9 @@ async def _run(seed: int, symbols: int, minutes: int, clock: Clock, folder: Path
         task = asyncio.create_task(
             Feed(store, publish, symbols=names, timeframes=_FRAMES, bars=60).run(), name="feed"
         )
-        await asyncio.sleep(30.0)
+        # The history of many markets takes more than a minute's allowance.
+        async with asyncio.timeout(_FILL_S):
+            await live.wait()
         # From here on what the stream says is all there is.
         faults.on = True
         exchange.streams.hold = True
@@ -50,7 +56,7 @@ async def _run(seed: int, symbols: int, minutes: int, clock: Clock, folder: Path
         await asyncio.sleep(minutes * 60.0)
         held = await exchange.streams.release()
         await asyncio.sleep(5.0)
-        now = clock.venue_ms()
+        now, connections = clock.venue_ms(), exchange.streams.opened
         lost = doubled = 0
         for symbol in names:
             for frame in map(Timeframe, _FRAMES):
@@ -63,7 +69,8 @@ async def _run(seed: int, symbols: int, minutes: int, clock: Clock, folder: Path
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     return {
-        "seed": seed, "symbols": symbols, "held": held, "lost": lost, "doubled_or_disordered": doubled,
+        "seed": seed, "symbols": symbols, "held": held, "connections": connections, "lost": lost,
+        "doubled_or_disordered": doubled,
         "fell_short": [
             words for words, broken in {
                 "nothing was held back": held == 0,

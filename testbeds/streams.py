@@ -15,6 +15,8 @@ from testbeds.malformed import spoilt_message
 from testbeds.truth import Traded
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from websockets.asyncio.server import ServerConnection
 
@@ -27,7 +29,8 @@ _LATE_S: Final = 30.0
 # A malformed message costs the whole connection, so of messages fewer are than of answers: where each lived
 # for a minute only, what happens on a long one would never be tried.
 _RARER: Final = 0.1
-# So many markets trade, and say what forms, at each tick: who follows many hears of each from time to time.
+# So many markets of each connection trade, and say what forms, at each tick: who follows many hears of each
+# from time to time, and of none of their connections nothing.
 _TRADING: Final = 2
 
 
@@ -40,6 +43,11 @@ class Listener:
     silent: bool = False
     heard_ms: int = 0
     left_ms: int = 0
+
+    def symbols(self, symbols: Sequence[str]) -> list[str]:
+        """Return of which of these markets it hears the bars."""
+        raw = {name.partition("@kline_")[0] for name in self.names if "@kline_" in name}
+        return [symbol for symbol in symbols if symbol.replace("/", "").lower() in raw]
 
 
 class Streams:
@@ -126,28 +134,35 @@ class Streams:
                         await self.say_bar(symbol, frame, ts, bar, closed=True)
 
     async def _forming(self, now: int) -> None:
-        exchange, minute = self._exchange, Timeframe("1m")
-        symbols = tuple(
-            symbol for symbol in exchange.truth.symbols
-            if self._frames(symbol)
-            and exchange.truth.bar(symbol, minute, minute.floor(now), now) is not None
-        )  # fmt: skip
-        if len(symbols) > _TRADING:
-            drawn = self._random.choice(len(symbols), _TRADING, replace=False)
-            symbols = tuple(symbols[i] for i in sorted(drawn.tolist()))
-        for symbol in symbols:
+        exchange = self._exchange
+        for symbol in self._trading(now):
             for name in self._frames(symbol):
                 frame = Timeframe(name)
                 ts = frame.floor(now)
-                bar = self._exchange.truth.bar(symbol, frame, ts, now)
+                bar = exchange.truth.bar(symbol, frame, ts, now)
                 if bar is not None:
-                    lie = self._exchange.strikes("unfinished")
+                    lie = exchange.strikes("unfinished")
                     await self.say_bar(symbol, frame, ts, bar, closed=lie)
-            bar = self._exchange.truth.bar(symbol, Timeframe("1m"), now - now % MINUTE_MS, now)
+            bar = exchange.truth.bar(symbol, Timeframe("1m"), now - now % MINUTE_MS, now)
             if bar is not None:
                 await self._say_price(symbol, bar, now)
         for symbol in sorted(exchange.halted):
             await self._say_price(symbol, Traded(0, 0, 0, 0, 0), now)
+
+    def _trading(self, now: int) -> list[str]:
+        """Draw which markets trade at this tick: a few of each connection, of those that can."""
+        minute, truth = Timeframe("1m"), self._exchange.truth
+        drawn: dict[str, None] = {}
+        for listener in self.listeners:
+            there = [
+                symbol for symbol in listener.symbols(truth.symbols)
+                if truth.bar(symbol, minute, minute.floor(now), now) is not None
+            ]  # fmt: skip
+            if len(there) > _TRADING:
+                places = self._random.choice(len(there), _TRADING, replace=False)
+                there = [there[i] for i in sorted(places.tolist())]
+            drawn |= dict.fromkeys(there)
+        return list(drawn)
 
     def _frames(self, symbol: str) -> list[str]:
         start = f"{symbol.replace('/', '').lower()}@kline_"
