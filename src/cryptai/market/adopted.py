@@ -23,6 +23,10 @@ TABLES: Final = {
     "written_at_ms, superseded_at_ms, folded_at_ms, spans, members, data",
     "sync_log": "id, exchange, symbol, timeframe, started_ms, ended_ms, status, reason, bars",
     "absence": "id, exchange, symbol, timeframe, first_ts, end_ts, source, asked_at_ms",
+    "signal": "id, identity, exchange, symbol, timeframe, strategy, side, decided_ms, sealed_ms, quality, "
+    "status, retrospective, body, previous, hash",
+    "signal_event": "id, signal, event, at_ms, noted_ms, body",
+    "selection": "id, exchange, day, place, signal, selected_ms",
 }
 _AT_A_TIME: Final = 2_000
 

@@ -132,7 +132,32 @@ _BUNDLES: Final = (
     "CREATE INDEX revision_by_reach ON revision (market, reach, first_ts)",
 )
 
+_SIGNALS: Final = (
+    # What was promised, each row sealed by the one before it (`cryptai.screening.record`).
+    """CREATE TABLE signal (
+        id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE,
+        exchange TEXT NOT NULL, symbol TEXT NOT NULL, timeframe TEXT NOT NULL, strategy TEXT NOT NULL,
+        side TEXT NOT NULL, decided_ms INTEGER NOT NULL, sealed_ms INTEGER NOT NULL, quality REAL,
+        status TEXT NOT NULL, retrospective INTEGER NOT NULL,
+        body TEXT NOT NULL, previous TEXT NOT NULL, hash TEXT NOT NULL
+    )""",
+    "CREATE INDEX signal_by_time ON signal (exchange, decided_ms, id)",
+    "CREATE INDEX signal_by_symbol ON signal (exchange, symbol, decided_ms, id)",
+    # What became of it, in further rows.
+    """CREATE TABLE signal_event (
+        id INTEGER PRIMARY KEY, signal INTEGER NOT NULL REFERENCES signal (id), event TEXT NOT NULL,
+        at_ms INTEGER NOT NULL, noted_ms INTEGER NOT NULL, body TEXT NOT NULL,
+        UNIQUE (signal, event)
+    )""",
+    # The best of each day, as they were chosen then.
+    """CREATE TABLE selection (
+        id INTEGER PRIMARY KEY, exchange TEXT NOT NULL, day TEXT NOT NULL, place INTEGER NOT NULL,
+        signal INTEGER NOT NULL REFERENCES signal (id), selected_ms INTEGER NOT NULL,
+        UNIQUE (exchange, day, place)
+    )""",
+)
+
 # Each entry brings the catalog from the version of its index to the next one; entries are only ever added.
 MIGRATIONS: Final[tuple[tuple[str | Callable[[Database], None], ...], ...]] = (
-    _FIRST, _PROVENANCE, _ABSENCES, _BUNDLES,
+    _FIRST, _PROVENANCE, _ABSENCES, _BUNDLES, _SIGNALS,
 )  # fmt: skip

@@ -55,6 +55,11 @@ class CandleStore:
         self.absences = Absences(self._catalog)
         self._holdings = Holdings(self._files)
 
+    @property
+    def catalog(self) -> Transactions:
+        """The engine's database: the rooms that build on the market keep their own tables in it."""
+        return self._catalog
+
     def read(
         self,
         exchange: str,
