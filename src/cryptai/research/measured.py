@@ -45,7 +45,7 @@ OBJECTIVES: Final[Mapping[str, int]] = {
 """What a search may aim at: 1 where more is better, -1 where less is."""
 
 # Sets handed over at a time: few where one takes long, so that little is lost with a process.
-_FEWEST, _MOST = 8, 512
+_MOST = 2_048
 _SHORT_S, _LONG_S = 0.5, 3.0
 
 
@@ -187,7 +187,7 @@ def in_portions(
 ) -> Iterator[list[Measured]]:
     """Measure the sets portion by portion, on all cores unless told, until `stop` is set."""
     workers = threads or os.cpu_count() or 1
-    size, start = _FEWEST * workers, 0
+    size, start = workers, 0
     while start < len(sets) and not (stop is not None and stop.is_set()):
         began = monotonic()
         yield measure(bench, sets[start : start + size], threads=workers, stop=stop)

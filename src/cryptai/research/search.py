@@ -26,7 +26,7 @@ MOST_SETS: Final = 100_000
 """Sets of one search."""
 TRIALS: Final = 200
 """Sets of a random or guided search, unless told."""
-_PORTION: Final = 512
+_PORTION: Final = 2_048
 # Optuna learns between portions, so they are small.
 _GUIDED_PORTION: Final = 8
 # A draw that hits only what was seen, or what the strategy refuses, must end some time.

@@ -16,8 +16,9 @@ from cryptai.errors import InputError
 from cryptai.market.times import iso
 from cryptai.research.chosen import of_choice
 from cryptai.research.explore import best_of, explore
-from cryptai.research.measured import OBJECTIVES, bench, in_portions
+from cryptai.research.measured import bench, in_portions
 from cryptai.research.noted import evidence_of
+from cryptai.research.plans import check_plan
 from cryptai.research.search import search
 from cryptai.research.space import read_space
 from cryptai.research.surface import stability, surface
@@ -31,41 +32,19 @@ if TYPE_CHECKING:
     from cryptai.market.candles import Candles
     from cryptai.research.explore import Progress, Runner
     from cryptai.research.measured import Bench, Measured
+    from cryptai.research.plans import Plan
     from cryptai.research.space import Space
     from cryptai.strategies.strategy import Strategy
     from cryptai.trading.request import BacktestRequest
     from cryptai.workspace import Workspace
 
 
-HELD_OUT: Final = 0.25
 _FEWEST_BARS: Final = 10
 TOLD: Final = (
     "total_return", "cagr", "sharpe_ratio", "sortino_ratio", "calmar_ratio", "max_drawdown", "win_rate",
     "profit_factor", "expectancy", "trades", "final_equity",
 )  # fmt: skip
 """The metrics that are told of each set."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to search: see `cryptai sweep --help`.
-
-    Attributes
-    ----------
-    space
-        For each parameter what `cryptai.research.space.read_space` takes.
-    held_out
-        Share of the bars, the last ones, that the choice does not see; 0 for none.
-    trials
-        Sets of a random or guided search; None for 200.
-    """
-
-    space: Mapping[str, Any]
-    method: str = "grid"
-    trials: int | None = None
-    seed: int = 0
-    objective: str = "sharpe_ratio"
-    held_out: float = HELD_OUT
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,26 +189,6 @@ def sweep(
         best_held_out=outside if best is not None else None,
         evidence=of_choice(told, results, outside if best is not None else None),
     )
-
-
-def check_plan(plan: Plan) -> None:
-    """Refuse a plan that cannot be carried out; the error's field names the option."""
-    if plan.objective not in OBJECTIVES:
-        raise InputError(
-            f"objective must be one of {', '.join(OBJECTIVES)}, was {plan.objective[:40]!r}.",
-            field="objective",
-        )
-    if not 0.0 <= plan.held_out <= 0.9:
-        raise InputError(
-            f"held_out must be from 0 (nothing) to 0.9 of the bars, was {plan.held_out:g}.", field="held_out"
-        )
-    if plan.seed < 0:
-        raise InputError(f"seed must be 0 or more, was {plan.seed}.", field="seed")
-    if not plan.space:
-        raise InputError(
-            "There is nothing to search; name a parameter's values, such as --param fast=5:30:5.",
-            field="param",
-        )
 
 
 def _split(

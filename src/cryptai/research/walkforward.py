@@ -22,9 +22,10 @@ from cryptai.research.explore import best_of, explore
 from cryptai.research.folds import Fold, Folds, out_of_sample_trades
 from cryptai.research.measured import bench, day_ends, in_portions
 from cryptai.research.noted import note_all
+from cryptai.research.plans import check_plan
 from cryptai.research.search import search
 from cryptai.research.space import read_space
-from cryptai.research.sweep import check_plan, none_fits
+from cryptai.research.sweep import none_fits
 from cryptai.research.trials import OWNER
 from cryptai.research.windows import windows
 from cryptai.strategies.user import find_strategy
@@ -39,37 +40,13 @@ if TYPE_CHECKING:
     from cryptai.market.candles import Candles
     from cryptai.research.explore import Progress, Runner
     from cryptai.research.measured import Bench, Measured
+    from cryptai.research.plans import WalkPlan
     from cryptai.research.space import Space
-    from cryptai.research.sweep import Plan
     from cryptai.research.windows import Window
     from cryptai.strategies.strategy import Strategy
     from cryptai.trading.request import BacktestRequest
     from cryptai.trading.result import Result
     from cryptai.workspace import Workspace
-
-
-@dataclass(frozen=True)
-class WalkPlan:
-    """How to walk: the search of each window (its `held_out` does not count), and the windows.
-
-    Attributes
-    ----------
-    train_ms, test_ms
-        Lengths of the sides.
-    anchored
-        Whether training always begins at the first bar.
-    embargo
-        Bars before each test that training does not see.
-    purge
-        Whether a trade still open at the end of the training is taken out of it.
-    """
-
-    search: Plan
-    train_ms: int
-    test_ms: int
-    anchored: bool = False
-    embargo: int = 0
-    purge: bool = True
 
 
 @dataclass(frozen=True, eq=False)
