@@ -54,7 +54,7 @@ def read_candles(path: str | Path, symbol: str | None = None, timeframe: str | N
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise InputError(f"{path}: candles are read from .csv and .parquet files, not {ending or 'this'}.")
-    _check_file(path)
+    check_file(path)
     name, length = _named(path, symbol, timeframe)
     return _candles(path, ending, name, length)
 
@@ -85,7 +85,7 @@ def _spacing(path: Path) -> str:
     # The finest grid holds every other, so whatever the bars are, they can be read with it first.
     if path.suffix.lower() not in ENDINGS:
         return TIMEFRAMES[0]
-    _check_file(path)
+    check_file(path)
     try:
         ts = (_read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path))["ts"]
     except InputError as error:
@@ -113,7 +113,8 @@ def _candles(path: Path, ending: str, symbol: str, timeframe: Timeframe) -> Cand
     return candles
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Refuse what is no readable plain file with something in it."""
     try:
         if path.is_dir():
             raise InputError(f"{path} is a folder; name the files in it.")
@@ -175,7 +176,7 @@ def _read_parquet(path: Path) -> dict[str, Any]:
     import polars as pl  # noqa: PLC0415 (slow to import; the store is read without it)
 
     try:
-        with _silenced_stderr():
+        with silenced_stderr():
             names = pl.read_parquet_schema(path)
             _check_names(list(names))
             table = pl.read_parquet(path, columns=list(COLUMNS), glob=False)
@@ -247,7 +248,8 @@ def _csv_sentence(reason: str) -> str:
 
 
 @contextmanager
-def _silenced_stderr() -> Iterator[None]:
+def silenced_stderr() -> Iterator[None]:
+    """Keep what a decoder in Rust writes about damaged bytes away from the terminal."""
     # Polars' Parquet decoder may panic on damaged bytes. Python gets an exception, but Rust has written a
     # report to file descriptor 2 by then, past `sys.stderr`.
     with _stderr:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cryptai.cli.data.funding import import_funding
 from cryptai.cli.data.tables import print_table, reading
 from cryptai.cli.options import Exchange, Json
 
@@ -30,15 +31,21 @@ def import_files(
     replace: Annotated[
         bool, typer.Option("--replace", help="Take the new bar where it differs from the stored one.")
     ] = False,
+    funding: Annotated[
+        bool, typer.Option("--funding", help="The files hold funding: columns ts and funding_rate.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Import candles from files: all of them, or none.
+    """Import candles, or funding, from files: all of them, or none.
 
     A file has the columns ts (milliseconds UTC, the bar's open), open, high, low, close, volume. Its name may
     give symbol and timeframe, as in BTCUSDT_1h.parquet. Importing the same bars again changes nothing.
     """
     from cryptai.market.exchange import check_exchange
 
+    if funding:
+        import_funding(files, symbol, exchange, as_json=as_json)
+        return
     check_exchange(exchange)
     with reading(len(files), show=not as_json) as step:
         series = _read(files, symbol, timeframe, step)

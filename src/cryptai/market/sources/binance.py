@@ -17,7 +17,9 @@ import numpy as np
 from cryptai import seams
 from cryptai.errors import InputError, SourceError
 from cryptai.market.candles import COLUMNS, Candles
+from cryptai.market.funding import perpetual_of
 from cryptai.market.source import sources
+from cryptai.market.sources._binance_funding import funding_history
 from cryptai.market.sources._binance_messages import parse_json, parse_klines, parse_tickers
 from cryptai.market.sources._binance_rest import PERPS, SPOT, TRIES, Rest
 from cryptai.market.sources._binance_streams import merged
@@ -28,6 +30,7 @@ from cryptai.market.timeframe import MINUTE_MS, Timeframe
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+    from cryptai.market.funding import Funding
     from cryptai.market.source import Event, Price
     from cryptai.market.sources._binance_rest import Answer
     from cryptai.market.symbols import SymbolInfo
@@ -119,6 +122,18 @@ class Binance:
             if names:
                 found += parse_tickers(await self._tickers(rest, list(names)), names)
         return found
+
+    async def funding(self, symbol: str, *, start_ms: int, end_ms: int) -> Funding:
+        """Return what the holders of a perpetual paid each other in `[start_ms, end_ms)`.
+
+        Raises
+        ------
+        InputError
+            If Binance has no such perpetual.
+        SourceError
+            As the port says; also for an answer that is not what was asked for.
+        """
+        return await funding_history(self._perps, perpetual_of(symbol), start_ms, end_ms)
 
     async def _tickers(self, rest: Rest, names: list[str]) -> object:
         if rest is self._spot and len(names) <= _NAMED:
