@@ -56,7 +56,7 @@ def run_isolated(
     out.mkdir(parents=True, exist_ok=True)
     task = {"task": "backtest", "request": dict(request), "out": str(out)}
     exchange, symbol = request.get("exchange") or "binance", request.get("symbol")
-    with _catalog_of(home, str(exchange), None if symbol is None else str(symbol)) as catalog:
+    with catalog_of(home, str(exchange), None if symbol is None else str(symbol)) as catalog:
         _ask({**task, "catalog": catalog}, home, seconds, megabytes)
     found: dict[str, Any] = json.loads((out / "result.json").read_text())
     return found
@@ -67,7 +67,7 @@ def scan_isolated(
 ) -> list[Signal]:
     """Run `cryptai.trading.scan.scan` with the user's strategies in a child; raises as `run_isolated`."""
     task = {"task": "scan", "exchange": exchange, "as_of_ms": as_of_ms}
-    with _catalog_of(home, exchange, None) as catalog:
+    with catalog_of(home, exchange, None) as catalog:
         return [Signal(**row) for row in _ask({**task, "catalog": catalog}, home, seconds, megabytes)]
 
 
@@ -80,7 +80,7 @@ def save(result: Result, out: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _catalog_of(home: Path, exchange: str, symbol: str | None) -> Iterator[str | None]:
+def catalog_of(home: Path, exchange: str, symbol: str | None) -> Iterator[str | None]:
     """Give the child the catalog as a file where it lies in a database: it is not told that one's address."""
     if not kept_elsewhere():
         yield None
@@ -92,12 +92,16 @@ def _catalog_of(home: Path, exchange: str, symbol: str | None) -> Iterator[str |
         yield str(file)
 
 
+def environment_of(home: Path) -> dict[str, str]:
+    """Return what a child may know of the server's environment: no secret, no address."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {"CRYPTAI_HOME": str(home)}
+
+
 def _ask(task: dict[str, Any], home: Path, seconds: int, megabytes: int) -> Any:
-    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     child = subprocess.Popen(
         [sys.executable, "-m", "cryptai.trading.isolated"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        env={**environment, "CRYPTAI_HOME": str(home)}, start_new_session=True,
+        env=environment_of(home), start_new_session=True,
     )  # fmt: skip
     message = json.dumps({**task, "seconds": seconds, "megabytes": megabytes}).encode()
     try:
