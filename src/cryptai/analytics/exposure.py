@@ -63,8 +63,8 @@ def exposure(
     worth, open_ = np.zeros(len(ts)), np.zeros(len(ts), np.int64)
     for name in np.unique(trips.symbol):
         rows = np.flatnonzero(trips.symbol == name)
-        first = np.searchsorted(ts, trips.entry_ms[rows])
-        end = np.searchsorted(ts, trips.exit_ms[rows])
+        first = np.maximum(np.searchsorted(ts, trips.entry_ms[rows], side="right") - 1, 0)
+        end = np.maximum(np.searchsorted(ts, trips.exit_ms[rows], side="right") - 1, 0)
         count = _between(first, end, np.ones(len(rows)), len(ts)).round().astype(np.int64)
         open_ += count
         candles = markets.get(str(name))
@@ -73,11 +73,20 @@ def exposure(
             continue
         side = np.where(trips.side[rows] > 0, 1.0, -1.0)
         held = np.abs(_between(first, end, side * trips.quantity[rows], len(ts)))
-        price = candles.close[np.maximum(np.searchsorted(candles.ts, ts, side="right") - 1, 0)]
+        price = candles.close[np.maximum(last_bars(candles, ts), 0)]
         # What is added and taken away again leaves a last digit behind: nothing is held where none is open.
         worth += np.where(count > 0, held * price, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         return Exposure(np.where(equity > 0.0, worth / equity, np.nan), open_)
+
+
+def last_bars(candles: Candles, ts: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Return the row of the last bar that opens before each step of the clock ends; -1 where there is none.
+
+    A step lasts as long as the shortest of the clock: a day where days are told of a market of minutes.
+    """
+    step = int(np.diff(ts).min()) if len(ts) > 1 else candles.timeframe.ms
+    return np.searchsorted(candles.ts, ts + step) - 1
 
 
 def _between(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cryptai.analytics.drawdowns import Drawdown, drawdowns, fallen
-from cryptai.analytics.exposure import Exposure, exposure
+from cryptai.analytics.exposure import Exposure, exposure, last_bars
 from cryptai.analytics.plausible import doubts
 from cryptai.analytics.round_trips import RoundTrips, of_rows, regimes_at_entry
 from cryptai.analytics.tables import Line, Period, as_rows, by_label, by_time, whole
@@ -164,10 +164,9 @@ def holding(
         return None
     total, part = np.zeros(len(ts)), capital / len(markets)
     for candles in markets.values():
-        inside = candles.between(int(ts[0]), int(ts[-1]) + 1)
-        if not len(inside):
+        inside = candles.between(int(ts[0]))
+        if not len(inside) or (rows := last_bars(inside, ts))[-1] < 0:
             return None
-        rows = np.searchsorted(inside.ts, ts, side="right") - 1
         worth = inside.close[np.maximum(rows, 0)] / inside.open[0]
         total += part * np.where(rows >= 0, worth, 1.0)
     return total

@@ -18,6 +18,7 @@ from cryptai.market.times import iso
 from cryptai.research.identity import code_digest, digests, versions
 from cryptai.research.runs import FILES, FORMAT, MANIFEST, changed_files, read_manifest
 from cryptai.seams import new_id, now_ms
+from cryptai.strategies.user import user_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cryptai.market.candles import Candles
+    from cryptai.trading.request import BacktestRequest
+    from cryptai.trading.result import Result
+    from cryptai.workspace import Workspace
 
 # A draft that nobody finished within a day is nobody's.
 _STALE_MS: Final = 86_400_000
@@ -126,6 +130,29 @@ def write_run(
         shutil.rmtree(draft, ignore_errors=True)
     # Another process made the same run meanwhile: its folder stays.
     return _compared(folder, str(found["run"]), told) or Kept(folder, new=False)
+
+
+def keep_run(
+    result: Result, found: Mapping[str, Any], workspace: Workspace, request: BacktestRequest, *,
+    as_of_ms: int | None = None, file: Path | None = None,
+) -> Kept | None:  # fmt: skip
+    """Write a run of the command into the workspace's `runs/`; None where there is no workspace.
+
+    `found` is `result.as_object()`, with its evidence where there is one; the others as `write_run` has them.
+    """
+    if not (workspace.root / "version").is_file():
+        return None
+    return write_run(
+        found, result.ts, result.equity, workspace.runs / str(found["run"]),
+        markets=markets_of(result), request=request.as_options(), as_of_ms=as_of_ms, file=file,
+        strategy_file=user_files(workspace.strategies).get(request.strategy),
+    )  # fmt: skip
+
+
+def markets_of(result: Result) -> Mapping[str, Candles]:
+    """Return the candles of each market of a run, those that only warmed included."""
+    markets: Mapping[str, Candles] | None = getattr(result, "markets", None)
+    return {result.symbol: result.candles} if markets is None else markets
 
 
 def _manifest(
