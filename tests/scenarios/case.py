@@ -1,12 +1,12 @@
 """Scenario tables: bars and what is said at their closes, the trades that must follow, one line why.
 
-A table is a TOML file of `[[case]]`: `why`; `bars`, a line a bar (open high low close, volume if it matters)
-with what is said after a `|`: `long`, `short`, `exit`, `exit-long`, `exit-short`, `limit=95` and other columns.
-`hole` is a bar that is not there, a line from `>` on a finer bar of the bar above. Several markets are
-`[case.bars]` with a name each. `rules`, `costs` and `options` are what the run is told; `funding` and `filters`
-have hours in place of times. A trade is `side kind entry_bar@price exit_bar@price reason`, after the market's
-name where there are several, with `x` and its quantity, `fees=`, `funding=`, `pnl=` where they matter, and
-`undecided` where it is.
+A table is a TOML file of `[[case]]`: `why`; `bars`, a line a bar (open high low close, and the volume if it
+matters) with what is said after a `|`: `long`, `short`, `exit`, `exit-long`, `exit-short`, `limit=95` and other
+columns. `hole` is a bar that is not there, a line from `>` on a finer bar of the bar above. Several markets
+are `[case.bars]` with a name each. `rules`, `costs` and `options` are what the run is told; `funding` and
+`filters` have hours in place of times. A trade is `side kind entry_bar@price exit_bar@price reason`, after the
+market's name where there are several, with `x` and its quantity, `fees=`, `funding=`, `pnl=` where they
+matter, and `undecided` where it is.
 """
 
 from __future__ import annotations
@@ -131,7 +131,8 @@ def expected(case: Case, trade: str) -> dict[str, Any]:
     told["undecided"] = False
     for what, word in (("entry", entry), ("exit", leave)):
         bar, _, price = word.partition("@")
-        told[f"{what}_bar"], told[f"{what}_price"] = int(bar), float(price)
+        told[f"{what}_bar"] = int(bar)
+        told[f"{what}_price"] = float(price)
     for word in words[5:]:
         if word == "undecided":
             told["undecided"] = True

@@ -155,11 +155,11 @@ class _Run(Account):
             return
         side, stop, target = position.side, position.stop, self.target(m, position)
         ruin = self.liquidation_price(position)
-        if ruin is not None and (path.open - ruin) * side > 0 and stop is not None:
-            ruin = None if (stop - ruin) * side > 0 else ruin  # the price meets the nearer stop first
-        if ruin is not None and (worst(path, side) - ruin) * side <= 0:
-            self.liquidate(m)
-            return
+        # The price meets the nearer of the two first, unless it opens beyond both.
+        ruined = ruin is not None and (
+            stop is None or (stop - ruin) * side <= 0 or (path.open - ruin) * side <= 0
+        )
+        stop = ruin if ruined else stop
         stopped = stop is not None and (worst(path, side) - stop) * side <= 0
         reached = target is not None and (best(path, side) - target) * side >= 0
         # Beyond a level at the open already: that order fills there.
@@ -169,7 +169,7 @@ class _Run(Account):
             position.undecided |= stopped and reached
         if target is not None and (path.open - target) * side >= 0:
             target = path.open
-        self.end(m, stop if stopped else None, target if reached else None)
+        self.end(m, stop if stopped else None, target if reached else None, ruined=ruined)
 
     def end(self, m: int, stop: float | None, target: float | None, *, ruined: bool = False) -> None:
         """End a position at the level it touched; of two, the one that the policy puts first."""
