@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cryptai.research.finished import Finished
 from cryptai.research.trials import OWNER, note
-from cryptai.seams import monotonic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
 
     Runner = Callable[[Bench, Sequence[dict[str, Value]], Event | None], Iterator[list[Measured]]]
     """Measures sets portion by portion, in any order: here, or on a cluster."""
-
-# How long finished sets may wait before they are on the disk.
-_WAIT_S: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -66,19 +62,11 @@ def explore(
         note(workspace, on.template.strategy, [one.trial for one in found.values()], user=user)
         number_of = {json.dumps(params, sort_keys=True): number for number, params in enumerate(portion)}
         left = [params for number, params in enumerate(portion) if number not in found]
-        waiting: list[Measured] = []
-        since = monotonic()
-        try:
-            for some in runner(on, left, stop):
-                waiting += some
-                found |= {number_of[json.dumps(one.params, sort_keys=True)]: one for one in some}
-                best = best_of([*([best] if best else []), *some], objective)
-                progress(_progress(len(results) + len(found), asked, best, objective))
-                if monotonic() - since > _WAIT_S:
-                    _keep(waiting, finished, workspace, on, user)
-                    waiting, since = [], monotonic()
-        finally:
-            _keep(waiting, finished, workspace, on, user)
+        for some in runner(on, left, stop):
+            _keep(some, finished, workspace, on, user)
+            found |= {number_of[json.dumps(one.params, sort_keys=True)]: one for one in some}
+            best = best_of([*([best] if best else []), *some], objective)
+            progress(_progress(len(results) + len(found), asked, best, objective))
         if len(found) < len(portion):
             raise Stopped
         results += [found[number] for number in range(len(portion))]

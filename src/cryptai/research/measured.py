@@ -141,13 +141,18 @@ def bench(
 ) -> Bench:
     """Return the bench of a request, whose parameters do not count; `first` is any set that fits.
 
+    With a folder the strategy is found there by its name, and the digest of its file is part of the identity.
+
     Raises
     ------
     InputError
         Whatever the run of that set would raise.
     """
     known = candles.between(None, request.end_ms)
-    template = run_on(replace(request, params=dict(first)), known, strategies_folder, exchange=exchange)
+    template = run_on(
+        replace(request, params=dict(first)), known, strategies_folder, exchange=exchange,
+        made=None if strategies_folder else made(strategy, first),
+    )  # fmt: skip
     days = len(np.unique(template.ts // DAY_MS))
     return Bench(request, known, strategy, template, blocks_for(days), purge)
 
