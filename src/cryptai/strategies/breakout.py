@@ -9,6 +9,7 @@ import numpy as np
 
 from cryptai.features.channels import donchian
 from cryptai.features.crosses import before, crosses_above, crosses_below
+from cryptai.features.shared import Shared, line
 from cryptai.signals import Signals
 from cryptai.strategies.strategy import param, strategy
 
@@ -50,6 +51,17 @@ class Breakout:
             long_reason=f"close broke the {self.period}-bar high",
             short_reason=f"close broke the {self.period}-bar low",
         )
+
+    def shared(self) -> Shared:
+        """Tell the same decisions as crosses of lines."""
+        close, period, exit_period = line("close"), self.period, self.exit_period
+        long = close.crosses_above(line("donchian", "donchian_upper", period=period).before())
+        exit_long = close.crosses_below(line("donchian", "donchian_lower", period=exit_period).before())
+        if not self.allow_short:
+            return Shared((long,), (exit_long,))
+        short = close.crosses_below(line("donchian", "donchian_lower", period=period).before())
+        exit_short = close.crosses_above(line("donchian", "donchian_upper", period=exit_period).before())
+        return Shared((long,), (exit_long,), (short,), (exit_short,))
 
     def score(self, candles: Candles) -> NDArray[np.float64]:
         """Return where the close stands in the channel: 1 at its upper edge, -1 at its lower."""

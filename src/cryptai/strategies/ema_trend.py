@@ -10,6 +10,7 @@ import numpy as np
 from cryptai.errors import InputError
 from cryptai.features.averages import ema
 from cryptai.features.crosses import ema_crosses
+from cryptai.features.shared import Shared, line
 from cryptai.features.volatility import atr
 from cryptai.signals import Signals
 from cryptai.strategies.strategy import bars_of, param, strategy
@@ -51,6 +52,12 @@ class EmaTrend:
             long_reason=f"EMA {self.fast} crossed above EMA {self.slow}",
             short_reason=f"EMA {self.fast} crossed below EMA {self.slow}",
         )
+
+    def shared(self) -> Shared:
+        """Tell the same decisions as crosses of lines."""
+        fast, slow = line("ema", period=self.fast), line("ema", period=self.slow)
+        up, down = (fast.crosses_above(slow),), (fast.crosses_below(slow),)
+        return Shared(up, down, down, up) if self.allow_short else Shared(up, down)
 
     def score(self, candles: Candles) -> NDArray[np.float64]:
         """Return how far the averages stand apart, in average true ranges, squeezed into -1 to 1."""

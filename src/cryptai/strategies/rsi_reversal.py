@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cryptai.features.crosses import crosses_above, crosses_below
 from cryptai.features.oscillators import rsi
+from cryptai.features.shared import Shared, line
 from cryptai.signals import Signals
 from cryptai.strategies.strategy import bars_of, param, strategy
 
@@ -45,6 +46,12 @@ class RsiReversal:
             long_reason=f"RSI {self.period} climbed above {self.low:g}",
             short_reason=f"RSI {self.period} fell below {self.high:g}",
         )
+
+    def shared(self) -> Shared:
+        """Tell the same decisions as crosses of lines."""
+        strength = line("rsi", period=self.period)
+        up, down = (strength.crosses_above(self.low),), (strength.crosses_below(self.high),)
+        return Shared(up, down, down, up) if self.allow_short else Shared(up, down)
 
     def score(self, candles: Candles) -> NDArray[np.float64]:
         """Return how far RSI is below 50 (long) or above it (short), as a share of 50."""

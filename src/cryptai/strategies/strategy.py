@@ -13,7 +13,7 @@ from cryptai.parameters import Parameter, Value, read_all
 from cryptai.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -116,10 +116,13 @@ def bars_of(feature: str, *, on: str = "", **parameters: Any) -> int:
     return bars * MINUTE_MS // Timeframe(on).ms if on else bars
 
 
-def build(cls: type[Strategy], given: Mapping[str, object]) -> Strategy:
+def build(
+    cls: type[Strategy], given: Mapping[str, object], declared: Sequence[Parameter] | None = None
+) -> Strategy:
     """Make a strategy from parameters as a person gave them (text or numbers), all checked.
 
-    A class may add a method `check(self)` that raises `InputError` for values that do not go together.
+    A class may add a method `check(self)` that raises `InputError` for values that do not go together. Who
+    makes many hands in its `declared` parameters.
 
     Raises
     ------
@@ -128,7 +131,7 @@ def build(cls: type[Strategy], given: Mapping[str, object]) -> Strategy:
     InputError
         For a value of another type, or out of its range; `field` is `param.<name>`.
     """
-    values = read_all(parameters(cls), given, of=cls.name)
+    values = read_all(parameters(cls) if declared is None else declared, given, of=cls.name)
     made = cls(**values)
     check = getattr(made, "check", None)
     if check is not None:

@@ -1,6 +1,9 @@
 """Many parameter sets of one strategy over the same bars: the metrics of each, and nothing else kept.
 
 Each set's metrics are those of `cryptai.trading.backtest.backtest` with the same arguments, to the last bit.
+Where the rules are plain, sets run through `cryptai.trading.event_kernel`, from one event to the next; a
+strategy that tells its decisions as comparisons of lines (`shared`) has each line computed once for all sets
+that use it. Everything else runs as a whole backtest.
 """
 
 from __future__ import annotations
@@ -13,9 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cryptai.errors import InputError
+from cryptai.market.candles import Candles
 from cryptai.market.timeframe import DAY_MS
-from cryptai.strategies.strategy import build
+from cryptai.strategies.strategy import build, parameters
 from cryptai.trading.backtest import backtest
+from cryptai.trading.plain_runs import Market, Plain
+from cryptai.trading.tallied import daily_returns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,8 +30,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cryptai.analytics.metrics import Metrics
-    from cryptai.market.candles import Candles
     from cryptai.strategies.strategy import Strategy
+    from cryptai.trading.result import Result
+
+_PLAIN = ("rules", "costs", "min_reward_risk", "close_at_end", "exchange")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +57,33 @@ class Many:
     returns: NDArray[np.float64] | None
 
 
+class _Found:
+    """Metrics and daily returns as they come in, from any thread."""
+
+    def __init__(self, sets: int, keep: bool, on_done: Callable[[int, Metrics], object] | None) -> None:
+        self.metrics: list[Metrics | None] = [None] * sets
+        self.rows: list[NDArray[np.float64] | None] = [None] * sets
+        self.keep, self.on_done = keep, on_done
+        self.told = Lock()
+
+    def __call__(self, index: int, metrics: Metrics, returns: NDArray[np.float64]) -> None:
+        self.metrics[index] = metrics
+        if self.keep:
+            self.rows[index] = returns
+        if self.on_done is not None:
+            with self.told:
+                self.on_done(index, metrics)
+
+    def returns(self, days: int) -> NDArray[np.float64] | None:
+        if not self.keep:
+            return None
+        found = np.zeros((days, len(self.rows)))
+        for index, row in enumerate(self.rows):
+            if row is not None:
+                found[:, index] = row
+        return found
+
+
 def run_many(
     candles: Candles,
     strategy: type[Strategy],
@@ -68,7 +103,8 @@ def run_many(
     Parameters
     ----------
     sets
-        Parameters by name, as `cryptai.strategies.strategy.build` takes them.
+        Parameters by name, as `cryptai.strategies.strategy.build` takes them. The more at once, the more is
+        shared.
     threads
         How many sets are run at a time; the result is the same for any number.
     returns
@@ -77,7 +113,7 @@ def run_many(
         Called with a set's index and its metrics when it is done: one call at a time, from any thread, in
         any order.
     stop
-        Once set, no further set is begun.
+        Once set, no further set is begun, those under way excepted.
     options
         `rules`, `costs`, `min_reward_risk`, `close_at_end` and whatever else `backtest` takes; so are
         `capital`, `start_ms` and `end_ms`.
@@ -89,43 +125,41 @@ def run_many(
     """
     if threads < 1:
         raise InputError(f"threads must be 1 or more, was {threads}.", field="threads")
-    made = [build(strategy, one) for one in sets]
-    bars = candles.between(start_ms, end_ms)
-    days = np.unique(bars.ts // DAY_MS) * DAY_MS
-    found: list[Metrics | None] = [None] * len(made)
-    kept = np.zeros((len(days), len(made))) if returns else None
-    told = Lock()
+    declared = parameters(strategy)
+    made = [build(strategy, one, declared) for one in sets]
+    whole = {"capital": capital, "start_ms": start_ms, "end_ms": end_ms, **options}
+    found = _Found(len(made), returns, on_done)
 
-    def run(index: int) -> None:
-        if stop is not None and stop.is_set():
-            return
-        result = backtest(candles, made[index], capital=capital, start_ms=start_ms, end_ms=end_ms, **options)
-        found[index] = result.metrics
-        if kept is not None:
-            kept[:, index] = _daily_returns(capital, _daily(result.ts, result.equity))
-        if on_done is not None:
-            with told:
-                on_done(index, result.metrics)
+    def stopped() -> bool:
+        return stop is not None and stop.is_set()
 
+    def run(index: int) -> Result | None:
+        if stopped():
+            return None
+        result = backtest(candles, made[index], **whole)
+        ends = np.append(np.flatnonzero(np.diff(result.ts // DAY_MS)), len(result.ts) - 1)
+        found(index, result.metrics, daily_returns(capital, result.equity[None, ends])[0])
+        return result
+
+    # The first one in full: what is refused for all of them is refused here, in its words.
+    first = run(0) if made else None
+    left: Sequence[int] = range(1, len(made))
     with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(run, range(len(made))):
-            pass
-    return Many(found, days, kept)
+        if first is not None and _plain(candles, strategy, first, options):
+            market = Market(first, close_at_end=bool(options.get("close_at_end", True)))
+            left = Plain(market, made, found, pool, threads, stopped).run(left, first.metrics)
+        list(pool.map(run, left))
+    days = np.empty(0, np.int64) if first is None else np.unique(first.ts // DAY_MS) * DAY_MS
+    return Many(found.metrics, days, found.returns(len(days)))
 
 
-def _daily(ts: NDArray[np.int64], equity: NDArray[np.float64]) -> NDArray[np.float64]:
-    day = ts // DAY_MS
-    return equity[np.append(np.flatnonzero(day[1:] != day[:-1]), len(ts) - 1)]
-
-
-def _daily_returns(capital: float, daily: NDArray[np.float64]) -> NDArray[np.float64]:
-    equity = np.concatenate([[capital], daily])
-    if (equity > 0.0).all():
-        found: NDArray[np.float64] = np.diff(equity) / equity[:-1]
-        return found
-    # A lost account earns nothing any more, whatever its debts do.
-    lost = int(np.argmax(equity <= 0.0))
-    out = np.zeros(len(daily))
-    out[: lost - 1] = np.diff(equity[:lost]) / equity[: lost - 1]
-    out[lost - 1] = -1.0
-    return out
+def _plain(candles: Candles, strategy: type[Strategy], first: Result, options: Mapping[str, Any]) -> bool:
+    # One market, the next open, and none of the rules, costs and options that only the full loop knows.
+    others = (value for name, value in options.items() if name not in _PLAIN)
+    return (
+        isinstance(candles, Candles)
+        and first.rules.plain()
+        and first.costs.plain()
+        and not hasattr(strategy, "signals_many")
+        and all(not value or value == "open" for value in others)
+    )
