@@ -137,7 +137,8 @@ def _of_returns(returns: Table) -> list[Table]:
     sortino = np.where(downside == 0.0, np.nan, mean / downside * _YEAR)
     omega = np.where(gone > 0.0, np.maximum(returns, 0.0).sum(axis=1) / gone, np.nan)
     quantile = np.quantile(returns, 1.0 - 0.95, axis=1)
-    shortfall = np.partition(returns, worst, axis=1)[:, : worst + 1].mean(axis=1)
+    # Sorted, as `expected_shortfall` has it: a partition's order depends on the processor.
+    shortfall = np.sort(np.partition(returns, worst, axis=1)[:, : worst + 1], axis=1).mean(axis=1)
     if n < 2:
         return [nothing, nothing, _finite(sortino), _finite(omega), quantile, shortfall, nothing, nothing]
     deviation = returns.std(axis=1, ddof=1)
