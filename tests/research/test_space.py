@@ -58,7 +58,8 @@ def test_sets_are_numbered_like_an_odometer():
         ("fast", "a:b:c", "in numbers"), ("fast", "", "a value"), ("fast", "5,,6", "a value"),
         ("fast", "5.5", "whole number"), ("fast", "1:30:5", "from 2 to 1000"), ("fast", "5:2000:5", "2000"),
         ("fast", "nan:30:1", "must go up"), ("fast", [], "has no value"), ("fats", "5:30:5", "fast"),
-        ("allow_short", "0:1:1", "true,false"), ("fast", "5:inf:1", "must go up"), ("fast", {"a": 1}, "whole"),
+        ("allow_short", "0:1:1", "true,false"), ("fast", "5:inf:1", "must go up"),
+        ("fast", {"a": 1}, "whole"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_by_name(name, written, says):

@@ -1,4 +1,4 @@
-"""A sweep: the sets' own backtests, held out bars unseen, each set a trial, the same after any interruption."""
+"""A sweep: the sets' own backtests, held out bars unseen, each set a trial, the same after a kill."""
 
 from __future__ import annotations
 
@@ -207,8 +207,9 @@ def test_a_strategy_that_never_trades_has_no_best(workspace):
 @pytest.mark.parametrize(
     ("options", "field"),
     [
-        ({"objective": "luck"}, "objective"), ({"held_out": 0.95}, "held_out"), ({"held_out": -1}, "held_out"),
-        ({"held_out": "much"}, "held_out"), ({"seed": -1}, "seed"), ({"seed": 1.5}, "seed"),
+        ({"objective": "luck"}, "objective"), ({"held_out": 0.95}, "held_out"),
+        ({"held_out": -1}, "held_out"), ({"held_out": "much"}, "held_out"),
+        ({"seed": -1}, "seed"), ({"seed": 1.5}, "seed"),
         ({"param": {}}, "param"), ({"symbols": ["BTC/USDT", "ETH/USDT"]}, "symbols"),
         ({"fill": "close"}, "fill"), ({"trails": 3}, "trails"), ({"trials": "x"}, "trials"),
     ],
