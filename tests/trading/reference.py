@@ -146,7 +146,8 @@ class _Run(Account):
                 else:
                     self.rest(order, path)
             if number < len(paths):
-                self.trail(m, path)
+                # The distance of this bar's row is known at its close only.
+                self.trail(m, path, self.markets[m].rows[self.bar[m] - 1].trail if self.bar[m] > 0 else None)
 
     def protect(self, m: int, path: Path) -> None:
         """3a. Liquidation, the stop, the target."""
@@ -260,7 +261,7 @@ class _Run(Account):
     def at_close(self, here: list[int]) -> None:
         for m in here:
             self.closed[m] = self.bar[m]
-            self.trail(m, self.now(m).paths()[-1])
+            self.trail(m, self.now(m).paths()[-1], self.markets[m].rows[self.bar[m]].trail)
         if self.setup.fill == "close":
             self.fill_at_close(here)
         for m in here:
@@ -270,13 +271,12 @@ class _Run(Account):
         for m in here:
             self.decide(m)
 
-    def trail(self, m: int, path: Path) -> None:
+    def trail(self, m: int, path: Path, distance: float | None) -> None:
         """4. The stop follows the best price, once the profit has been large enough."""
         position, rules = self.positions[m], self.rules
         if position is None:
             return
         side, reached = position.side, best(path, position.side)
-        distance = self.markets[m].rows[self.bar[m]].trail
         if distance is None and rules.trailing is None:
             return
         position.began |= (reached - position.price * (1 + side * rules.trailing_from)) * side >= 0

@@ -107,22 +107,12 @@ class Account:
         by_weight = abs(order.row.weight or 0.0) * self.spendable.at_last_close / open_ - had
         if order.kind == "weight" and by_weight <= 0:
             return
-        self.check_limits(m, new=position is None)
-        check_volume(market, last, costs)
-        if position is None:
-            check_bracket(price, side, *self.bracket(order, price), order.row, self.setup)
         away = self.distance(order, price)
-        trades, worth = self.out.trades, [(one, p, self.last_close(one)) for one, p in self.held()]
+        self.check(order, price, had)
+        quantity = by_weight
         if order.kind != "weight":
-            check_kelly(order.row, trades, rules)
-        if equity <= 0 or self.spendable.cash <= 0:
-            raise Refused("cash")
-        if rules.max_exposure is not None and room(worth, equity, rules.max_exposure) <= 0:
-            raise Refused("exposure")
-        asked = by_weight
-        if order.kind != "weight":
-            asked = wanted(order.row, equity, price, away, fee, trades, rules)
-        quantity = capped(asked, price, away, m, worth, equity, rules)
+            quantity = wanted(order.row, equity, price, away, fee, self.out.trades, rules)
+        quantity = capped(quantity, price, away, m, self.worth(), equity, rules)
         if costs.max_volume_share is not None:
             quantity = min(quantity, costs.max_volume_share * market.bars[last].volume)
         quantity = max(0.0, min(quantity, self.affordable(price, fee)))
@@ -133,6 +123,26 @@ class Account:
         quantity = down(quantity, row.step) if row else quantity
         check_step(quantity, price, row)
         self.book(order, quantity, price, quantity * price * fee)
+
+    def check(self, order: Order, price: float, had: float) -> None:
+        """Refuse an entry for the first reason that there is."""
+        m, rules, equity = order.market, self.rules, self.spendable.equity
+        position = self.positions[m]
+        self.check_limits(m, new=position is None)
+        check_volume(self.markets[m], self.closed[m], self.costs)
+        if position is None:
+            check_bracket(price, order.side, *self.bracket(order, price), order.row, self.setup)
+        if equity <= 0 or self.spendable.cash <= 0:
+            raise Refused("cash")
+        if order.kind != "weight":
+            check_kelly(order.row, self.out.trades, rules)
+        if rules.max_position_size is not None and rules.max_position_size * equity / price <= had:
+            raise Refused("exposure")
+        if rules.max_exposure is not None and room(self.worth(), equity, rules.max_exposure) <= 0:
+            raise Refused("exposure")
+
+    def worth(self) -> list[tuple[int, Position, float]]:
+        return [(m, position, self.last_close(m)) for m, position in self.held()]
 
     def affordable(self, price: float, fee: float) -> float:
         return self.spendable.cash / (price * (1 / self.rules.leverage + fee))
