@@ -110,7 +110,7 @@ def _verdict(report: Report, evidence: Mapping[str, Any] | None) -> Iterator[str
         yield from _pairs(rows)
         yield "</section>"
     undecided = report.found.get("undecided")
-    if undecided and undecided.get("share"):
+    if isinstance(undecided, dict) and undecided.get("share"):
         yield '<section class="verdict"><h2>What the data cannot decide</h2>'
         yield (
             f"<p>Of {percent(undecided['share'])} of the trades the order of events inside a bar is not "

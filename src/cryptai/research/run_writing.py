@@ -34,10 +34,8 @@ if TYPE_CHECKING:
 
 # A draft that nobody finished within a day is nobody's.
 _STALE_MS: Final = 86_400_000
-_CONFIGURATION: Final = (
-    "strategy", "params", "exchange", "symbol", "symbols", "timeframe", "capital", "costs", "rules",
-    "from", "to", "bars", "practice",
-)  # fmt: skip
+# What a manifest does not repeat of a run's object: it has files of its own, or another name.
+_ELSEWHERE: Final = {"metrics", "trades", "evidence", "data_digest", "source_digest", "seed"}
 
 
 @dataclass(frozen=True)
@@ -149,10 +147,9 @@ def keep_run(
     )  # fmt: skip
 
 
-def markets_of(result: Result) -> Mapping[str, Candles]:
+def markets_of(result: Result) -> dict[str, Candles]:
     """Return the candles of each market of a run, those that only warmed included."""
-    markets: Mapping[str, Candles] | None = getattr(result, "markets", None)
-    return {result.symbol: result.candles} if markets is None else markets
+    return {one.candles.symbol: one.candles for one in result.markets}
 
 
 def _manifest(
@@ -173,7 +170,7 @@ def _manifest(
         "engine": found["engine"],
         "made_at": iso(now),
         "made_at_ms": now,
-        **{name: found[name] for name in _CONFIGURATION if name in found},
+        **{name: value for name, value in found.items() if name not in _ELSEWHERE},
         # A backtest draws nothing by chance; what does names its seed among its parameters.
         "seed": found.get("seed"),
         "request": None if request is None else dict(request),

@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 
 DIFFERENCES: Final = ("files", "engine", "code", "data", "configuration", "numbers")
 """What can differ: in the order in which one explains the next."""
+# Of a manifest: what is compared by itself, or may be another each time.
+_OUTSIDE: Final = {
+    "format", "run", "engine", "made_at", "made_at_ms", "seed", "request", "data", "code", "trials",
+    "evidence", "versions", "digests", "equity_rows", "files", "metrics", "trades", "data_digest", "source_digest",
+}  # fmt: skip
+_OUTCOMES: Final = {"bars", "from", "to", "refused", "undecided", "held_through_holes"}
+_LONGEST: Final = 200
 # Writes between the moment noted and the end of the run; a market that is followed has a few.
 _MOST_MOMENTS: Final = 200
 
@@ -118,8 +125,8 @@ def verify(
     manifest = read_manifest(folder)
     if not manifest.get("request"):
         raise InputError(
-            f"The run {folder.name} names no request; only `cryptai backtest` and the platform write down how "
-            "to run it again.",
+            f"The run {folder.name} names no request: only `cryptai backtest` and the platform write down "
+            "how to run it again.",
             field="run",
         )
     request = BacktestRequest.parse(manifest["request"])
@@ -153,8 +160,8 @@ def _of_code(manifest: Mapping[str, Any], strategies: Mapping[str, str]) -> Iter
     if manifest["engine"] != ENGINE_VERSION:
         yield Difference(
             "engine",
-            f"It ran on engine {manifest['engine']}, and this is engine {ENGINE_VERSION}: the same orders may "
-            "fill otherwise.",
+            f"It ran on engine {manifest['engine']}, and this is engine {ENGINE_VERSION}: the same orders "
+            "may fill otherwise.",
         )
     was, name = manifest["code"].get("strategy"), manifest["strategy"]
     now = strategies.get(name)
@@ -219,16 +226,20 @@ def _of_result(
             f"{found['data_digest'][:16]}… as of the same moment. They were changed outside the store, or "
             "come from another workspace.",
         )
-    for name in ("params", "costs", "rules", "capital", "symbol", "symbols", "timeframe", "exchange"):
+    for name in sorted({*manifest, *found} - _OUTSIDE):
         if digest_of(manifest.get(name)) != digest_of(found.get(name)):
             yield Difference(
-                "configuration",
-                f"{name} was {json.dumps(manifest.get(name))}, and the same request gives "
-                f"{json.dumps(found.get(name))} now.",
+                "numbers" if name in _OUTCOMES else "data" if name == "markets" else "configuration",
+                f"{name} was {_short(manifest.get(name))}, and is {_short(found.get(name))} now.",
             )
     for name in ("trades", "equity", "metrics"):
         if told[name] != manifest["digests"][name]:
             yield Difference("numbers", _said(name, folder, found))
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _said(name: str, folder: Path, found: Mapping[str, Any]) -> str:
