@@ -29,7 +29,8 @@ DIFFERENCES: Final = ("files", "engine", "code", "data", "configuration", "numbe
 # Of a manifest: what is compared by itself, or may be another each time.
 _OUTSIDE: Final = {
     "format", "run", "engine", "made_at", "made_at_ms", "seed", "request", "data", "code", "trials",
-    "evidence", "versions", "digests", "equity_rows", "files", "metrics", "trades", "data_digest", "source_digest",
+    "evidence", "versions", "digests", "equity_rows", "files", "metrics", "trades", "data_digest",
+    "source_digest",
 }  # fmt: skip
 _OUTCOMES: Final = {"bars", "from", "to", "refused", "undecided", "held_through_holes"}
 _LONGEST: Final = 200
