@@ -86,8 +86,8 @@ def _own_clock_trusted() -> list[Any]:
 def _gaps_filled_flat() -> list[Any]:
     keep = sync.keep
 
-    async def inventing(store: CandleStore, exchange: str, *candles: Candles, **options: Any) -> None:
-        await keep(store, exchange, *(_flat(one) for one in candles), **options)
+    async def inventing(store: CandleStore, exchange: str, *candles: Candles, **options: Any) -> Any:
+        return await keep(store, exchange, *(_flat(one) for one in candles), **options)
 
     return [patch.object(module, "keep", inventing) for module in (sync, following, reconcile)]
 

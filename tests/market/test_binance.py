@@ -113,6 +113,8 @@ def spoilt(i, value):
         (spoilt(1, "inf"), "where a number stands"),
         (spoilt(1, "1e3"), "where a number stands"),
         (spoilt(1, "1_0"), "where a number stands"),
+        (spoilt(1, "1,0"), "where a number stands"),
+        (spoilt(1, "\N{ARABIC-INDIC DIGIT NINE}"), "where a number stands"),
         (spoilt(1, ""), "where a number stands"),
         (spoilt(1, None), "where a number stands"),
         (spoilt(1, "-10.0"), "where a number stands"),

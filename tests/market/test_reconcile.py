@@ -49,6 +49,18 @@ async def test_a_candle_that_the_venue_corrected_is_replaced(world):
     assert world.close(last - HOUR_MS) == [true_row("1h", last - HOUR_MS)[4]]
 
 
+async def test_a_market_that_cannot_be_asked_does_not_keep_the_others_from_their_corrections(world):
+    last = NOON - HOUR_MS
+    world.keep(last, close=true_row("1h", last)[4] + 0.25)
+    world.source.errors = {"ETH/USDT": SourceError("The venue sleeps.")}
+    await world.reconciler.compare()
+    assert world.close(last) == [true_row("1h", last)[4]]
+    asked = len(world.source.asked)
+    world.source.errors.clear()
+    await world.reconciler.compare()
+    assert [one[0] for one in world.source.asked[asked:]] == ["ETH/USDT"]
+
+
 async def test_a_candle_that_nobody_brought_is_added(world):
     world.keep(NOON - 3 * HOUR_MS, NOON - HOUR_MS)
     await world.reconciler.compare()

@@ -389,6 +389,10 @@ def test_any_sequence_of_writes_gives_what_a_dictionary_gives(
         back = store.read("binance", "BTC/USDT", "1h")
         rows = zip(back.ts.tolist(), *(getattr(back, c).tolist() for c in COLUMNS[1:]), strict=True)
         assert [(ts, bar) for ts, *bar in rows] == [(ts, list(truth[ts])) for ts in sorted(truth)]
+        for first, n, *_ in writes:
+            start, end = MONDAY + (first - 3) * HOUR, MONDAY + (first + n // 2) * HOUR
+            part = store.read("binance", "BTC/USDT", "1h", start_ms=start, end_ms=end)
+            assert same_bits(part, back.between(start, end))
 
 
 # ---------------------------------------------------------------------------------------------- refusals

@@ -41,7 +41,6 @@ class Merge:
     def __init__(self, market: Market, rows: Rows, files: SegmentFiles) -> None:
         self.market, self._rows, self._files = market, rows, files
         self._state = rows.state(market)
-        self._tail: Candles | None = None
         self._new: Candles | None = None  # what this write changes so far
         self._corrected: list[NDArray[np.int64]] = []
         self._folded = False
@@ -88,7 +87,7 @@ class Merge:
         segments = self._files.write(
             self.market,
             self._files.laid_over(
-                self.market, self._rows.segments(self.market), lay_over(self._read_tail(), new)
+                self.market, self._rows.segments(self.market), lay_over(self._rows.tail(self.market), new)
             ),
         )
         self._rows.fold(self.market, new, segments, source, fetched_at_ms, corrected=corrected)
@@ -103,13 +102,8 @@ class Merge:
     def _stored(self, start_ms: int, end_ms: int) -> Candles:
         segments = self._rows.segments(self.market)
         bars = self._files.read(self.market, segments, start_ms, end_ms, join=False)
-        bars = lay_over(bars, self._read_tail().between(start_ms, end_ms))
+        bars = lay_over(bars, self._rows.tail(self.market, start_ms=start_ms, end_ms=end_ms))
         return bars if self._new is None else lay_over(bars, self._new.between(start_ms, end_ms))
-
-    def _read_tail(self) -> Candles:
-        if self._tail is None:
-            self._tail = self._rows.tail(self.market)
-        return self._tail
 
 
 def _tail_rows(market: Market, bars: int) -> int:

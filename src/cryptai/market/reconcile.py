@@ -6,17 +6,14 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from cryptai.errors import DataError, InputError, SourceError
-from cryptai.market.candles import COLUMNS
+from cryptai.errors import InputError, SourceError
+from cryptai.market.candles import Candles
 from cryptai.market.sync import keep
 from cryptai.market.timeframe import HOUR_MS, Timeframe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cryptai.market.candles import Candles
     from cryptai.market.source import CandleSource
     from cryptai.market.store import CandleStore
     from cryptai.market.sync import Series
@@ -29,7 +26,7 @@ _EVERY_S: Final = 20.0
 # Until it is so old a candle is read again at each close of its series.
 _SETTLED_MS: Final = HOUR_MS
 _PAGE: Final = 1000
-_AT_A_TIME: Final = 4
+_AT_A_TIME: Final = 8
 
 
 class Reconciler:
@@ -61,43 +58,39 @@ class Reconciler:
         now = self._source.now_ms() - _AFTER_MS
         due = [one for one in self._series if one[1].last_closed(now) > self._asked.get(one, -1)]
         for i in range(0, len(due), _AT_A_TIME):
-            try:
-                await asyncio.gather(*(self._compare(*one, now) for one in due[i : i + _AT_A_TIME]))
-            except SourceError as error:
-                log.info("Candles are compared later: %s", error)
-                return
+            some = due[i : i + _AT_A_TIME]
+            said = await asyncio.gather(*(self._ask(*one, now) for one in some), return_exceptions=True)
+            answers = {one: true for one, true in zip(some, said, strict=True) if isinstance(true, Candles)}
+            await self._keep([true for true in answers.values() if len(true)])
+            for one in answers:
+                self._asked[one] = max(self._asked.get(one, -1), one[1].last_closed(now))
+            for error in said:
+                if isinstance(error, SourceError):
+                    log.info("Candles are compared later: %s", error)
+                    return
+                if isinstance(error, BaseException):
+                    raise error
 
-    async def _compare(self, symbol: str, frame: Timeframe, now: int) -> None:
+    async def _ask(self, symbol: str, frame: Timeframe, now: int) -> Candles | None:
         series, newest = (symbol, frame), frame.last_closed(now)
         known = self._known.get(series)
         since = newest - (_PAGE - 1) * frame.ms if known is None else min(known, newest) - _SETTLED_MS
         bars = max(2, (newest - since) // frame.ms + 1)
         try:
-            true = await self._source.history(symbol, frame, end_ms=newest + frame.ms, bars=bars)
+            return await self._source.history(symbol, frame, end_ms=newest + frame.ms, bars=bars)
         except InputError as error:
             log.warning("%s %s cannot be compared: %s", symbol, frame, error)
             # Delisted: asked about once an hour, should it come back, and not at each close that is no more.
             self._asked[series] = frame.last_closed(now + HOUR_MS)
-            return
-        if len(true):
-            corrected = await asyncio.to_thread(self._differing, true)
-            if corrected:
-                log.warning("%s has corrected %d candles of %s %s.", self._source.title, corrected, *series)
-            # Bars that the store lacks are added as well; equal ones cost nothing.
-            await keep(self._store, self._source.name, true, replace=True)
-            self._known[series] = int(true.ts[-1])
-        self._asked[series] = newest
+            return None
 
-    def _differing(self, true: Candles) -> int:
-        """Return how many stored bars the venue calls otherwise."""
-        try:
-            stored = self._store.read(
-                self._source.name, true.symbol, true.timeframe,
-                start_ms=int(true.ts[0]), end_ms=int(true.ts[-1]) + 1,
-                derived=False,
-            )  # fmt: skip
-        except DataError:
-            return 0
-        _, here, there = np.intersect1d(stored.ts, true.ts, assume_unique=True, return_indices=True)
-        pairs = ((getattr(stored, name)[here], getattr(true, name)[there]) for name in COLUMNS[1:])
-        return int(np.logical_or.reduce([old != new for old, new in pairs]).sum())
+    async def _keep(self, candles: list[Candles]) -> None:
+        """Store what the venue says, all in one transaction: what differs, and bars that the store lacks."""
+        if not candles:
+            return
+        written = await keep(self._store, self._source.name, *candles, replace=True)
+        for true, one in zip(candles, written.each, strict=True):
+            if one.replaced:
+                market = f"{true.symbol} {true.timeframe}"
+                log.warning("%s has corrected %d candles of %s.", self._source.title, one.replaced, market)
+            self._known[true.symbol, true.timeframe] = int(true.ts[-1])

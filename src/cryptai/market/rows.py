@@ -23,6 +23,7 @@ _NOW: Final = "superseded_at_ms IS NULL"
 _THEN: Final = "written_at_ms <= ? AND (superseded_at_ms IS NULL OR superseded_at_ms > ?)"
 # So many markets are named in one statement; a minute of a venue is some hundreds.
 _ASKED: Final = 250
+_EVER_MS: Final = 1 << 60
 _KEY: Final = "exchange = ? AND symbol = ? AND timeframe = ?"
 
 
@@ -129,15 +130,25 @@ class Rows:
         )
         return [(Market(e, s, Timeframe(t)), Segment(*rest)) for e, s, t, *rest in found]
 
-    def tail(self, market: Market, as_of_ms: int | None = None) -> Candles:
-        """Return the bars that are not in a segment, now or at a moment; they count before segments."""
+    def tail(
+        self,
+        market: Market,
+        as_of_ms: int | None = None,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+    ) -> Candles:
+        """Return the bars that are not in a segment, now or at a moment; they count before segments.
+
+        Of these those that open in `[start_ms, end_ms)`; None is open-ended.
+        """
         if as_of_ms is None:
-            return self.whole_tail(market).candles
-        state, packs = self.state(market), []
-        if state is not None:
-            for written, members, data in self._tail_then(state.id, as_of_ms):
-                packs.append(data if written <= as_of_ms else known_by(members, data, as_of_ms))
-        return unpack(packs, market.symbol, market.timeframe)
+            packs = self._tail_now(market, start_ms, end_ms)
+        else:
+            state, packs = self.state(market), []
+            if state is not None:
+                for written, members, data in self._tail_then(state.id, as_of_ms):
+                    packs.append(data if written <= as_of_ms else known_by(members, data, as_of_ms))
+        return unpack(packs, market.symbol, market.timeframe).between(start_ms, end_ms)
 
     def whole_tail(self, market: Market) -> Tail:
         """Return the tail of now with the rows that make it up."""
@@ -157,6 +168,17 @@ class Rows:
         edges = [edge for one in segments for edge in (one.first_ts, one.last_ts)]
         edges += [int(tail.ts[0]), int(tail.ts[-1])] if len(tail) else []
         return (min(edges), max(edges)) if edges else None
+
+    def _tail_now(self, market: Market, start_ms: int | None, end_ms: int | None) -> list[bytes]:
+        # Of a long tail a look at some bars reads only the rows that reach into them.
+        self.flush()
+        found = self.execute(
+            "SELECT data FROM revision JOIN market ON market.id = revision.market "  # noqa: S608 (a constant of ours)
+            f"WHERE {_KEY} AND folded_at_ms IS NULL AND revision.last_ts >= ? AND first_ts < ? "
+            "ORDER BY revision.id",
+            (*market, -_EVER_MS if start_ms is None else start_ms, _EVER_MS if end_ms is None else end_ms),
+        )
+        return [row[0] for row in found]
 
     def _tail_then(self, market: int, moment: int) -> list[Any]:
         # A fold takes all that was written before the newest it takes: what was the tail at a moment went

@@ -88,14 +88,14 @@ class CandleStore:
         """
         market = _market(exchange, symbol, timeframe)
         with self._catalog.look() as rows:
-            segments, tail = rows.segments(market, as_of_ms), rows.tail(market, as_of_ms)
-            if not segments and not len(tail):
+            segments = rows.segments(market, as_of_ms)
+            tail = rows.tail(market, as_of_ms, start_ms, end_ms)
+            if not segments and not len(tail) and rows.extent(market, as_of_ms) is None:
                 finer = _finer(market, rows, as_of_ms) if derived else None
                 if finer is None:
                     raise DataError(_nothing(market, rows, as_of_ms))
                 return derive(self._reading(finer, as_of_ms), market.timeframe, start_ms, end_ms, last)
         body = self._files.read(market, segments, start_ms, end_ms, join=as_of_ms is None)
-        tail = tail.between(start_ms, end_ms)
         if last is not None:
             body = body[max(len(body) - last, 0) :]
         bars = lay_over(body, tail)

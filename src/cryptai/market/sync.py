@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cryptai.market.candles import Candles
+    from cryptai.market.merge import Written
     from cryptai.market.source import CandleSource
     from cryptai.market.store import CandleStore
 
@@ -88,10 +89,10 @@ async def keep(
     *candles: Candles,
     replace: bool = False,
     source: str | None = None,
-) -> None:
+) -> Written:
     """Write to the store in a thread; a write that has begun is finished before a cancellation goes on.
 
-    The bars were fetched just now from `source`; None is the exchange itself.
+    Return what it did. The bars were fetched just now from `source`; None is the exchange itself.
     """
     work = asyncio.ensure_future(
         asyncio.to_thread(
@@ -100,7 +101,7 @@ async def keep(
         )
     )  # fmt: skip
     try:
-        await asyncio.shield(work)
+        return await asyncio.shield(work)
     except asyncio.CancelledError:
         await asyncio.wait([work])
         if not work.cancelled():
@@ -146,10 +147,16 @@ class _Job:
             if (symbol, str(frame)) in known
         }
         return {
-            (symbol, frame): self.store.read(self.source.name, symbol, frame, last=self.bars).ts
+            (symbol, frame): self._times(symbol, frame)
             for symbol, frame in wanted
             if (symbol, str(frame)) in known
         }
+
+    def _times(self, symbol: str, frame: Timeframe) -> NDArray[np.int64]:
+        """Return when the bars open that a fill asks about; those before only where there are no others."""
+        start = frame.last_closed(self._now_ms) + frame.ms - self.bars * frame.ms
+        ts = self.store.read(self.source.name, symbol, frame, start_ms=start).ts
+        return ts if len(ts) else self.store.read(self.source.name, symbol, frame, last=1).ts
 
     def missing(self, symbol: str, frame: Timeframe) -> tuple[list[Run], list[Run]]:
         """Return the holes, and what is newer than the newest stored bar."""

@@ -6,18 +6,21 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+import numpy as np
+
 from cryptai.errors import InputError, SourceError
 from cryptai.market.candles import Candles
 from cryptai.market.source import Bar, Price
 from cryptai.market.timeframe import TIMEFRAMES, Timeframe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from cryptai.market.source import Event
 
 # float() would also take "1_0", " 1 ", "nan" and "inf".
-_NUMBER: Final = re.compile(r"\d{1,30}(\.\d{1,30})?")
+_NUMBER: Final = re.compile(r"[0-9]{1,30}(\.[0-9]{1,30})?")
+_NUMBERS: Final = re.compile(rf"{_NUMBER.pattern}(,{_NUMBER.pattern})*")
 
 
 class MarketNonsense(SourceError):
@@ -44,9 +47,9 @@ def parse_klines(rows: Any, symbol: str, frame: Timeframe) -> Candles:
     what = f"a page of {symbol} {frame} klines"
     if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) >= 6 for row in rows):
         raise SourceError(f"Binance sent {what} of another shape than agreed: {_short(rows)}.")
-    columns: list[list[Any]] = [[_time(row[0], what) for row in rows]]
-    columns += [[_number(row[i], what) for row in rows] for i in range(1, 6)]
-    return _candles(columns, symbol, frame, what)
+    values = [value for row in rows for value in row[1:6]]
+    numbers = np.array(_numbers(values, what)).reshape(-1, 5)
+    return _candles([[_time(row[0], what) for row in rows], *numbers.T], symbol, frame, what)
 
 
 def parse_message(text: str | bytes, names: Mapping[str, str]) -> Event | None:
@@ -126,7 +129,7 @@ def _mini_ticker(data: dict[str, Any], symbol: str) -> Price | None:
     return Price(symbol, price, ts, price / before - 1.0 if before > 0.0 else None)
 
 
-def _candles(columns: list[list[Any]], symbol: str, frame: Timeframe, what: str) -> Candles:
+def _candles(columns: Sequence[Any], symbol: str, frame: Timeframe, what: str) -> Candles:
     ts, opens, high, low, close, volume = columns
     try:
         if not ts:
@@ -146,6 +149,16 @@ def _number(value: Any, what: str) -> float:
     if not isinstance(value, str) or not _NUMBER.fullmatch(value):
         raise SourceError(f"Binance sent {what} with {_short(value)} where a number stands.")
     return float(value)
+
+
+def _numbers(values: list[Any], what: str) -> list[float]:
+    # A page is thousands of them: all are looked at together, and one by one where one is none.
+    try:
+        if _NUMBERS.fullmatch(",".join(values)):
+            return list(map(float, values))
+    except (TypeError, ValueError):
+        pass
+    return [_number(value, what) for value in values]
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -6,6 +6,7 @@ import asyncio
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlencode
 
 import httpx
 
@@ -206,7 +207,11 @@ class Rest:
         self, path: str, query: Mapping[str, Any], timeout_s: float, largest: int
     ) -> tuple[int, Mapping[str, str], bytes]:
         client = await self._connected()
-        async with client.stream("GET", self.part.path + path, params=query, timeout=timeout_s) as answer:
+        # Put together here: the client would take its address apart and together again three times.
+        target = f"{self.address}{self.part.path}{path}"
+        if query:
+            target += f"?{urlencode(query)}"
+        async with client.stream("GET", target, timeout=timeout_s) as answer:
             content = bytearray()
             async for chunk in answer.aiter_bytes():
                 content += chunk
@@ -218,7 +223,7 @@ class Rest:
         async with self._connecting:
             if self._client is None:
                 # In a thread: reading the certificates of the authorities takes a while.
-                self._client = await asyncio.to_thread(httpx.AsyncClient, base_url=self.address)
+                self._client = await asyncio.to_thread(httpx.AsyncClient)
             return self._client
 
 
