@@ -86,8 +86,8 @@ def read_sweep(options: Mapping[str, Any]) -> tuple[BacktestRequest, Plan]:
     plan = Plan(
         space=request.params,
         method=str(own.get("method", "grid")),
-        trials=_whole("trials", own["trials"]) if "trials" in own else None,
-        seed=_whole("seed", own.get("seed", 0)),
+        trials=whole("trials", own["trials"]) if "trials" in own else None,
+        seed=whole("seed", own.get("seed", 0)),
         objective=str(own.get("objective", "sharpe_ratio")),
         held_out=_number("held_out", own.get("held_out", HELD_OUT)),
     )
@@ -107,7 +107,7 @@ def read_walk(options: Mapping[str, Any]) -> tuple[BacktestRequest, WalkPlan]:
         train_ms=read_span(own.get("train", "365d"), field="train"),
         test_ms=read_span(own.get("test", "90d"), field="test"),
         anchored=_flag("anchored", own.get("anchored", False)),
-        embargo=_whole("embargo", own.get("embargo", 0)),
+        embargo=whole("embargo", own.get("embargo", 0)),
         purge=_flag("purge", own.get("purge", True)),
     )
 
@@ -153,10 +153,13 @@ def _number(name: str, value: object) -> float:
     raise InputError(f"{name} must be a number, was {str(value)[:40]!r}.", field=name)
 
 
-def _whole(name: str, value: object) -> int:
+def whole(name: str, value: object, *, low: int | None = None) -> int:
+    """Return a whole number as a person gave it, `low` or more; its name is the error's field."""
     number = _number(name, value)
     if number != int(number):
         raise InputError(f"{name} must be a whole number, was {str(value)[:40]!r}.", field=name)
+    if low is not None and number < low:
+        raise InputError(f"{name} must be {low} or more, was {int(number)}.", field=name)
     return int(number)
 
 
