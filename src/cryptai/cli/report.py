@@ -45,7 +45,7 @@ def report(
         typer.Option(metavar="NUMBER", help="The account at its start, where the file names none."),
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the report as one HTML file, too.")
+        Path | None, typer.Option(metavar="FILE", help="Write the report as one new HTML file, too.")
     ] = None,
     json_: Json = False,
 ) -> None:
@@ -59,9 +59,9 @@ def report(
     if (run is None) == (freqtrade is None):
         raise InputError("Name one of the two: a run, or a file with --freqtrade.", field="run")
     if html is not None:
-        from cryptai.market.writing import check_target
+        from cryptai.research.runs import check_new
 
-        check_target(html, force=True)
+        check_new(html)
     told, page = _stored(run) if run is not None else _imported(freqtrade, strategy, capital)
     if html is not None:
         from cryptai.market.durable import write_whole

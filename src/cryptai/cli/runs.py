@@ -49,22 +49,21 @@ def listed(
     if not told:
         print("There is no run yet: `cryptai backtest` keeps each one.")
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for name in ("run", "made (UTC)", "strategy", "market", "", "from", "to", "trades", "return", "Sharpe"):
-        table.add_column(
-            name, justify="right" if name in ("trades", "return", "Sharpe") else "left", no_wrap=True
-        )
+    rows = [("run", "made (UTC)", "strategy", "market", "trades", "return", "Sharpe")]
     for one in told:
         metrics = one["metrics"] or {}
-        table.add_row(
-            one["id"], one["made_at"].replace("T", " ")[:16], one["strategy"], ",".join(one["symbols"]),
-            one["timeframe"], one["from"][:10], one["to"][:10], _text("trades", metrics),
-            _text("total_return", metrics), _text("sharpe_ratio", metrics),
+        rows.append(
+            (
+                one["id"], one["made_at"].replace("T", " ")[:16], one["strategy"],
+                f"{','.join(one['symbols'])} {one['timeframe']}", _text("trades", metrics),
+                _text("total_return", metrics), _text("sharpe_ratio", metrics),
+            )
         )  # fmt: skip
-    Console().print(table)
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row[:4], widths, strict=False)]
+        cells += [cell.rjust(width) for cell, width in zip(row[4:], widths[4:], strict=True)]
+        print("  ".join(cells).rstrip())
 
 
 def show(run: Run, json_: Json = False) -> None:
@@ -124,10 +123,9 @@ def export(
 def _as_freqtrade(folder: Path, file: Path) -> int:
     from cryptai.analytics.export import read_trades
     from cryptai.analytics.freqtrade_trades import write_freqtrade
-    from cryptai.market.writing import check_target
-    from cryptai.research.runs import read_manifest
+    from cryptai.research.runs import check_new, read_manifest
 
-    check_target(file)
+    check_new(file)
     manifest = read_manifest(folder)
     trades = read_trades((folder / "trades.csv").read_text(encoding="utf-8"))
     write_freqtrade(file, manifest, trades)

@@ -86,10 +86,10 @@ def _refuse_other_files(folder: Path, files: list[Path]) -> None:
     from cryptai.errors import InputError
     from cryptai.research.runs import read_manifest
 
-    name = read_manifest(folder)["data"].get("file")
-    if name and not files:
-        raise InputError(f"It ran on the file {name}; name that with --candles FILE.", field="candles")
-    if files and not name:
+    names = read_manifest(folder)["data"].get("files") or []
+    if names and not files:
+        raise InputError(f"It ran on {', '.join(names)}; name that with --candles FILE.", field="candles")
+    if files and not names:
         raise InputError("It ran on stored candles; leave --candles out.", field="candles")
 
 

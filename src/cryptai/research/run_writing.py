@@ -21,7 +21,7 @@ from cryptai.seams import new_id, now_ms
 from cryptai.strategies.user import user_files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -60,7 +60,7 @@ def write_run(
     request: Mapping[str, Any] | None = None,
     evidence: Mapping[str, Any] | None = None,
     as_of_ms: int | None = None,
-    file: Path | None = None,
+    files: Sequence[Path] = (),
     strategy_file: Path | None = None,
 ) -> Kept:
     """Write a run into `folder`, which is new, or holds no run yet; on the disk when this returns.
@@ -82,8 +82,8 @@ def write_run(
         What was said of it then; `found["evidence"]` where it is not given.
     as_of_ms
         A moment not later than the reading of the candles: with it the store gives the same bars again.
-    file
-        The file of candles, where they came from one.
+    files
+        The files of candles, where they came from files.
     strategy_file
         The user's own strategy.
     """
@@ -107,16 +107,16 @@ def write_run(
         }
         if strategy_file is not None:
             texts["strategy.py"] = strategy_file.read_text(encoding="utf-8", errors="replace")
-        files = {}
+        written = {}
         for name, text in texts.items():
             content = text.encode()
             (draft / name).write_bytes(content)
-            files[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        source = {"as_of_ms": as_of_ms, "file": None if file is None else file.name}
+            written[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        source = {"as_of_ms": as_of_ms, "files": [one.name for one in files]}
         manifest = _manifest(found, request, evidence, source, markets) | {
             "digests": told,
             "equity_rows": "bar" if len(ts) <= FULL_EQUITY else "hour",
-            "files": files,
+            "files": written,
         }
         (draft / MANIFEST).write_text(_json(manifest))
         for one in draft.iterdir():
@@ -132,7 +132,7 @@ def write_run(
 
 def keep_run(
     result: Result, found: Mapping[str, Any], workspace: Workspace, request: BacktestRequest, *,
-    as_of_ms: int | None = None, file: Path | None = None,
+    as_of_ms: int | None = None, files: Sequence[Path] = (),
 ) -> Kept | None:  # fmt: skip
     """Write a run of the command into the workspace's `runs/`; None where there is no workspace.
 
@@ -142,7 +142,7 @@ def keep_run(
         return None
     return write_run(
         found, result.ts, result.equity, workspace.runs / str(found["run"]),
-        markets=markets_of(result), request=request.as_options(), as_of_ms=as_of_ms, file=file,
+        markets=markets_of(result), request=request.as_options(), as_of_ms=as_of_ms, files=files,
         strategy_file=user_files(workspace.strategies).get(request.strategy),
     )  # fmt: skip
 

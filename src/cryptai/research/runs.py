@@ -118,6 +118,13 @@ def changed_files(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def check_new(file: Path) -> None:
+    """Refuse a file that exists already, or has no folder: nothing of a person's is written over."""
+    if file.exists() or not file.parent.is_dir():
+        why = "exists already; name a new file" if file.exists() else "has no folder; make it first"
+        raise InputError(f"{file} {why}.", field="file")
+
+
 def zip_run(folder: Path, file: Path) -> int:
     """Write a run's files into the new zip `file`, and return how many; the same run gives the same bytes.
 
@@ -126,9 +133,7 @@ def zip_run(folder: Path, file: Path) -> int:
     InputError
         If `file` exists already, or has no folder.
     """
-    if file.exists() or not file.parent.is_dir():
-        why = "exists already; name a new file" if file.exists() else "has no folder; make it first"
-        raise InputError(f"{file} {why}.", field="file")
+    check_new(file)
     names = [name for name in FILES if (folder / name).is_file()]
 
     def write(draft: Path) -> None:
