@@ -34,8 +34,12 @@ F = TypeVar("F", bound="Callable[..., Any]")
 _PACKAGE = Path(__file__).parent
 # What kernels are made of: one change in any of these makes all object code stale.
 _SOURCES = (
-    "jit.py", "ledger/book.py", "ledger/fold.py", "portfolio/rules.py", "portfolio/sizing.py",
-    "signals.py", "trading/costs.py", "trading/kernel.py",
+    "jit.py", "ledger/book.py", "ledger/fold.py", "ledger/state.py", "portfolio/limits.py",
+    "portfolio/refusals.py", "portfolio/rules.py", "portfolio/sizing.py", "signals.py",
+    "trading/columns.py", "trading/costs.py", "trading/entering.py", "trading/event_kernel.py",
+    "trading/fills.py", "trading/inside.py", "trading/kernel.py", "trading/markets_kernel.py",
+    "trading/matching.py", "trading/memory.py", "trading/moments.py", "trading/reading.py",
+    "trading/tables.py",
 )  # fmt: skip
 # Kernels of features stand above their functions, so each file there may hold some.
 _SOURCE_PATTERNS = ("kernels.py", "features/*.py")
@@ -156,9 +160,7 @@ class NativeKernel:
 
     def object_file(self) -> Path:
         """Return where this kernel's object code lies, or would lie."""
-        import llvmlite.binding as llvm  # noqa: PLC0415 (only who runs a kernel pays)
-
-        cpu = llvm.get_host_cpu_name() + llvm.get_host_cpu_features().flatten()
+        cpu = _processor()
         made_of = f"{source_digest()} {_digest_elsewhere(self.module)} {self.module} {self.function} {cpu}"
         key = hashlib.sha256(made_of.encode()).hexdigest()
         return cache_folder() / f"{self.function}-{key[:20]}.o"
@@ -256,6 +258,18 @@ class NativeKernel:
                 tried.unlink(missing_ok=True)
         except OSError:
             return  # a cache that cannot be written costs time, nothing else
+
+
+def _processor() -> str:
+    """Return the kind of processor that Numba compiles for: this one, or the one that its settings name.
+
+    `NUMBA_CPU_NAME=generic` stands in for another machine: code of this one must not be loaded for it.
+    """
+    import llvmlite.binding as llvm  # noqa: PLC0415 (only who runs a kernel pays)
+
+    named = os.environ.get("NUMBA_CPU_NAME", "")
+    plain = "" if named.lower() == "generic" else llvm.get_host_cpu_features().flatten()
+    return (named or llvm.get_host_cpu_name()) + os.environ.get("NUMBA_CPU_FEATURES", plain)
 
 
 def _offer_symbols(llvm: Any) -> None:

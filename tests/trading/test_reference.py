@@ -235,7 +235,8 @@ def _bar_by_bar(candles, script, setup, rules, costs):
         was = book
         book, left = kernel.match_inside(book, open_, high, low, costs)
         if left.reason != NO_EXIT:
-            record(trades, candles.ts, was, t, left, costs.fee)
+            both = kernel.chosen(was, left, open_, high, low)
+            record(trades, candles.ts, was, t, left, costs.fee, both)
         value = kernel.mark(value, book, int(candles.ts[t]), float(candles.close[t]))
         order = kernel.decide(int(signals.entry[t]), before, int(signals.exits[t]))
         before = int(signals.entry[t])

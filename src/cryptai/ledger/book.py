@@ -15,7 +15,18 @@ SIGNAL: Final = 0
 STOP: Final = 1
 TARGET: Final = 2
 END: Final = 3
-EXIT_REASONS: Final = ("signal", "stop", "target", "end")
+TRAILING: Final = 4
+TIME: Final = 5
+LIQUIDATION: Final = 6
+REDUCE: Final = 7
+EXIT_REASONS: Final = ("signal", "stop", "target", "end", "trailing", "time", "liquidation", "reduce")
+
+# How a position was entered: by which kind of order. The index into ENTRY_KINDS.
+MARKET: Final = 0
+LIMIT: Final = 1
+TRIGGER: Final = 2
+STOP_LIMIT: Final = 3
+ENTRY_KINDS: Final = ("market", "limit", "trigger", "stop_limit")
 
 
 class Book(NamedTuple):
@@ -63,11 +74,22 @@ class Exit(NamedTuple):
     reason: int
 
 
-# One round trip, as the kernel writes it. Times are bar opens in ms UTC.
+# One round trip, or the part of one that an exit ended, as the kernel writes it. Times are bar opens in ms
+# UTC, `market` is the index into the run's markets, `funding` what was paid for funding and borrowing,
+# `undecided` 1 where the bars do not tell which of two events came first and a rule chose.
 TRADE: Final = np.dtype(
     [
         ("side", "i8"), ("entry_bar", "i8"), ("exit_bar", "i8"), ("entry_time", "i8"), ("exit_time", "i8"),
         ("entry_price", "f8"), ("exit_price", "f8"), ("quantity", "f8"), ("fees", "f8"), ("pnl", "f8"),
-        ("exit_reason", "i8"),
+        ("exit_reason", "i8"), ("market", "i8"), ("funding", "f8"), ("entry_kind", "i8"), ("undecided", "i8"),
+    ]
+)  # fmt: skip
+
+# One fill, as the market gave it: the quantity is signed, the fee an amount. `why` is an entry kind where
+# `entered` is 1, else an exit reason.
+FILL: Final = np.dtype(
+    [
+        ("time", "i8"), ("market", "i8"), ("bar", "i8"), ("quantity", "f8"), ("price", "f8"), ("fee", "f8"),
+        ("entered", "i8"), ("why", "i8"),
     ]
 )  # fmt: skip

@@ -104,13 +104,28 @@ def match_inside(book: Book, open_: float, high: float, low: float, costs: Costs
 
 
 @njit(inline=True)
+def chosen(book: Book, left: Exit, open_: float, high: float, low: float) -> bool:
+    """Say whether the rule alone put a stop before the target: both were reached after the open."""
+    if left.reason != STOP:
+        return False
+    if book.quantity > 0.0:
+        return high >= book.target and open_ > book.stop
+    return low <= book.target and open_ < book.stop
+
+
+@njit(inline=True)
 def mark(value: Mark, book: Book, ts: int, close: float) -> Mark:
     """Value the book at a close; `days` counts the UTC days that have bars."""
+    return follow(value, book.cash + book.quantity * close, ts)
+
+
+@njit(inline=True)
+def follow(value: Mark, equity: float, ts: int) -> Mark:
+    """Let peak, drawdown and days follow the equity at a close."""
     day_end, days = value.day_end, value.days
     if ts >= day_end:
         days += 1
         day_end = (ts // _DAY_MS + 1) * _DAY_MS
-    equity = book.cash + book.quantity * close
     if equity > value.peak:
         return Mark(equity, equity, equity * (1.0 - value.max_drawdown), value.max_drawdown, day_end, days)
     if equity < value.floor:
@@ -137,7 +152,7 @@ def simulate(
         was = book
         book, left = match_inside(book, open_[t], high[t], low[t], costs)
         if left.reason != NO_EXIT:
-            record(trades, ts, was, t, left, costs.fee)
+            record(trades, ts, was, t, left, costs.fee, chosen(was, left, open_[t], high[t], low[t]))
         if close_at_end and t == n - 1 and book.quantity != 0.0:
             side = LONG if book.quantity > 0.0 else SHORT
             left = Exit(close[t] * (1.0 - side * costs.slippage), END)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cryptai.analytics.excursions import excursions
-from cryptai.ledger.book import EXIT_REASONS, LONG, TRADE
+from cryptai.errors import InputError
+from cryptai.ledger.book import ENTRY_KINDS, EXIT_REASONS, LONG, MARKET, TRADE
 from cryptai.market.exchange import PRACTICE
 from cryptai.market.times import iso
 
@@ -26,70 +27,131 @@ if TYPE_CHECKING:
     from cryptai.market.candles import Candles
     from cryptai.portfolio.rules import Rules
     from cryptai.trading.costs import Costs
+    from cryptai.trading.given import Given
+    from cryptai.trading.terms import Terms
 
 # Part of a run's identity: raised when the same inputs give other fills.
-ENGINE_VERSION: Final = 1
+ENGINE_VERSION: Final = 2
 
 TRADES: Final = np.dtype(
     [
         ("side", "U5"), ("entry_time", "M8[ms]"), ("exit_time", "M8[ms]"), ("entry_price", "f8"),
         ("exit_price", "f8"), ("quantity", "f8"), ("fees", "f8"), ("pnl", "f8"), ("mae", "f8"), ("mfe", "f8"),
-        ("entry_reason", "U64"), ("exit_reason", "U6"), ("entry_bar", "i8"), ("exit_bar", "i8"),
-        ("bars_held", "i8"),
+        ("entry_reason", "U64"), ("exit_reason", "U11"), ("entry_bar", "i8"), ("exit_bar", "i8"),
+        ("bars_held", "i8"), ("symbol", "U41"), ("market", "i8"), ("funding", "f8"), ("hole_bars", "i8"),
+        ("entry_kind", "U10"), ("undecided", "?"),
     ]
 )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """One run of one strategy over one market.
+    """One run of one strategy over one market, or over several on one clock.
 
-    `bars` are those of the range and `equity` has one row for each, at its close; `candles` are the bars with
-    those before, which only warmed. `records` are the round trips as the kernel wrote them, `trades` the
-    same for people; `book` and `order` are what stood after the last bar.
+    Attributes
+    ----------
+    markets
+        What the run knew of each market, in the order they were given.
+    ts, equity
+        The clock, ms UTC: every time at which a market has a bar in the range; and the equity at the close of
+        those bars.
+    records
+        The round trips as the kernel wrote them; `trades` are the same for people.
+    books, orders
+        What stood after the last bar, of each market; the cash in the books is the one that they share.
+    refused
+        How often a rule refused an entry, by reason.
+
+    Of one market `symbol`, `bars`, `candles`, `reasons`, `book` and `order` are told directly: `bars` are
+    those of the range, `candles` are they with those before, which only warmed.
     """
 
     strategy: str
     params: dict[str, float | bool | str]
     exchange: str | None
-    symbol: str
     timeframe: str
     capital: float
     rules: Rules
     costs: Costs
-    bars: Candles
+    terms: Terms
+    markets: tuple[Given, ...]
+    ts: NDArray[np.int64]
     equity: NDArray[np.float64]
     records: NDArray[np.void]
-    reasons: tuple[str, str]
     metrics: Metrics
-    book: Book
-    order: Order
-    candles: Candles
+    books: tuple[Book, ...]
+    orders: tuple[Order, ...]
+    refused: dict[str, int]
     source_digest: str | None = None
 
     @property
-    def ts(self) -> NDArray[np.int64]:
-        """Return the open time of each bar of the range, ms UTC: the clock of `equity`."""
-        return self.bars.ts
+    def symbols(self) -> tuple[str, ...]:
+        """Return the markets' symbols, in their order."""
+        return tuple(one.candles.symbol for one in self.markets)
 
     @property
+    def symbol(self) -> str:
+        """Return the market's symbol; of several all of them, with commas."""
+        return ", ".join(self.symbols)
+
+    @property
+    def bars(self) -> Candles:
+        """Return the bars of the one market's range."""
+        return self._only().bars
+
+    @property
+    def candles(self) -> Candles:
+        """Return the one market's bars, those that only warmed included."""
+        return self._only().candles
+
+    @property
+    def reasons(self) -> tuple[str, str]:
+        """Return what the one market's long and short entries mean."""
+        return self._only().reasons
+
+    @property
+    def book(self) -> Book:
+        """Return the one market's book after the last bar."""
+        return self.books[self.markets.index(self._only())]
+
+    @property
+    def order(self) -> Order:
+        """Return the one market's order after the last bar."""
+        return self.orders[self.markets.index(self._only())]
+
+    def _only(self) -> Given:
+        if len(self.markets) > 1:
+            raise InputError(f"This run is over {len(self.markets)} markets; each is told in `markets`.")
+        return self.markets[0]
+
+    @cached_property
     def data_digest(self) -> str:
-        """Return the digest of every bar the run could see, those that only warmed included."""
-        return self.candles.digest
+        """Return the digest of all data the run could see, bars that only warmed included."""
+        if len(self.markets) == 1:
+            return self.markets[0].digest
+        told = "".join(f"{one.candles.symbol} {one.digest}\n" for one in self.markets)
+        return hashlib.sha256(f"cryptai.markets.1\n{told}".encode()).hexdigest()
 
     @cached_property
     def trades(self) -> np.recarray[Any, Any]:
         """Return the round trips as a record array (`TRADES`): `r.trades.pnl`, `r.trades[0].entry_time`."""
         table = np.empty(len(self.records), TRADES)
         for name in TRADES.names or ():
-            if name in (TRADE.names or ()) and name not in ("side", "exit_reason"):
+            if name in (TRADE.names or ()) and name not in ("side", "exit_reason", "entry_kind"):
                 table[name] = self.records[name].astype(TRADES[name])
         longs = self.records["side"] == LONG
         table["side"] = np.where(longs, "long", "short")
-        table["entry_reason"] = np.where(longs, self.reasons[0], self.reasons[1])
-        table["mae"], table["mfe"] = excursions(self.bars, self.records)
+        for i, one in enumerate(self.markets):
+            rows = self.records["market"] == i
+            table["symbol"][rows] = one.candles.symbol
+            table["entry_reason"][rows] = np.where(longs[rows], *one.reasons)
+            table["mae"][rows], table["mfe"][rows] = excursions(one.bars, self.records[rows])
         table["exit_reason"] = np.array(EXIT_REASONS)[self.records["exit_reason"]]
+        table["entry_kind"] = np.array(ENTRY_KINDS)[self.records["entry_kind"]]
         table["bars_held"] = self.records["exit_bar"] - self.records["entry_bar"]
+        # Bars that are missing between its entry and its exit.
+        spans = self.records["exit_time"] - self.records["entry_time"]
+        table["hole_bars"] = spans // self.markets[0].bars.timeframe.ms - table["bars_held"]
         return table.view(np.recarray)
 
     @cached_property
@@ -107,14 +169,17 @@ class Result:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def _configuration(self) -> dict[str, Any]:
+        many = {"symbols": list(self.symbols)} if len(self.markets) > 1 else {}
         return {
             "strategy": self.strategy,
             "params": self.params,
             "exchange": self.exchange,
             "symbol": self.symbol,
+            **many,
             "timeframe": self.timeframe,
             "costs": _plain(self.costs.told()),
             "rules": _plain(self.rules.told()),
+            **self.terms.told(),
         }
 
     def as_object(self) -> dict[str, Any]:
@@ -122,8 +187,12 @@ class Result:
 
         Times are bar opens in ISO UTC, fractions are fractions, what is undefined is None. `source_digest` is
         that of a user's own strategy file, None for a built-in; a trade's `bars_held` is how many bars lie
-        between its entry's and its exit's: 0 within one bar.
+        between its entry's and its exit's: 0 within one bar. Of several markets, and where funding, filters
+        or finer candles were asked for, `markets` tells what was known of each; `held_through_holes` counts
+        the trades that missed bars while they were held, and `undecided` those whose outcome a rule chose,
+        because the bars do not tell which of two events came first.
         """
+        table = self.trades
         found = {
             "run": self.run,
             **self._configuration(),
@@ -135,8 +204,14 @@ class Result:
             "source_digest": self.source_digest,
             "engine": ENGINE_VERSION,
             "metrics": _plain(asdict(self.metrics)),
-            "trades": [self._trade(row) for row in self.trades],
+            "held_through_holes": int(np.count_nonzero(table["hole_bars"])),
+            "undecided": int(np.count_nonzero(table["undecided"])),
+            "refused": self.refused,
+            "trades": [self._trade(row) for row in table],
         }
+        known = [one.told() for one in self.markets]
+        if len(known) > 1 or any(one["knows"] for one in known):
+            found["markets"] = known
         if self.exchange == PRACTICE:
             found["practice"] = True
         return found
@@ -156,6 +231,12 @@ class Result:
             "bars_held": int(row.bars_held),
             "entry_reason": str(row.entry_reason),
             "exit_reason": str(row.exit_reason),
+            **({"symbol": str(row.symbol)} if len(self.markets) > 1 else {}),
+            # What happens to few trades is told of those alone.
+            **({"entry_kind": str(row.entry_kind)} if row.entry_kind != ENTRY_KINDS[MARKET] else {}),
+            **({"funding": float(row.funding)} if row.funding else {}),
+            **({"hole_bars": int(row.hole_bars)} if row.hole_bars else {}),
+            **({"undecided": True} if row.undecided else {}),
         }
 
 

@@ -1,0 +1,214 @@
+"""Entering: whether an order that meets the market is allowed, how much it takes, and its bracket."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from cryptai.jit import njit
+from cryptai.portfolio.limits import halted, poor, wrong_side
+from cryptai.portfolio.refusals import (
+    ALLOWED,
+    CASH,
+    GROUP,
+    KELLY,
+    MAX_EXPOSURE,
+    MAX_OPEN,
+    MIN_NOTIONAL,
+    REWARD_RISK,
+    STEP,
+    VOLUME,
+    WRONG_SIDE,
+)
+from cryptai.portfolio.sizing import amount, kelly_fraction, round_down
+from cryptai.trading.columns import account_of, column_at, filter_at, market_at, terms_of
+from cryptai.trading.fills import enter_position, free_cash, level, step_target
+from cryptai.trading.matching import EXACT, Match, fill_price, slippage_before_impact, with_impact
+from cryptai.trading.memory import put_whole, real, said, whole
+
+
+@njit
+def enter(run: Any, m: int, row: int, now: int, match: Match, last: int, inside: bool) -> bool:
+    """Fill the order of a market that met its price, or refuse it; say whether it filled.
+
+    Parameters
+    ----------
+    row, last
+        The bar it fills in, and the last one closed before.
+    inside
+        Whether the bar has opened since: only what was free after the open may be spent.
+    """
+    market, terms = market_at(run["markets"], m), terms_of(run)
+    held = market["quantity"]
+    if held * market["side"] < 0.0:
+        return False
+    if held != 0.0 and math.isnan(market["weight"]) and market["entries"] >= terms["max_entries"]:
+        return False
+    column = column_at(run["columns"], m)
+    slippage = slippage_before_impact(terms, column, last)
+    price = fill_price(match.how, market["side"], match.base, market["limit"], slippage)
+    stop, target, distance = _bracket(run, m, now, price)
+    reason = _forbidden(run, m, column["base"] + row, now, last, price, stop, target)
+    if reason == ALLOWED:
+        reason = _enter(run, m, row, now, match, last, inside, price, slippage, distance)
+    if reason != ALLOWED:
+        put_whole(run["refused"], reason, whole(run["refused"], reason) + 1)
+        return False
+    tick = filter_at(column, now).tick
+    if held == 0.0:
+        _set_bracket(run, m, stop, target, tick)
+    if market["by_steps"] != 0:
+        step_target(run, market, column["base"] + row, tick)
+    return True
+
+
+@njit
+def _enter(
+    run: Any, m: int, row: int, now: int, match: Match, last: int, inside: bool, price: float,
+    slippage: float, distance: float,
+) -> int:  # fmt: skip
+    # Size the order and fill it, or say why not.
+    column, market = column_at(run["columns"], m), market_at(run["markets"], m)
+    account, terms = account_of(run), terms_of(run)
+    fee = terms["maker"] if match.rested and not math.isnan(terms["maker"]) else terms["fee"]
+    free = account["free"] if inside else free_cash(run)
+    if not (account["sizing"] > 0.0 and free > 0.0):
+        return CASH
+    weighed = not math.isnan(market["weight"])
+    size = market["adds"] if weighed else _wanted(run, market, price, fee, distance)
+    if not size > 0.0:
+        return KELLY
+    size = _capped(run, m, size, price, distance, last)
+    if not size > 0.0:
+        return MAX_EXPOSURE
+    share = price * (1.0 / terms["leverage"] + fee)
+    if terms["impact"] > 0.0 and match.how != EXACT:
+        slippage = with_impact(slippage, terms, column, last, min(size, free / share))
+        price = fill_price(match.how, market["side"], match.base, market["limit"], slippage)
+        share = price * (1.0 / terms["leverage"] + fee)
+    asked = filter_at(column, now)
+    size = round_down(min(size, free / share), asked.step)
+    if not size > 0.0 or size < asked.min_quantity:
+        return STEP
+    if size * price < asked.min_notional:
+        return MIN_NOTIONAL
+    enter_position(run, m, column["base"] + row, now, market["side"] * size, price, fee, not weighed)
+    if inside:
+        account["free"] -= size * price / terms["leverage"] + size * price * fee
+    return ALLOWED
+
+
+@njit
+def _bracket(run: Any, m: int, now: int, price: float) -> tuple[float, float, float]:
+    # Stop, target and the distance to the stop of an entry at this price.
+    column, market, terms = column_at(run["columns"], m), market_at(run["markets"], m), terms_of(run)
+    side = market["side"]
+    if market["quantity"] != 0.0:
+        return market["stop"], market["target"], abs(price - market["stop"])
+    tick = filter_at(column, now).tick
+    stop, target = market["order_stop"], market["order_target"]
+    if math.isnan(stop):
+        distance = price * terms["stop"]
+        stop = level(price * (1.0 - side * terms["stop"]), side, tick)
+    else:
+        stop = level(stop, side, tick)
+        distance = abs(price - stop)
+    fraction = terms["target"]
+    if run["pairs"] > 0:
+        # The step that counts on the bar of entry.
+        fraction = real(run["steps"], 1) if real(run["steps"], 0) <= 0.0 else math.nan
+    if math.isnan(target):
+        target = price * (1.0 + side * fraction)
+    return stop, level(target, side, tick), distance
+
+
+@njit
+def _set_bracket(run: Any, m: int, stop: float, target: float, tick: float) -> None:
+    # What comes from the rules is measured from the fill itself.
+    market, terms = market_at(run["markets"], m), terms_of(run)
+    side, price = market["side"], market["entry_price"]
+    if math.isnan(market["order_stop"]):
+        stop = level(price * (1.0 - side * terms["stop"]), side, tick)
+    own = not math.isnan(market["order_target"])
+    if not own:
+        target = level(price * (1.0 + side * terms["target"]), side, tick)
+    market["stop"], market["target"] = stop, target
+    market["by_steps"] = 0 if own or run["pairs"] == 0 else 1
+
+
+@njit
+def _forbidden(
+    run: Any, m: int, bar: int, now: int, last: int, price: float, stop: float, target: float
+) -> int:
+    column, market = column_at(run["columns"], m), market_at(run["markets"], m)
+    account, terms = account_of(run), terms_of(run)
+    reason = halted(account, market, bar, now)
+    new = market["quantity"] == 0.0
+    own = not (math.isnan(market["order_stop"]) and math.isnan(market["order_target"]))
+    asks_volume = terms["impact"] > 0.0 or terms["max_volume_share"] > 0.0
+    if reason != ALLOWED:
+        pass
+    elif new and account["open"] >= terms["max_open"]:
+        reason = MAX_OPEN
+    elif new and terms["max_per_group"] <= _same_group(run, column["group"]):
+        reason = GROUP
+    elif asks_volume and not said(column["volume"], last) > 0.0:
+        reason = VOLUME
+    elif new and own and wrong_side(market["side"], price, stop, target):
+        reason = WRONG_SIDE
+    elif new and own and poor(price, stop, target, terms["min_reward_risk"]):
+        reason = REWARD_RISK
+    return reason
+
+
+@njit
+def _same_group(run: Any, group: int) -> int:
+    same = 0
+    for i in range(account_of(run)["open"]):
+        same += 1 if column_at(run["columns"], whole(run["held"], i))["group"] == group else 0
+    return same
+
+
+@njit
+def _wanted(run: Any, market: Any, price: float, fee: float, distance: float) -> float:
+    # The quantity by size, stake, risk, Kelly and volatility, before any cap; 0 where Kelly stakes nothing.
+    account, terms = account_of(run), terms_of(run)
+    equity, size = account["sizing"], market["size"]
+    if math.isnan(size):
+        if terms["stake"] > 0.0:
+            stake = terms["stake"] / price
+            if terms["risk"] > 0.0 and distance > 0.0:
+                stake = min(stake, equity * terms["risk"] / distance)
+            return stake  # type: ignore[no-any-return]
+        size = terms["size"]
+    if terms["kelly"] > 0.0:
+        fraction = kelly_fraction(
+            account["wins"], account["losses"], account["closed"], account["won"], account["lost"]
+        )
+        if not math.isnan(fraction):
+            size = min(size, terms["kelly"] * fraction)
+            if not size > 0.0:
+                return 0.0
+    if terms["volatility_target"] > 0.0 and market["volatility"] > 0.0:
+        size = min(size, terms["volatility_target"] / market["volatility"])
+    return amount(equity, price, fee, size, terms["leverage"], terms["risk"], distance)
+
+
+@njit
+def _capped(run: Any, m: int, size: float, price: float, distance: float, last: int) -> float:
+    column, market = column_at(run["columns"], m), market_at(run["markets"], m)
+    account, terms = account_of(run), terms_of(run)
+    equity = account["sizing"]
+    if terms["max_position_size"] > 0.0:
+        size = min(size, terms["max_position_size"] * equity / price - abs(market["quantity"]))
+    if terms["max_risk_per_trade"] > 0.0 and distance > 0.0:
+        size = min(size, terms["max_risk_per_trade"] * equity / distance)
+    if terms["max_exposure"] > 0.0:
+        worth = 0.0
+        for i in range(account["open"]):
+            other = market_at(run["markets"], whole(run["held"], i))
+            worth += abs(other["quantity"]) * other["close"]
+        size = min(size, (terms["max_exposure"] * equity - worth) / price)
+    if terms["max_volume_share"] > 0.0:
+        size = min(size, terms["max_volume_share"] * said(column["volume"], last))
+    return size

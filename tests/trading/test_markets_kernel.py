@@ -1,0 +1,51 @@
+"""The loop over many markets: with one market and plain rules it is the plain kernel, to the last bit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cryptai.analytics.metrics import measure
+from cryptai.portfolio.rules import Rules
+from cryptai.trading.backtest import backtest
+from cryptai.trading.costs import Costs
+from cryptai.trading.market import Market
+from cryptai.trading.markets import simulate_markets
+
+from .worlds import random_candles, random_script
+
+
+def _plain_world(seed):
+    rng = np.random.default_rng([5, seed])
+    candles = random_candles(
+        rng, int(rng.integers(2, 400)), volatility=float(rng.choice([0.002, 0.01, 0.03]))
+    )
+    nan = float("nan")
+    stop = nan if rng.random() < 0.15 else float(rng.uniform(0.005, 0.12))
+    rules = Rules(
+        stop,
+        nan if rng.random() < 0.15 else float(rng.uniform(0.03, 0.2)),
+        float(rng.choice([0.25, 1.0])),
+        float(rng.uniform(0.002, 0.05)) if not np.isnan(stop) and rng.random() < 0.3 else nan,
+    )
+    costs = Costs(float(rng.choice([0.0, 0.001, 0.01])), float(rng.choice([0.0, 0.0005, 0.005])))
+    return candles, random_script(rng, len(candles)), rules, costs, bool(rng.random() < 0.5)
+
+
+def test_one_market_by_plain_rules_is_the_plain_kernel_to_the_last_bit():
+    undecided = 0
+    for seed in range(300):
+        candles, script, rules, costs, ends = _plain_world(seed)
+        plain = backtest(candles, script, rules=rules, costs=costs, min_reward_risk=0, close_at_end=ends)
+        full = simulate_markets(
+            [Market(candles, script.signals(candles))], rules=rules, costs=costs, close_at_end=ends
+        )
+        assert full.equity.tobytes() == plain.equity.tobytes(), seed
+        assert full.trades.tobytes() == plain.records.tobytes(), seed
+        metrics = measure(
+            10_000.0, float(full.equity[-1]), full.max_drawdown, len(candles), full.daily, full.trades,
+            span_ms=int(candles.ts[-1] - candles.ts[0]) + candles.timeframe.ms,
+            held=float(candles.close[-1] / candles.open[0] - 1.0),
+        )  # fmt: skip
+        assert metrics == plain.metrics, seed
+        undecided += int(full.trades["undecided"].sum())
+    assert undecided > 10  # a test of the test
