@@ -1,18 +1,18 @@
 """Scenario tables: bars and what is said at their closes, the trades that must follow, one line why.
 
 A table is a TOML file of `[[case]]`: `why`; `bars`, a line a bar (open high low close, and the volume if it
-matters) with what is said after a `|`: `long`, `short`, `exit`, `exit-long`, `exit-short`, `limit=95` and other
-columns. `hole` is a bar that is not there, a line from `>` on a finer bar of the bar above. Several markets
-are `[case.bars]` with a name each. `rules`, `costs` and `options` are what the run is told; `funding` and
-`filters` have hours in place of times. A trade is `side kind entry_bar@price exit_bar@price reason`, after the
-market's name where there are several, with `x` and its quantity, `fees=`, `funding=`, `pnl=` where they
-matter, and `undecided` where it is.
+matters) with what is said after a `|`: `long`, `short`, `exit`, `exit-long`, `exit-short`, `limit=95` and
+other columns. `hole` is a bar that is not there, a line from `>` on a finer bar of the bar above. Several
+markets are `[case.bars]` with a name each. `rules`, `costs` and `options` are what the run is told; `funding`
+and `filters` have hours in place of times. A trade is `side kind entry_bar@price exit_bar@price reason`,
+after the market's name where there are several, with `x` and its quantity, `fees=`, `funding=`, `pnl=` where
+they matter, and `undecided` where it is.
 """
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Any
 
@@ -37,9 +37,7 @@ class Case:
     trades: list[str]
     refused: dict[str, int]
     equity: list[float] | None
-    hours: int = 1
     theme: str = ""
-    raw: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.theme}: {self.why}"
@@ -88,7 +86,7 @@ def _case(raw: dict[str, Any], theme: str) -> Case:
     )
     return Case(
         raw["why"], markets, list(tables), setup, raw["trades"], raw.get("refused", {}), raw.get("equity"),
-        hours, theme,
+        theme,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .reference_account import Account, said
 from .reference_book import DAY, YEAR, Market, Order, Outcome, Path, Position, Row, Setup, Spendable
-from .reference_sizes import down, filter_at, level, up
+from .reference_sizes import NEARLY, down, filter_at, level, up
 
 
 def run(markets: list[Market], setup: Setup) -> Outcome:
@@ -98,7 +98,7 @@ class _Run(Account):
             target = equity * row.weight * position.side / price
             if target <= 0:
                 self.sell(m, price, "reduce")
-            elif target < position.quantity:
+            elif target < position.quantity * (1 - NEARLY):
                 self.sell(m, price, "reduce", quantity=position.quantity - target)
 
     def orders_of(self, m: int, t: int) -> list[Order]:
@@ -165,9 +165,9 @@ class _Run(Account):
         reached = target is not None and (best(path, side) - target) * side >= 0
         # Beyond a level at the open already: that order fills there.
         if stop is not None and (path.open - stop) * side <= 0:
-            stop = path.open
-        else:
-            position.undecided |= stopped and reached
+            self.end(m, path.open, None, ruined=ruined)
+            return
+        position.undecided |= stopped and reached
         if target is not None and (path.open - target) * side >= 0:
             target = path.open
         self.end(m, stop if stopped else None, target if reached else None, ruined=ruined)

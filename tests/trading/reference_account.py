@@ -6,6 +6,7 @@ from collections import Counter
 
 from .reference_book import Bar, Filter, Market, Order, Outcome, Position, Row, Setup, Spendable, Trade
 from .reference_sizes import (
+    NEARLY,
     Refused,
     capped,
     check_bracket,
@@ -105,7 +106,7 @@ class Account:
         price = worse(slip(market, last, costs)) if slips else open_
         had = position.quantity if position else 0.0
         by_weight = abs(order.row.weight or 0.0) * self.spendable.at_last_close / open_ - had
-        if order.kind == "weight" and by_weight <= 0:
+        if order.kind == "weight" and by_weight <= NEARLY * (had + by_weight):
             return
         away = self.distance(order, price)
         self.check(order, price, had)
@@ -132,13 +133,14 @@ class Account:
         check_volume(self.markets[m], self.closed[m], self.costs)
         if position is None:
             check_bracket(price, order.side, *self.bracket(order, price), order.row, self.setup)
-        if equity <= 0 or self.spendable.cash <= 0:
+        nothing = NEARLY * equity  # what sums of floats leave of nothing
+        if equity <= 0 or self.spendable.cash <= nothing:
             raise Refused("cash")
         if order.kind != "weight":
             check_kelly(order.row, self.out.trades, rules)
-        if rules.max_position_size is not None and rules.max_position_size * equity / price <= had:
+        if rules.max_position_size is not None and rules.max_position_size * equity - had * price <= nothing:
             raise Refused("exposure")
-        if rules.max_exposure is not None and room(self.worth(), equity, rules.max_exposure) <= 0:
+        if rules.max_exposure is not None and room(self.worth(), equity, rules.max_exposure) <= nothing:
             raise Refused("exposure")
 
     def worth(self) -> list[tuple[int, Position, float]]:
