@@ -6,32 +6,44 @@ from typing import TYPE_CHECKING, Any
 
 from cryptai.market.opening import open_store
 from cryptai.strategies.user import strategy_names as names_in
+from cryptai.trading.options import SYNONYMS
+from cryptai.trading.readers import READERS
 from cryptai.trading.request import BacktestRequest
 from cryptai.trading.run import run_on
-from cryptai.trading.scan import scan as scan_store
 from cryptai.workspace import open_workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from cryptai.market.candles import Candles
     from cryptai.signals import Signal
     from cryptai.strategies.strategy import Strategy
     from cryptai.trading.result import Result
 
-_OPTIONS = ("from", "to", "capital", "fee", "slippage", "stop", "target", "size", "risk", "min_reward_risk")
+# Every option of the command that says how to run; what to run is given as such.
+_OPTIONS = (
+    frozenset(READERS) - {"strategy", "symbol", "symbols", "timeframe", "param"} | set(SYNONYMS) | {"groups"}
+)
 
 
-def backtest(candles: Candles, strategy: str | Strategy, **options: Any) -> Result:
+def backtest(
+    candles: Candles | Sequence[Candles] | Mapping[str, Candles], strategy: str | Strategy, **options: Any
+) -> Result:
     """Run a strategy over candles.
 
     Parameters
     ----------
+    candles
+        Those of one market, or of several of one timeframe: a portfolio on one clock, with shared cash.
     strategy
         A name (built-in, or a file of the workspace's `strategies/`), or a strategy already made, whose
         parameters then are its own.
     options
-        `capital`, `fee`, `slippage`, `stop`, `target`, `size`, `risk`, `min_reward_risk` as in the command,
-        `start` and `end` (ISO UTC, half-open) for its `--from` and `--to`; every other name is a
-        parameter of the strategy.
+        Those of the command by name (`capital`, `fee`, `stop`, `trailing`, `max_open`, …; see
+        `cryptai backtest --help`), `start` and `end` (ISO UTC, half-open) for its `--from` and `--to`. With
+        `funding`, `filters` or `finer` true, what the workspace knows of the markets of `exchange` is taken.
+        Every other name is a parameter of the strategy, as is each in the mapping `params`: there a
+        parameter may have the name of an option.
 
     Raises
     ------
@@ -40,12 +52,15 @@ def backtest(candles: Candles, strategy: str | Strategy, **options: Any) -> Resu
     """
     named = {{"start": "from", "end": "to"}.get(name, name): value for name, value in options.items()}
     asked = {name: value for name, value in named.items() if name in _OPTIONS}
-    params = {name: value for name, value in named.items() if name not in _OPTIONS}
+    params = {name: value for name, value in named.items() if name not in _OPTIONS and name != "params"}
+    params |= named.get("params") or {}
     name = strategy if isinstance(strategy, str) else strategy.name
     request = BacktestRequest.parse({**asked, "strategy": name, "param": params})
+    workspace = open_workspace(create=False)
+    store = open_store(workspace) if request.finer else None
     if isinstance(strategy, str):
-        return run_on(request, candles, open_workspace(create=False).strategies)
-    return run_on(request, candles, made=strategy)
+        return run_on(request, candles, workspace.strategies, store=store)
+    return run_on(request, candles, made=strategy, store=store)
 
 
 def evidence(result: Result) -> dict[str, Any]:
@@ -61,9 +76,18 @@ def evidence(result: Result) -> dict[str, Any]:
 
 
 def scan(exchange: str = "binance", **options: Any) -> list[Signal]:
-    """Return the setups that stand in the workspace's stored markets; see `cryptai.trading.scan`."""
+    """Return the setups that stand in the workspace's stored markets, best first, each with its evidence.
+
+    Options are those of `cryptai.screening.screen.screen`: `as_of_ms`, `symbols`, `timeframes`, `names` …
+    """
+    from cryptai.screening.evidence import Evidence  # noqa: PLC0415 (a backtest alone needs none of it)
+    from cryptai.screening.screen import screen  # noqa: PLC0415
+
     workspace = open_workspace(create=False)
-    return scan_store(open_store(workspace), exchange, strategies_folder=workspace.strategies, **options)
+    store = open_store(workspace)
+    evidence_ = Evidence(workspace, store, exchange)
+    folder = workspace.strategies
+    return screen(store, exchange, evidence=evidence_, strategies_folder=folder, **options).signals
 
 
 def strategy_names() -> list[str]:

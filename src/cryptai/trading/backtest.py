@@ -1,34 +1,41 @@
-"""`backtest(candles, strategy, …) -> Result`: one strategy over one market, through the kernel."""
+"""`backtest(candles, strategy, …) -> Result`: one strategy over one market or several, by one engine."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cryptai.analytics.metrics import measure
-from cryptai.errors import CryptaiError, DataError, InputError
-from cryptai.jit import NativeKernel
-from cryptai.ledger.book import TRADE, Book, Order
-from cryptai.market.timeframe import DAY_MS
+from cryptai.errors import DataError, InputError
+from cryptai.market.candles import Candles
+from cryptai.market.symbol import parse_symbol
 from cryptai.portfolio.rules import MIN_REWARD_RISK, STOP, TARGET, Rules, check_rules
-from cryptai.signals import EXIT_LONG, EXIT_SHORT
+from cryptai.signals import COLUMNS
 from cryptai.strategies.strategy import values_of
-from cryptai.strategies.user import what_failed
-from cryptai.trading.costs import Costs, check_costs
+from cryptai.trading.costs import Costs, check_costs, check_target_pays
+from cryptai.trading.decisions import decided, decided_many
+from cryptai.trading.given import Given
+from cryptai.trading.outcome import Outcome, run_full, run_plain
 from cryptai.trading.result import Result
+from cryptai.trading.terms import Terms, check_terms
 
 if TYPE_CHECKING:
-    from cryptai.market.candles import Candles
-    from cryptai.signals import Signals
+    from collections.abc import Sequence
+
+    from cryptai.analytics.metrics import Metrics
+    from cryptai.market.filters import Filters
+    from cryptai.market.funding import Funding
     from cryptai.strategies.strategy import Strategy
 
-_simulate = NativeKernel("cryptai.trading.kernel", "simulate_entry", "ipppppppp" + "ppipiip")
+__all__ = ["backtest", "decided", "default_rules"]
 
 
 def backtest(
-    candles: Candles,
+    candles: Candles | Sequence[Candles] | Mapping[str, Candles],
     strategy: Strategy,
     *,
     capital: float = 10_000.0,
@@ -39,17 +46,37 @@ def backtest(
     end_ms: int | None = None,
     exchange: str | None = None,
     close_at_end: bool = True,
+    target_steps: Sequence[tuple[int, float]] = (),
+    fill: str = "open",
+    groups: Mapping[str, str] | None = None,
+    policy: int = 0,
+    funding: Mapping[str, Funding] | None = None,
+    filters: Mapping[str, Filters] | None = None,
+    finer: Mapping[str, Candles] | None = None,
 ) -> Result:
-    """Run a strategy over candles; the order of events is told in `cryptai.trading.kernel`.
+    """Run a strategy over candles; the order of events is told in docs/guide/execution.md.
+
+    One market, with stop, target, size, risk, fee and slippage alone, runs through the kernel of
+    `cryptai.trading.kernel`; everything else through the loop over many markets, which gives the same where
+    both can.
 
     Parameters
     ----------
+    candles
+        Those of one market, or of several of one timeframe: a portfolio on one clock with shared cash, whose
+        markets have bars of their own from where and to where they have them. A strategy with a method
+        `signals_many(markets)` sees them together, any other one by one.
     rules, costs
         Without rules: all equity, and the strategy's own bracket or stop 8 %, target 15 %.
     start_ms, end_ms
         Half-open range of bar opens, ms UTC. Earlier bars only warm the indicators; none of them decides.
     close_at_end
-        Close a position left at the end at the last close, with costs, reason `end`.
+        Close a position left at the end at the market's last close, with costs, reason `end`.
+    target_steps, fill, groups, policy
+        See `cryptai.trading.terms.Terms`.
+    funding, filters, finer
+        By symbol: what perpetuals' holders paid each other, what the venue asks of orders, and finer candles
+        for the path inside a bar. A market without is run without.
 
     Raises
     ------
@@ -57,109 +84,180 @@ def backtest(
         For rules, costs or capital that cannot be, a range without bars, a strategy that fails, or amounts
         beyond the range of floating point.
     """
+    markets = _in_order(candles)
+    names = [one.symbol for one in markets]
     costs = check_costs(costs or Costs())
     shorts = bool(getattr(strategy, "allow_short", False))
-    rules = check_rules(
-        rules or default_rules(type(strategy)), min_reward_risk=min_reward_risk, shorts=shorts
-    )
+    asked = rules or default_rules(type(strategy))
+    check_rules(asked, min_reward_risk=min_reward_risk, shorts=shorts, own_stops=True)
+    terms = check_terms(
+        Terms(tuple((int(b), float(f)) for b, f in target_steps), fill, groups or {}, policy), asked, names,
+        shorts=shorts,
+    )  # fmt: skip
     if not (math.isfinite(capital) and capital > 0.0):
         raise InputError(f"capital must be a finite amount above 0, was {capital:g}.", field="capital")
-    known = candles.between(None, end_ms)
-    first = 0 if start_ms is None else int(np.searchsorted(known.ts, start_ms))
-    bars = known[first:]
-    if not len(bars):
-        raise DataError(_no_bars(candles, start_ms, end_ms), field="from")
-    signals = decided(strategy, known)
-    entry, exits = signals.entry[first:], signals.exits[first:]
-
-    n = len(bars)
-    equity = np.empty(n)
-    days = int(bars.ts[-1] // DAY_MS - bars.ts[0] // DAY_MS) + 1
-    daily = np.empty(days)
-    # Each round trip needs an entry row of its own before it.
-    trades = np.empty(int(np.count_nonzero(entry)) + 1, TRADE)
-    settings = np.array([capital, *rules[:4], *costs[:2]])
-    end = np.empty(12)
-    # Columns are contiguous by contract, so an address and a length say all.
-    arrays = [bars.ts, bars.open, bars.high, bars.low, bars.close, entry, exits, settings, equity, daily]
-    held = [np.ascontiguousarray(a) for a in arrays]
-    address = [a.ctypes.data for a in held]
-    count = _simulate(
-        n, *address, days, trades.ctypes.data, len(trades), int(close_at_end), end.ctypes.data
-    )  # fmt: skip
-    records = trades[:count]
-    with np.errstate(over="ignore", invalid="ignore"):
-        sound = math.isfinite(equity.sum())
-    if not sound:
-        raise InputError(
-            f"A capital of {capital:g} at prices about {bars.close[0]:g} leaves the range of numbers; "
-            "choose a capital nearer to the prices.",
-            field="capital",
+    given = _given(markets, strategy, start_ms, end_ms, terms)
+    given = _with_data(given, funding or {}, filters or {}, finer or {})
+    own_stops = any(one.signals.stop is not None for one in given)
+    rules = check_rules(asked, min_reward_risk=min_reward_risk, shorts=shorts, own_stops=own_stops)
+    check_target_pays(rules, costs, rests=any(one.signals.limit is not None for one in given))
+    _check_trailing(rules, given)
+    plain = _plain(given, rules, costs, terms)
+    if plain:
+        outcome = run_plain(given[0], capital, rules, costs, close_at_end=close_at_end)
+    else:
+        outcome = run_full(
+            given, capital, rules, costs, terms, min_reward_risk=min_reward_risk, close_at_end=close_at_end
         )
+    _check_sound(outcome, capital, given)
     return Result(
         strategy=strategy.name,
         params=values_of(strategy),
         exchange=exchange,
-        symbol=candles.symbol,
-        timeframe=str(candles.timeframe),
+        timeframe=str(markets[0].timeframe),
         capital=float(capital),
         rules=rules,
         costs=costs,
-        bars=bars,
-        equity=equity,
-        records=records,
-        reasons=(signals.long_reason, signals.short_reason),
-        metrics=measure(
-            capital,
-            float(equity[-1]),
-            float(end[8]),
-            n,
-            daily[: int(end[9])],
-            records,
-            span_ms=int(bars.ts[-1] - bars.ts[0]) + bars.timeframe.ms,
-            held=float(bars.close[-1] / bars.open[0] - 1.0),
-        ),
-        book=Book._make([*end[:6].tolist(), int(end[6]), int(end[7])]),
-        order=Order(int(end[11]), int(end[10])),
-        candles=known,
+        terms=terms,
+        markets=tuple(given),
+        ts=outcome.clock,
+        equity=outcome.equity,
+        records=outcome.records,
+        metrics=_metrics(outcome, capital, given, plain=plain),
+        books=outcome.books,
+        orders=outcome.orders,
+        refused=outcome.refused,
     )
+
+
+def _in_order(candles: Candles | Sequence[Candles] | Mapping[str, Candles]) -> list[Candles]:
+    if isinstance(candles, Candles):
+        return [candles]
+    if isinstance(candles, Mapping):
+        wrong = next((name for name, one in candles.items() if parse_symbol(name) != one.symbol), None)
+        if wrong is not None:
+            raise InputError(f"The candles of {wrong} are of {candles[wrong].symbol}.", field="symbols")
+        candles = list(candles.values())
+    markets = list(candles)
+    if not markets or not all(isinstance(one, Candles) for one in markets):
+        raise InputError("A backtest needs the candles of one market at least.", field="symbols")
+    seen: set[str] = set()
+    for one in markets:
+        if one.symbol in seen:
+            raise InputError(
+                f"There are two candles of {one.symbol}; a market is in a run once.", field="symbols"
+            )
+        if one.timeframe != markets[0].timeframe:
+            raise InputError(
+                f"All markets of a run have one timeframe, but {one.symbol} has {one.timeframe} and "
+                f"{markets[0].symbol} {markets[0].timeframe}.",
+                field="timeframe",
+            )
+        seen.add(one.symbol)
+    return markets
+
+
+def _given(
+    markets: Sequence[Candles], strategy: Strategy, start_ms: int | None, end_ms: int | None, terms: Terms
+) -> list[Given]:
+    known = [one.between(None, end_ms) for one in markets]
+    ranges = [one.between(start_ms, None) for one in known]
+    for whole, bars in zip(markets, ranges, strict=True):
+        if not len(bars):
+            raise DataError(_no_bars(whole, start_ms, end_ms), field="from")
+    said = [decided(strategy, known[0])] if len(known) == 1 else decided_many(strategy, known)
+    number = {name: i for i, name in enumerate(dict.fromkeys(terms.groups.values()))}
+    return [
+        Given(one, bars, signals, group=number.get(terms.groups.get(one.symbol, ""), -1))
+        for one, bars, signals in zip(known, ranges, said, strict=True)
+    ]
+
+
+def _with_data(
+    given: Sequence[Given],
+    funding: Mapping[str, Funding],
+    filters: Mapping[str, Filters],
+    finer: Mapping[str, Candles],
+) -> list[Given]:
+    names = [one.candles.symbol for one in given]
+    for what, by_symbol in (("funding", funding), ("filters", filters), ("finer", finer)):
+        other = next((name for name in by_symbol if parse_symbol(name) not in names), None)
+        if other is not None:
+            raise InputError(f"There is {what} of {other}, which is no market of this run.", field=what)
+    found = []
+    for name, one in zip(names, given, strict=True):
+        paid, inside = funding.get(name), finer.get(name)
+        # What lies outside the range is no part of the run's identity.
+        start, end = int(one.bars.ts[0]), int(one.bars.ts[-1]) + one.bars.timeframe.ms
+        found.append(
+            replace(
+                one,
+                funding=None if paid is None else paid.between(start, end),
+                filters=filters.get(name),
+                finer=None if inside is None else inside.between(start, end),
+            )
+        )
+    return found
+
+
+def _check_trailing(rules: Rules, given: Sequence[Given]) -> None:
+    trails = not math.isnan(rules.trailing) or any(one.signals.trail is not None for one in given)
+    if rules.trailing_from > 0.0 and not trails:
+        raise InputError(
+            "trailing_from is where a stop begins to trail, and none does; give trailing too.",
+            field="trailing_from",
+        )
+
+
+def _plain(given: Sequence[Given], rules: Rules, costs: Costs, terms: Terms) -> bool:
+    if len(given) > 1 or not (rules.plain() and costs.plain()) or terms.told():
+        return False
+    (one,) = given
+    data = one.funding is None and one.filters is None and one.finer is None
+    return data and all(getattr(one.signals, name) is None for name in COLUMNS)
+
+
+def _check_sound(outcome: Outcome, capital: float, given: Sequence[Given]) -> None:
+    with np.errstate(over="ignore", invalid="ignore"):
+        sound = math.isfinite(outcome.equity.sum())
+    if not sound:
+        raise InputError(
+            f"A capital of {capital:g} at prices about {given[0].bars.close[0]:g} leaves the range of "
+            "numbers; choose a capital nearer to the prices.",
+            field="capital",
+        )
+
+
+def _metrics(outcome: Outcome, capital: float, given: Sequence[Given], *, plain: bool) -> Metrics:
+    clock = outcome.clock
+    holdings = [float(one.bars.close[-1] / one.bars.open[0] - 1.0) for one in given]
+    found = measure(
+        capital,
+        float(outcome.equity[-1]),
+        outcome.max_drawdown,
+        len(clock),
+        outcome.daily,
+        outcome.records,
+        span_ms=int(clock[-1] - clock[0]) + given[0].bars.timeframe.ms,
+        # Of several an equal share each, bought at its own first open.
+        held=sum(holdings) / len(holdings),
+    )
+    if plain:
+        return found
+    # Positions beside each other, and parts of one, are in the market once.
+    return replace(found, time_in_market=_time_in_market(outcome))
+
+
+def _time_in_market(outcome: Outcome) -> float:
+    steps = np.zeros(len(outcome.clock) + 1, np.int64)
+    np.add.at(steps, np.searchsorted(outcome.clock, outcome.records["entry_time"]), 1)
+    np.add.at(steps, np.searchsorted(outcome.clock, outcome.records["exit_time"]) + 1, -1)
+    return int(np.count_nonzero(np.cumsum(steps[:-1]))) / len(outcome.clock)
 
 
 def default_rules(strategy: type[Strategy]) -> Rules:
     """Return all equity with the strategy's own bracket, where it states one, else 8 % and 15 %."""
     return Rules(stop=getattr(strategy, "stop", STOP), target=getattr(strategy, "target", TARGET))
-
-
-def decided(strategy: Strategy, candles: Candles) -> Signals:
-    """Return the strategy's columns for these candles; a user's mistake becomes a sentence."""
-    try:
-        signals = strategy.signals(candles)
-        columns = (("entry", signals.entry, -1, 1), ("exits", signals.exits, 0, EXIT_LONG | EXIT_SHORT))
-    except CryptaiError:
-        raise
-    except (Exception, SystemExit) as error:  # a user's sys.exit() would end the command as if all were well
-        raise InputError(
-            f"The strategy {strategy.name} failed: {what_failed(error)}.", field="strategy"
-        ) from error
-    for name, values, low, high in columns:
-        wrong = _unfit(values, len(candles), low, high)
-        if wrong:
-            raise InputError(
-                f"The strategy {strategy.name} gave a column {name!r} {wrong}; see Signals.entries.",
-                field="strategy",
-            )
-    return signals
-
-
-def _unfit(values: object, n: int, low: int, high: int) -> str | None:
-    # The kernel is handed an address, and would read whatever lies there.
-    if not isinstance(values, np.ndarray) or values.dtype != np.int8:
-        return f"of {getattr(values, 'dtype', type(values).__name__)}, where int8 is needed"
-    if values.shape != (n,):
-        return f"of shape {values.shape} for {n} bars, where one row a bar is needed"
-    if n and not (low <= values.min() and values.max() <= high):
-        return f"with values outside {low} to {high}"
-    return None
 
 
 def _no_bars(candles: Candles, start_ms: int | None, end_ms: int | None) -> str:

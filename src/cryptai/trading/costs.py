@@ -76,11 +76,12 @@ def check_costs(costs: Costs) -> Costs:
     return costs
 
 
-def check_target_pays(rules: Rules, costs: Costs) -> None:
+def check_target_pays(rules: Rules, costs: Costs, *, rests: bool = False) -> None:
     """Refuse a target that both fees eat: each trade that reaches it would lose.
 
     The target is measured from the fill, slippage included, and fills as a limit order: the entry pays `fee`
-    (the maker's where it was a limit order), the exit the maker's fee on the higher worth.
+    (or the maker's, where `rests` says that entries may be limit orders), the exit the maker's fee on the
+    higher worth.
 
     Raises
     ------
@@ -88,7 +89,7 @@ def check_target_pays(rules: Rules, costs: Costs) -> None:
         With the lowest target that pays; `field` is `target`.
     """
     maker = costs.fee if math.isnan(costs.maker) else costs.maker
-    least = (min(costs.fee, maker) + maker) / (1.0 - maker)
+    least = ((min(costs.fee, maker) if rests else costs.fee) + maker) / (1.0 - maker)
     if 0.0 < rules.target <= least and least > 0.0:
         raise InputError(
             f"A target of {rules.target:g} does not pay the fees of the round trip; it must be above "

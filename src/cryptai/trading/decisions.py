@@ -1,0 +1,120 @@
+"""What a strategy decides: its columns, asked for and checked, so that a mistake becomes a sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cryptai.errors import CryptaiError, InputError
+from cryptai.signals import COLUMNS, EXIT_LONG, EXIT_SHORT
+from cryptai.strategies.user import what_failed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cryptai.market.candles import Candles
+    from cryptai.signals import Signals
+    from cryptai.strategies.strategy import Strategy
+
+# The least and the most that a row of an optional column may say.
+_RANGES: Final = {
+    "stop": (0.0, math.inf), "target": (0.0, math.inf), "limit": (0.0, math.inf), "trigger": (0.0, math.inf),
+    "size": (0.0, 1.0), "reduce": (0.0, 1.0), "trail": (0.0, math.inf), "weight": (-1.0, 1.0),
+    "score": (-math.inf, math.inf),
+}  # fmt: skip
+
+
+def decided(strategy: Strategy, candles: Candles) -> Signals:
+    """Return the strategy's columns for these candles; a user's mistake becomes a sentence."""
+    if not hasattr(strategy, "signals"):
+        return decided_many(strategy, [candles])[0]
+    try:
+        signals = strategy.signals(candles)
+    except CryptaiError:
+        raise
+    except (Exception, SystemExit) as error:  # a user's sys.exit() would end the command as if all were well
+        raise InputError(
+            f"The strategy {strategy.name} failed: {what_failed(error)}.", field="strategy"
+        ) from error
+    return _checked(strategy, signals, len(candles))
+
+
+def decided_many(strategy: Strategy, markets: Sequence[Candles]) -> list[Signals]:
+    """Return the strategy's columns for each market, seen together where it has `signals_many`."""
+    together = getattr(strategy, "signals_many", None)
+    if together is None:
+        return [decided(strategy, candles) for candles in markets]
+    try:
+        said = together({candles.symbol: candles for candles in markets})
+    except CryptaiError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise InputError(
+            f"The strategy {strategy.name} failed: {what_failed(error)}.", field="strategy"
+        ) from error
+    names = [candles.symbol for candles in markets]
+    if not isinstance(said, Mapping) or set(said) != set(names):
+        kind = sorted(map(str, said)) if isinstance(said, Mapping) else type(said).__name__
+        raise InputError(
+            f"The strategy {strategy.name} must give signals of each market ({', '.join(names)}), gave "
+            f"{kind}.",
+            field="strategy",
+        )
+    return [_checked(strategy, said[candles.symbol], len(candles)) for candles in markets]
+
+
+def _checked(strategy: Strategy, signals: object, n: int) -> Signals:
+    # Whatever has the columns is signals: a test's script may be a plain object.
+    if not (hasattr(signals, "entry") and hasattr(signals, "exits")):
+        raise InputError(
+            f"The strategy {strategy.name} must give Signals, gave {type(signals).__name__}.",
+            field="strategy",
+        )
+    given: Signals = signals  # type: ignore[assignment]
+    columns = (("entry", given.entry, -1, 1), ("exits", given.exits, 0, EXIT_LONG | EXIT_SHORT))
+    for name, values, low, high in columns:
+        wrong = _unfit(values, n, low, high)
+        if wrong:
+            raise InputError(
+                f"The strategy {strategy.name} gave a column {name!r} {wrong}; see Signals.entries.",
+                field="strategy",
+            )
+    for name in COLUMNS:
+        column = getattr(given, name)
+        wrong = None if column is None else _unfit_optional(name, column, n)
+        if wrong:
+            raise InputError(
+                f"The strategy {strategy.name} gave a column {name!r} {wrong}; see Signals.", field="strategy"
+            )
+    return given
+
+
+def _unfit_optional(name: str, values: object, n: int) -> str | None:
+    if not isinstance(values, np.ndarray) or values.dtype != np.float64:
+        return f"of {getattr(values, 'dtype', type(values).__name__)}, where float64 is needed"
+    if values.shape != (n,):
+        return f"of shape {values.shape} for {n} bars, where one row a bar is needed"
+    low, high = _RANGES[name]
+    positive = high == math.inf and low == 0.0
+    wrong = np.isinf(values) | (values < low) | (values > high)
+    if positive or name == "size":
+        wrong |= values == 0.0
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        range_ = f"above {low:g}" if positive else f"a finite number from {low:g} to {high:g}"
+        return f"that says {values[row]:g} in row {row}, where {range_} is needed, or NaN for nothing"
+    return None
+
+
+def _unfit(values: object, n: int, low: int, high: int) -> str | None:
+    # The kernel is handed an address, and would read whatever lies there.
+    if not isinstance(values, np.ndarray) or values.dtype != np.int8:
+        return f"of {getattr(values, 'dtype', type(values).__name__)}, where int8 is needed"
+    if values.shape != (n,):
+        return f"of shape {values.shape} for {n} bars, where one row a bar is needed"
+    if n and not (low <= values.min() and values.max() <= high):
+        return f"with values outside {low} to {high}"
+    return None

@@ -1,0 +1,152 @@
+"""What the two roads give alike: one market by the plain rules, and any number by all of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from cryptai.jit import NativeKernel
+from cryptai.ledger.book import TRADE, Book, Order
+from cryptai.market.timeframe import DAY_MS
+from cryptai.signals import COLUMNS
+from cryptai.trading import markets as full
+from cryptai.trading.given import paths, volatility
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from cryptai.portfolio.rules import Rules
+    from cryptai.signals import Signals
+    from cryptai.trading.costs import Costs
+    from cryptai.trading.given import Given
+    from cryptai.trading.terms import Terms
+
+_simulate = NativeKernel("cryptai.trading.kernel", "simulate_entry", "ipppppppp" + "ppipiip")
+
+
+class Outcome(NamedTuple):
+    """What happened: equity on the clock, the last of each UTC day, trades as records, and what stood then.
+
+    `refused` counts by reason the entries that a rule refused; the plain rules refuse none.
+    """
+
+    clock: NDArray[np.int64]
+    equity: NDArray[np.float64]
+    daily: NDArray[np.float64]
+    records: NDArray[np.void]
+    max_drawdown: float
+    books: tuple[Book, ...]
+    orders: tuple[Order, ...]
+    refused: dict[str, int]
+
+
+def run_plain(given: Given, capital: float, rules: Rules, costs: Costs, *, close_at_end: bool) -> Outcome:
+    """Run one market by stop, target, size, risk, fee and slippage alone: the fast road."""
+    bars, first = given.bars, given.first
+    entry, exits = given.signals.entry[first:], given.signals.exits[first:]
+    n = len(bars)
+    equity = np.empty(n)
+    days = int(bars.ts[-1] // DAY_MS - bars.ts[0] // DAY_MS) + 1
+    daily = np.empty(days)
+    # Each round trip needs an entry row of its own before it.
+    trades = np.empty(int(np.count_nonzero(entry)) + 1, TRADE)
+    settings = np.array([capital, *rules[:4], *costs[:2]])
+    end = np.empty(12)
+    # Columns are contiguous by contract, so an address and a length say all.
+    arrays = [bars.ts, bars.open, bars.high, bars.low, bars.close, entry, exits, settings, equity, daily]
+    held = [np.ascontiguousarray(a) for a in arrays]
+    address = [a.ctypes.data for a in held]
+    count = _simulate(
+        n, *address, days, trades.ctypes.data, len(trades), int(close_at_end), end.ctypes.data
+    )  # fmt: skip
+    return Outcome(
+        bars.ts,
+        equity,
+        daily[: int(end[9])],
+        trades[:count],
+        float(end[8]),
+        (Book._make([*end[:6].tolist(), int(end[6]), int(end[7])]),),
+        (Order(int(end[11]), int(end[10])),),
+        {},
+    )
+
+
+def run_full(
+    given: Sequence[Given],
+    capital: float,
+    rules: Rules,
+    costs: Costs,
+    terms: Terms,
+    *,
+    min_reward_risk: float,
+    close_at_end: bool,
+) -> Outcome:
+    """Run any number of markets on one clock, by every rule."""
+    wanted = not np.isnan(rules.volatility_target)
+    found = full.simulate_markets(
+        [_market(one, group, volatile=wanted) for group, one in enumerate(given)],
+        capital=capital,
+        rules=rules,
+        costs=costs,
+        target_steps=terms.target_steps,
+        fill=terms.fill,
+        policy=terms.policy,
+        min_reward_risk=min_reward_risk,
+        close_at_end=close_at_end,
+    )
+    return Outcome(
+        found.clock,
+        found.equity,
+        found.daily,
+        found.trades,
+        found.max_drawdown,
+        tuple(_book(found, i) for i in range(len(given))),
+        tuple(Order(int(one["exits"]), int(one["side"])) for one in found.markets),
+        found.refused,
+    )
+
+
+def _market(given: Given, place: int, *, volatile: bool) -> full.Market:
+    bars, first = given.bars, given.first
+    known, filters, finer = given.funding, given.filters, None
+    if given.finer is not None:
+        offsets, inside = paths(bars, given.finer)
+        finer = full.Finer(offsets, inside.open, inside.high, inside.low, inside.close)
+    return full.Market(
+        bars,
+        _rows(given.signals, first),
+        # What fell due before the range was paid before it.
+        None if known is None else (known.ts, known.rate),
+        None
+        if filters is None
+        else full.Filters(
+            filters.from_ms, filters.tick, filters.step, filters.min_quantity, filters.min_notional
+        ),
+        finer,
+        # Without a group of its own a market is one: below those that were named.
+        given.group if given.group >= 0 else -1 - place,
+        volatility(given.candles)[first:] if volatile else None,
+    )
+
+
+def _rows(signals: Signals, first: int) -> Signals:
+    if not first:
+        return signals
+    columns = {name: getattr(signals, name) for name in ("entry", "exits", *COLUMNS)}
+    return replace(signals, **{n: one[first:] for n, one in columns.items() if one is not None})
+
+
+def _book(found: full.Simulation, place: int) -> Book:
+    one = found.markets[place]
+    finished = int(np.count_nonzero(found.trades["market"] == place))
+    cash = float(found.account["cash"][0])
+    if one["quantity"] == 0.0:
+        return Book(cash, 0.0, 0.0, np.nan, np.nan, 0.0, -1, finished)
+    quantity, price, stop, target, fees = (
+        float(one[name]) for name in ("quantity", "entry_price", "stop", "target", "fees")
+    )
+    return Book(cash, quantity, price, stop, target, fees, int(one["entry_bar"]), finished)
