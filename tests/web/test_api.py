@@ -49,9 +49,9 @@ def ask(alice: User, bearer: Callable[[User], dict[str, str]], home: Workspace) 
 
     def asked(body: object, **extra: str) -> Any:
         text = body if isinstance(body, str | bytes) else json.dumps(body)
-        kind = extra.pop("content_type", "application/json")
+        kind, door = extra.pop("content_type", "application/json"), extra.pop("door", URL)
         return Client(raise_request_exception=False).post(
-            URL, text, content_type=kind, **{**program, **extra}
+            door, text, content_type=kind, **{**program, **extra}
         )
 
     return asked
@@ -261,3 +261,54 @@ def test_on_its_thread_a_run_reports_to_its_row(alice: User, home: Workspace) ->
     run = Run.objects.run_backtest(alice, OPTIONS, patience_s=60)
     assert run.status == Run.Status.COMPLETED
     assert run.created_ms <= (run.started_ms or 0) <= (run.finished_ms or 0)
+
+
+# The second door
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("inline_jobs")
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"strategy": "rsi_reversal", "param": {}},
+        {"stop": 0.05, "target": 0.2, "trailing": 0.03, "max_bars": 20},
+        {"stop_loss_percentage": 5, "take_profit_percentage": 12, "size": 0.5},
+        {"symbol": None, "symbols": ["BTC/USDT", "ETH/USDT"], "size": 0.4, "max_open": 1},
+    ],
+)
+def test_both_doors_lead_to_one_engine(ask: Callable[..., Any], change: dict[str, Any]) -> None:
+    options = {**OPTIONS, "stop": "none", "target": 0.1, **change}
+    if "stop_loss_percentage" in change:
+        del options["stop"], options["target"]
+    first, second = ask(options), ask(options, door="/signals/api/backtests-fixed/")
+    assert first.status_code == 200, first.content
+    told, other = first.json(), second.json()
+    told.pop("evidence"), other.pop("evidence")
+    assert told == other
+    assert told["trades"]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("inline_jobs")
+def test_the_second_door_has_a_bracket_where_a_strategy_has_its_own(ask: Callable[..., Any]) -> None:
+    fixed = {"door": "/signals/api/backtests-fixed/"}
+    held = {**OPTIONS, "strategy": "buy_and_hold", "param": {}}
+    own, given = ask(held).json(), ask(held, **fixed).json()
+    assert (own["rules"]["stop"], own["rules"]["target"]) == (None, None)
+    assert (given["rules"]["stop"], given["rules"]["target"]) == (0.08, 0.15)
+    assert given["run"] == ask({**held, "stop": 0.08, "target": 0.15}).json()["run"]
+    percent = ask({**held, "stop_loss_percentage": 4}, **fixed).json()
+    assert (percent["rules"]["stop"], percent["rules"]["target"]) == (0.04, 0.15)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("inline_jobs")
+def test_the_second_door_refuses_as_the_first(ask: Callable[..., Any]) -> None:
+    fixed = {"door": "/signals/api/backtests-fixed/"}
+    assert_problem(ask({**OPTIONS, "stop": 0}, **fixed), 400, "stop")
+    assert_problem(ask([1, 2], **fixed), 400)
+    assert_problem(
+        ask({**OPTIONS, "stop": 0.1, "stop_loss_percentage": 8}, **fixed), 400, "stop_loss_percentage"
+    )

@@ -66,11 +66,23 @@ PERMISSIONS: Final[Mapping[str, Mapping[str, Who]]] = {
     "run": {"GET": USER},
     "run-equity": {"GET": USER},
     "run-trades": {"GET": USER},
+    "run-file": {"GET": USER},
+    "compare": {"GET": USER},
+    "sweep-form": {"GET": USER, "POST": USER},
+    "walkforward-form": {"GET": USER, "POST": USER},
+    "study": {"GET": USER},
+    "study-equity": {"GET": USER},
+    "study-result": {"GET": USER},
+    "study-cancel": {"POST": USER},
     **({"styleguide": {"GET": HERE}} if settings.DEBUG else {}),
     # What keeps the platform up is its owner's.
     "jobs": {"GET": OWNER, "POST": OWNER},
     # The API.
     "api-backtests": {"POST": PROGRAM},
+    "api-backtests-fixed": {"POST": PROGRAM},
+    **{f"api-{kind}s": {"GET": PROGRAM, "POST": PROGRAM} for kind in ("sweep", "walkforward")},
+    **{f"api-{kind}": {"GET": PROGRAM} for kind in ("sweep", "walkforward")},
+    **{f"api-{kind}-cancel": {"POST": PROGRAM} for kind in ("sweep", "walkforward")},
     "api-features": {"GET": HERE | Who.TOKEN},
     "api-feature": {"GET": HERE | Who.TOKEN},
     # Sign-in.
