@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from cryptai.market.files import read_candles
     from cryptai.market.store import CandleStore
     from cryptai.market.timeframe import Timeframe
-    from cryptai.signals import Signal, Signals, top
+    from cryptai.screening.selection import top
+    from cryptai.signals import Signal, Signals
     from cryptai.strategies.strategy import param, strategy
     from cryptai.trading.result import Result
 
@@ -39,7 +40,7 @@ _HOMES = {
     "Timeframe": "cryptai.market.timeframe",
     "Signal": "cryptai.signals",
     "Signals": "cryptai.signals",
-    "top": "cryptai.signals",
+    "top": "cryptai.screening.selection",
     "param": "cryptai.strategies.strategy",
     "strategy": "cryptai.strategies.strategy",
     "Result": "cryptai.trading.result",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,8 +11,6 @@ from cryptai.errors import InputError
 from cryptai.market.times import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
     from cryptai.market.candles import Candles
@@ -120,13 +118,36 @@ def _condition(name: str, values: NDArray[np.bool_] | None, n: int) -> NDArray[n
 
 @dataclass(frozen=True)
 class Signal:
-    """A setup that stands at the last closed bar, as a person reads it.
+    """A setup that stands, as a person reads it: written once, never changed.
 
-    `entry` is where it filled, or the last close while the order waits for the next open; `price` is
-    the last close. `reward_risk` is the distance to the target over that to the stop from `entry`,
-    `reward_risk_now` from `price`. `score` is 0..1, made of `factors` (each 0..1). `decided_at_ms` is the
-    close of the bar that decided; `age_bars` how many bars closed since; `stale` says that three bars
-    or more should be here since and are not.
+    Attributes
+    ----------
+    entry, entry_low, entry_high
+        The close that decided, and the zone in which the entry still is worth its risk.
+    stop, target, reward_risk
+        The bracket, and the distance to the target over that to the stop, from `entry`.
+    price, reward_risk_now
+        The last close, and the same from there; 0 beyond the bracket.
+    quality, factors, parts
+        How good it is, 0 to 1; the rules' factors and the parts that are blended, each 0 to 1, None where one
+        is silent (`cryptai.screening.quality`).
+    confidence
+        `{"kind": "probability" | "rank", "value": 0 to 1 or None}`: a probability of the target only where
+        it was found calibrated, else a rank among past setups.
+    score
+        What signals are ranked by, 0 to 1: quality, confidence and reward:risk together.
+    evidence
+        The card (`cryptai.screening.card`).
+    structures
+        The events it rests on, each with `kind`, `id`, `at`, `known_at`, `direction` and its prices.
+    decided_at_ms, expires_at_ms
+        Close of the bar that decided, and when it has expired.
+    state
+        `waiting` for the next open, or `open`; `target`, `stop`, `expired`, `missed` where that is over.
+    age_bars, stale
+        Bars closed since; whether three bars or more should be here since and are not.
+    data_digest
+        Digest of the bars that the decision was made from.
     """
 
     exchange: str
@@ -134,42 +155,46 @@ class Signal:
     timeframe: str
     side: str
     strategy: str
+    params: dict[str, float | bool | str]
     entry: float
+    entry_low: float
+    entry_high: float
     stop: float
     target: float
-    price: float
     reward_risk: float
+    price: float
     reward_risk_now: float
+    quality: float
+    factors: dict[str, float | None]
+    parts: dict[str, float | None]
+    confidence: dict[str, Any]
     score: float
-    factors: dict[str, float]
+    evidence: dict[str, Any]
     reason: str
+    structures: list[dict[str, Any]]
+    regime: str | None
     decided_at_ms: int
+    expires_at_ms: int
+    state: str
     age_bars: int
     stale: bool
     practice: bool
     data_digest: str
+    engine: int
+    also: list[str] = field(default_factory=list)
 
     def as_object(self) -> dict[str, Any]:
         """Return it as JSON takes it; times in ISO UTC."""
         row = asdict(self)
-        row["decided_at"] = iso(row.pop("decided_at_ms"))
+        for name in ("decided_at", "expires_at"):
+            row[name] = iso(row.pop(f"{name}_ms"))
         return row
 
-
-def top(signals: Iterable[Signal], n: int = 5) -> list[Signal]:
-    """Return the n best by score, best first; each symbol once before any comes twice.
-
-    Equal scores are ordered by symbol, timeframe and strategy, so that the same signals always give the
-    same list.
-    """
-    if n < 0:
-        raise InputError(f"top must be 0 or more, was {n}.", field="top")
-    ranked = sorted(signals, key=lambda s: (-s.score, s.symbol, s.timeframe, s.strategy))
-    seen: set[str] = set()
-    first: list[Signal] = []
-    again: list[Signal] = []
-    for signal in ranked:
-        (again if signal.symbol in seen else first).append(signal)
-        seen.add(signal.symbol)
-    best = (first + again)[:n]
-    return sorted(best, key=lambda s: (-s.score, s.symbol, s.timeframe, s.strategy))
+    def as_sealed(self) -> dict[str, Any]:
+        """Return what of it is written down for ever: what was known when it was decided, nothing since."""
+        row = asdict(self)
+        for name in ("price", "reward_risk_now", "score", "state", "age_bars", "stale", "also"):
+            del row[name]
+        for name in ("decided", "expires"):
+            row[f"{name}_ms"] = row.pop(f"{name}_at_ms")
+        return row

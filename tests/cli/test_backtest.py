@@ -15,6 +15,7 @@ from cryptai import seams
 from cryptai.cli.main import main
 from cryptai.market.candles import Candles
 from cryptai.market.store import CandleStore
+from cryptai.strategies.strategy import strategies
 
 METRICS = {
     "total_return", "sharpe_ratio", "max_drawdown", "win_rate", "profit_factor", "trades", "final_equity",
@@ -139,13 +140,7 @@ def test_a_users_own_strategy_is_found_by_its_name(stored, capsys):
     told = _json(capsys, ["backtest", "my_own", "--symbol", "BTCUSDT", "--timeframe", "1h"])
     assert told["strategy"] == "my_own"
     listed = _json(capsys, ["strategies"])["strategies"]
-    assert {row["name"] for row in listed} == {
-        "breakout",
-        "buy_and_hold",
-        "ema_trend",
-        "my_own",
-        "rsi_reversal",
-    }
+    assert {row["name"] for row in listed} == {*strategies.names(), "my_own"}
 
 
 def test_one_broken_file_does_not_hide_the_other_strategies(stored, capsys):

@@ -96,7 +96,8 @@ def test_every_command_has_a_help_with_a_sentence(
     assert not err
     sentence = out.split("\n\n")[1].strip()
     assert sentence.endswith((".", "…", "?")), sentence
-    leaf = "Commands:" not in out
+    # `signals` answers by itself, and has verbs of its record below it.
+    leaf = "Commands:" not in out or path == ("signals",)
     assert ("Example: " in out) is leaf
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from cryptai.errors import InputError, LimitExceeded
 from cryptai.market.store import CandleStore
-from cryptai.trading.isolated import run_isolated, scan_isolated
+from cryptai.trading.isolated import run_isolated
 from cryptai.trading.request import BacktestRequest
 from cryptai.trading.run import run_request
 from tests.strategies.test_strategy import OWN
@@ -91,16 +91,3 @@ def test_nothing_is_left_behind_by_a_failure(home):
     with pytest.raises(InputError):
         run_isolated(ASKED, home.root, home.runs / "a")
     assert list((home.runs / "a").iterdir()) == []
-
-
-def test_a_scan_with_the_users_strategies_runs_in_a_child(home):
-    last = CandleStore(home.candles).read("binance", "BTC/USDT", "1h", last=1)
-    found = scan_isolated(home.root, "binance", as_of_ms=int(last.close_ts[-1]))
-    assert {s.strategy for s in found} <= {"my_own", "ema_trend", "breakout", "rsi_reversal"}
-    assert all(0 <= s.score <= 1 for s in found)
-
-
-def test_a_broken_file_is_told_by_the_one_who_asked(home, caplog):
-    (home.strategies / "broken.py").write_text("import nothing_of_that_name")
-    scan_isolated(home.root, "binance")
-    assert "broken.py cannot be imported" in caplog.text

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cryptai.errors import InputError, LimitExceeded
-from cryptai.trading.scan import scan
+from cryptai.screening.evidence import Evidence
+from cryptai.screening.screen import screen
 from cryptai.web import board, live
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cryptai.signals import Signal
     from cryptai.workspace import Workspace
 
 
@@ -27,14 +29,19 @@ def _empty_board(home: Workspace) -> Iterator[None]:
         kept.clear()
 
 
+def scan(home: Workspace, exchange: str) -> list[Signal]:
+    store = live.store()
+    return screen(store, exchange, evidence=Evidence(home, store, exchange)).signals
+
+
 def test_before_the_first_scan_it_says_so() -> None:
     assert board.signals("binance") == []
     assert board.state("binance").state == "waiting"
 
 
-def test_after_a_scan_it_holds_what_the_scan_found() -> None:
+def test_after_a_scan_it_holds_what_the_scan_found(home: Workspace) -> None:
     board.scan("binance")
-    assert board.signals("binance") == scan(live.store(), "binance")
+    assert board.signals("binance") == scan(home, "binance")
     assert board.state("binance").state == "ready"
     assert board.state("binance").scanned_ms > 0
 
@@ -66,14 +73,14 @@ def test_a_strategy_that_never_ends_takes_no_other_signal_away(
     def endless(*_args: object) -> list[Any]:
         raise LimitExceeded("The strategy took more than 60 seconds and was stopped.")
 
-    monkeypatch.setattr("cryptai.trading.isolated.scan_isolated", endless)
+    monkeypatch.setattr("cryptai.screening.isolated.screen_isolated", endless)
     file = home.strategies / "mine.py"
     file.touch()
     try:
         board.scan("binance")
     finally:
         file.unlink()
-    assert board.signals("binance") == scan(live.store(), "binance")
+    assert board.signals("binance") == scan(home, "binance")
     assert board.state("binance").state == "ready"
     assert "more than 60 seconds" in board.state("binance").left_out
 
@@ -82,9 +89,9 @@ def test_strategies_of_the_user_are_scanned_in_another_process(
     home: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr("cryptai.trading.isolated.scan_isolated", lambda *args: asked.append(args) or [])
+    monkeypatch.setattr("cryptai.screening.isolated.screen_isolated", lambda *args: asked.append(args) or [])
     monkeypatch.setattr(
-        "cryptai.trading.scan.scan", lambda *_args: pytest.fail("scanned in the server's process")
+        "cryptai.strategies.user._import", lambda *_args: pytest.fail("scanned in the server's process")
     )
     file = home.strategies / "mine.py"
     file.write_text("raise SystemExit")

@@ -55,7 +55,23 @@ def signal(**changes: Any) -> Signal:
         "stale": False,
         "practice": False,
         "data_digest": "0" * 64,
-    }
+        "params": {"fast": 12, "slow": 26, "allow_short": False},
+        "entry_low": 98.8,
+        "entry_high": 101.2,
+        "quality": 0.7,
+        "parts": {"rules": 0.7, "model": None, "sentiment": None},
+        "confidence": {"kind": "rank", "value": 0.8},
+        "evidence": {
+            "status": "insufficient_evidence", "missing": ["Only 7 like it were decided and ended before."],
+            "trades": 7, "hits": 2, "break_even": 0.36,
+            "hit_rate": {"value": 0.29, "low": 0.08, "high": 0.64},
+        },
+        "structures": [],
+        "regime": "BULL",
+        "expires_at_ms": START + 120 * 3_600_000,
+        "state": "open",
+        "engine": 2,
+    }  # fmt: skip
     return Signal(**{**known, **changes})
 
 
@@ -74,7 +90,10 @@ def text(response: Any) -> str:
 def test_today_shows_the_five_best_with_levels_score_reason_and_evidence(
     here: Client, home: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    say(monkeypatch, [signal(score=0.7 - i / 10, strategy=f"s{i}") for i in range(7)])
+    say(
+        monkeypatch,
+        [signal(score=0.7 - i / 10, strategy=f"s{i}", symbol=f"C{i}/USDT") for i in range(7)],
+    )
     page = text(here.get("/"))
     assert page.count('<article class="card long"') == 5
     assert "s4" in page
@@ -91,7 +110,7 @@ def test_today_shows_the_five_best_with_levels_score_reason_and_evidence(
         "EMA 12 crossed above",
     ):
         assert said in page
-    assert page.count("No out-of-sample record yet: not enough evidence.") == 5
+    assert page.count("2 of 7 like it reached the target, 8 to 64 %; break-even is 36 %") == 5
     assert "Signals are information, not advice" in page
 
 

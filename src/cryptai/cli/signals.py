@@ -1,8 +1,9 @@
-"""`cryptai signals`: the best setups that stand now, or stood at the end of a day."""
+"""`cryptai signals`: the best setups that stand now, or stood at the end of a day; and their record."""
 
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,15 +11,25 @@ import typer
 from cryptai.cli.options import Exchange, Json, answers_only, refuse_empty
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from cryptai.signals import Signal
 
 
 def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command("signals", epilog="Example: cryptai signals --top 5 --date 2023-06-30")(signals)
+    """Add the verb, with what can be asked of the record below it."""
+    from cryptai.cli import recorded
+
+    verbs = typer.Typer(
+        invoke_without_command=True, epilog="Example: cryptai signals --top 5 --date 2023-06-30"
+    )
+    verbs.callback()(signals)
+    recorded.register(verbs)
+    app.add_typer(verbs, name="signals")
 
 
 def signals(
+    context: typer.Context,
     top: Annotated[int, typer.Option(min=1, max=1000, help="How many, best first.")] = 5,
     date: Annotated[
         str | None,
@@ -29,40 +40,54 @@ def signals(
         typer.Option(metavar="NAME", help="Only this timeframe, such as 4h; may be given more than once."),
     ] = None,
     exchange: Exchange = "binance",
+    seal: Annotated[
+        bool, typer.Option("--seal", help="Add them to the record; see `cryptai signals list`.")
+    ] = False,
     json_: Json = False,
 ) -> None:
-    """Rank the setups that stand at the last closed bar of every stored market.
+    """Rank the setups that stand at the last closed bar of every stored market, with their evidence.
 
-    The score is 0..1: the strategy's conviction, reward:risk from the last close, and agreement of the
-    symbol's timeframes.
+    One signal for each idea, markets that move alike once; those that the evidence speaks against come
+    last. The first run looks up what came of every past setup; later ones read that from the workspace.
     """
+    if context.invoked_subcommand is not None:
+        return
+    from cryptai import seams
     from cryptai.market.exchange import PRACTICE
     from cryptai.market.opening import open_store
-    from cryptai.signals import top as best
-    from cryptai.trading.scan import scan
+    from cryptai.screening.evidence import Evidence
+    from cryptai.screening.record import Record
+    from cryptai.screening.screen import screen
+    from cryptai.screening.selection import correlations
+    from cryptai.screening.selection import top as best
     from cryptai.workspace import open_workspace
 
     refuse_empty({"date": date, "exchange": exchange})
-    workspace = open_workspace(create=False)
-    as_of_ms = None if date is None else _end_of_day(date)
+    workspace = open_workspace(create=seal)
+    as_of_ms = None if date is None else end_of_day(date)
     store = open_store(workspace)
-    with answers_only():
-        standing = scan(
+    with answers_only(), _said() as progress:
+        found = screen(
             store,
             exchange,
+            evidence=Evidence(workspace, store, exchange, progress=progress),
             as_of_ms=as_of_ms,
             strategies_folder=workspace.strategies,
             timeframes=timeframe or None,
-        )
-    found = best(standing, top)
+        ).signals
+        alike = correlations(store, exchange, [s.symbol for s in found], as_of_ms or seams.now_ms())
+    chosen = best(found, top, correlation=alike)
+    if seal:
+        Record(store.catalog).seal([s.as_sealed() for s in chosen if not s.stale])
     if json_:
         told = {"exchange": exchange, "practice": exchange == PRACTICE, "date": date}
-        print(json.dumps({**told, "signals": [s.as_object() for s in found]}, allow_nan=False))
+        print(json.dumps({**told, "signals": [s.as_object() for s in chosen]}, allow_nan=False))
     else:
-        _show(found, exchange)
+        _show(chosen, exchange)
 
 
-def _end_of_day(date: str) -> int:
+def end_of_day(date: str) -> int:
+    """Return the end of a UTC day in ms, or now for today; refuse what is no day, and the future."""
     from cryptai import seams
     from cryptai.errors import InputError
     from cryptai.market.timeframe import DAY_MS
@@ -78,11 +103,25 @@ def _end_of_day(date: str) -> int:
     return min(start + DAY_MS, seams.now_ms())
 
 
+@contextmanager
+def _said() -> Iterator[Callable[[str], None]]:
+    """Show what is being looked up, where somebody looks on."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _said: None
+        return
+    with console.status("screening the stored markets") as status:
+        yield status.update
+
+
 def _show(found: list[Signal], exchange: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
     from cryptai.market.times import iso
+    from cryptai.screening.card import words
 
     console = Console()
     if any(s.practice for s in found):
@@ -104,5 +143,7 @@ def _show(found: list[Signal], exchange: str) -> None:
     console.print(table)
     for s in found:
         stale = " (stale: newer bars are missing)" if s.stale else ""
-        console.print(f"{s.symbol} {s.timeframe}: {s.strategy}, {s.reason}{stale}.", highlight=False)
-    console.print("Signals are information, not advice. No out-of-sample record yet: not enough evidence.")
+        also = f", also {', '.join(s.also)}" if s.also else ""
+        console.print(f"{s.symbol} {s.timeframe}: {s.strategy}, {s.reason}{also}{stale}.", highlight=False)
+        console.print(f"    {words(s.evidence)}.", highlight=False)
+    console.print("Signals are information, not advice.")

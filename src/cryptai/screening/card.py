@@ -78,6 +78,23 @@ def card(past: Folds | None, asked: Asked, trials: int | None = None) -> dict[st
     return _card(rows["net"], hit, rows, scope, trials, asked, needed, past)
 
 
+def words(card: dict[str, Any]) -> str:
+    """Return a card in a sentence.
+
+    >>> words({"trades": 41, "hits": 23, "break_even": 0.35, "status": "supported",
+    ...     "hit_rate": {"low": 0.41, "high": 0.7}, "missing": []})
+    '23 of 41 like it reached the target, 41 to 70 %; break-even is 35 %'
+    """
+    if not card["trades"]:
+        return f"not enough evidence: {card['missing'][0]}" if card["missing"] else "not enough evidence"
+    low, high = (round(100 * card["hit_rate"][side]) for side in ("low", "high"))
+    told = (
+        f"{card['hits']} of {card['trades']} like it reached the target, {low} to {high} %; "
+        f"break-even is {round(100 * card['break_even'])} %"
+    )
+    return told if card["status"] == "supported" else f"{told}: {card['status'].replace('_', ' ')}"
+
+
 def _slice(
     known: NDArray[np.void], symbols: tuple[str, ...], asked: Asked
 ) -> tuple[dict[str, Any], NDArray[np.void]]:

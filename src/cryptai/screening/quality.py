@@ -43,8 +43,8 @@ FACTORS: Final = MappingProxyType(
 PARTS: Final = MappingProxyType({"rules": 0.6, "model": 0.2, "sentiment": 0.2})
 """Whose opinions are blended, and the share of each."""
 
-BARS: Final = 2_214
-"""Bars of history that the factors themselves look back on: the regime's confidence needs the most."""
+BARS: Final = 761
+"""Bars of history that the factors themselves look back on: an ATR of 14 bars, to the bit, needs the most."""
 
 
 class Quality(NamedTuple):

@@ -24,13 +24,13 @@ import numpy as np
 from cryptai.errors import CryptaiError, InputError, LimitExceeded
 from cryptai.market.opening import kept_elsewhere, open_store
 from cryptai.market.symbol import parse_symbol
-from cryptai.signals import Signal
 from cryptai.trading.request import BacktestRequest
 from cryptai.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from cryptai.market.store import CandleStore
     from cryptai.trading.result import Result
 
 _log = logging.getLogger(__name__)
@@ -57,18 +57,9 @@ def run_isolated(
     task = {"task": "backtest", "request": dict(request), "out": str(out)}
     exchange, symbol = request.get("exchange") or "binance", request.get("symbol")
     with catalog_of(home, str(exchange), None if symbol is None else str(symbol)) as catalog:
-        _ask({**task, "catalog": catalog}, home, seconds, megabytes)
+        ask(__name__, {**task, "catalog": catalog}, home, seconds=seconds, megabytes=megabytes)
     found: dict[str, Any] = json.loads((out / "result.json").read_text())
     return found
-
-
-def scan_isolated(
-    home: Path, exchange: str, *, as_of_ms: int | None = None, seconds: int = 60, megabytes: int = 2048
-) -> list[Signal]:
-    """Run `cryptai.trading.scan.scan` with the user's strategies in a child; raises as `run_isolated`."""
-    task = {"task": "scan", "exchange": exchange, "as_of_ms": as_of_ms}
-    with catalog_of(home, exchange, None) as catalog:
-        return [Signal(**row) for row in _ask({**task, "catalog": catalog}, home, seconds, megabytes)]
 
 
 def save(result: Result, out: Path) -> dict[str, Any]:
@@ -97,9 +88,16 @@ def environment_of(home: Path) -> dict[str, str]:
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {"CRYPTAI_HOME": str(home)}
 
 
-def _ask(task: dict[str, Any], home: Path, seconds: int, megabytes: int) -> Any:
+def ask(module: str, task: dict[str, Any], home: Path, *, seconds: int, megabytes: int) -> Any:
+    """Have a module do a task in a child (it calls `child` when it is run), and return its answer.
+
+    Raises
+    ------
+    InputError, LimitExceeded
+        As `run_isolated`.
+    """
     child = subprocess.Popen(
-        [sys.executable, "-m", "cryptai.trading.isolated"],
+        [sys.executable, "-m", module],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         env=environment_of(home), start_new_session=True,
     )  # fmt: skip
@@ -133,7 +131,8 @@ def _understood(code: int, answer: bytes, seconds: int, megabytes: int) -> Any:
     raise InputError(told["message"], field=told["field"])
 
 
-def _child() -> int:
+def child(work: Callable[[dict[str, Any]], Any]) -> int:
+    """Do the task that stands on the standard input, within its limits, and print the answer."""
     task = json.loads(sys.stdin.buffer.read())
     # What a strategy prints is not the answer.
     answers = os.fdopen(os.dup(1), "w")
@@ -146,7 +145,7 @@ def _child() -> int:
     warned = _Warned()
     logging.getLogger("cryptai").addHandler(warned)
     try:
-        told: dict[str, Any] = {"answer": _work(task), "warned": warned.sentences}
+        told: dict[str, Any] = {"answer": work(task), "warned": warned.sentences}
     except MemoryError:
         told = {"kind": "MemoryError", "message": "", "field": None}
     except CryptaiError as error:
@@ -168,27 +167,25 @@ class _Warned(logging.Handler):
         self.sentences.append(record.getMessage())
 
 
-def _work(task: dict[str, Any]) -> Any:
-    from dataclasses import asdict  # noqa: PLC0415 (the child's work, not the parent's)
-
-    from cryptai.market.catalog import Catalog  # noqa: PLC0415
+def store_of(task: Mapping[str, Any]) -> tuple[Workspace, CandleStore]:
+    """Return the workspace and the candle store that a child works on."""
+    from cryptai.market.catalog import Catalog  # noqa: PLC0415 (the child's work, not the parent's)
     from cryptai.market.store import CandleStore  # noqa: PLC0415
-    from cryptai.trading.run import run_request  # noqa: PLC0415
-    from cryptai.trading.scan import scan  # noqa: PLC0415
     from cryptai.workspace import open_workspace  # noqa: PLC0415
 
     workspace = open_workspace(create=False)
     catalog = Catalog(Path(task["catalog"])) if task["catalog"] else None
-    store = CandleStore(workspace.candles, catalog)
-    if task["task"] == "scan":
-        found = scan(
-            store, task["exchange"], as_of_ms=task["as_of_ms"], strategies_folder=workspace.strategies
-        )
-        return [asdict(signal) for signal in found]
+    return workspace, CandleStore(workspace.candles, catalog)
+
+
+def _work(task: dict[str, Any]) -> Any:
+    from cryptai.trading.run import run_request  # noqa: PLC0415 (the child's work, not the parent's)
+
+    workspace, store = store_of(task)
     result = run_request(BacktestRequest.parse(task["request"]), store, workspace.strategies)
     save(result, Path(task["out"]))
     return None
 
 
 if __name__ == "__main__":
-    sys.exit(_child())
+    sys.exit(child(_work))

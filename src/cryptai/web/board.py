@@ -120,18 +120,24 @@ def _changed() -> list[str]:
 
 # The signals, and why the user's own strategies have no part in them.
 def _scan(exchange: str) -> tuple[list[Signal], str]:
-    from cryptai.strategies.user import user_files  # noqa: PLC0415 (heavy: not at start)
-    from cryptai.trading.isolated import scan_isolated  # noqa: PLC0415
-    from cryptai.trading.scan import scan as scan_here  # noqa: PLC0415
+    from cryptai.screening.evidence import Evidence, unlooked  # noqa: PLC0415 (heavy: not at start)
+    from cryptai.screening.isolated import screen_isolated  # noqa: PLC0415
+    from cryptai.screening.screen import ranked, screen  # noqa: PLC0415
+    from cryptai.strategies.user import user_files  # noqa: PLC0415
 
-    workspace = settings.WORKSPACE
+    workspace, store = settings.WORKSPACE, live.store()
+    if exchange not in _signals:
+        # Looking up what came of every past setup takes a while the first time; levels are there at once.
+        _signals[exchange] = screen(store, exchange, evidence=unlooked).signals
+    own: list[Signal] = []
     left_out = ""
     if user_files(workspace.strategies):
         # A user's code never runs in this process.
         try:
-            return scan_isolated(workspace.root, exchange), ""
+            own = screen_isolated(workspace.root, exchange)
         except (InputError, LimitExceeded) as error:
             # One file that never ends does not take the signals of all others away.
             _log.warning("The user's strategies could not be scanned: %s", error)
             left_out = f"Your own strategies are left out: {error}"
-    return scan_here(live.store(), exchange), left_out
+    built_in = screen(store, exchange, evidence=Evidence(workspace, store, exchange)).signals
+    return ranked([*built_in, *own]), left_out

@@ -39,7 +39,7 @@ def today(request: HttpRequest) -> HttpResponse:
     except CryptaiError as error:
         return render(request, "pages/today.html", {**page, "failure": str(error)}, status=500)
     if found:
-        from cryptai.signals import top  # noqa: PLC0415 (the engine's words wait until there is data)
+        from cryptai.screening.selection import top  # noqa: PLC0415 (the engine's words wait until there is data)
 
         state = _scan_state(exchange)
         signals = board.signals(exchange)

@@ -1,0 +1,170 @@
+"""`cryptai signals list | show | why | verify`: what was promised, what came of it, that none was changed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cryptai.cli.options import Json, refuse_empty
+
+if TYPE_CHECKING:
+    from cryptai.screening.record import Event, Record, Sealed
+
+_Number = Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="A signal's number in the record.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of the record."""
+    app.command("list", epilog="Example: cryptai signals list --symbol BTC/USDT --limit 20")(list_recorded)
+    app.command("show", epilog="Example: cryptai signals show 12")(show)
+    app.command("why", epilog="Example: cryptai signals why 12")(why)
+    app.command("verify", epilog="Example: cryptai signals verify --head 1a8a9089de79e516…")(verify)
+
+
+def list_recorded(
+    exchange: Annotated[str | None, typer.Option(metavar="NAME", help="Only this venue.")] = None,
+    symbol: Annotated[str | None, typer.Option(metavar="NAME", help="Only this symbol.")] = None,
+    timeframe: Annotated[str | None, typer.Option(metavar="NAME", help="Only this timeframe.")] = None,
+    strategy: Annotated[str | None, typer.Option(metavar="NAME", help="Only this strategy.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, the newest first.")] = 20,
+    json_: Json = False,
+) -> None:
+    """List recorded signals, the newest first, with what came of each."""
+    asked = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe, "strategy": strategy}
+    refuse_empty(asked)
+    record = _record()
+    found = record.newest(exchange, symbol=symbol, timeframe=timeframe, strategy=strategy, limit=limit)
+    lives = record.events([one.id for one in found])
+    if json_:
+        print(json.dumps({"signals": [told(one, lives[one.id]) for one in found]}, allow_nan=False))
+        return
+    _table(found, lives)
+
+
+def show(number: _Number, json_: Json = False) -> None:
+    """Show one recorded signal: its levels, its evidence as it was then, and its life since."""
+    record = _record()
+    one = record.get(number)
+    life = record.events([number])[number]
+    if json_:
+        print(json.dumps(told(one, life), allow_nan=False))
+        return
+    from rich.console import Console
+
+    from cryptai.market.times import iso
+    from cryptai.screening.card import words
+
+    console, body = Console(highlight=False), one.body
+    console.print(f"{body['side']} {body['symbol']} {body['timeframe']} by {body['strategy']}")
+    console.print(f"decided {iso(body['decided_ms'])}, sealed {iso(one.sealed_ms)} as {one.hash[:16]}")
+    if one.retrospective:
+        console.print("retrospective: sealed when its outcome could be known; no statistic counts it")
+    console.print(f"entry {body['entry']:.6g}, stop {body['stop']:.6g}, target {body['target']:.6g}")
+    console.print(f"{words(body['evidence'])}.")
+    for event in life:
+        result = f", {event.body['r']:+.2f} R" if "r" in event.body else ""
+        console.print(f"{iso(event.at_ms)} {event.event}{result}")
+
+
+def why(number: _Number, json_: Json = False) -> None:
+    """Say why a recorded signal was given: its factors with their shares, and the structures it rests on."""
+    from cryptai.market.times import iso
+    from cryptai.screening.quality import FACTORS, PARTS, contributions
+
+    body = _record().get(number).body
+    factors, parts = (
+        {name: float("nan") if value is None else value for name, value in body[key].items()}
+        for key in ("factors", "parts")
+    )
+    adds = {"factors": contributions(factors, FACTORS), "parts": contributions(parts, PARTS)}
+    if json_:
+        reasons = {name: body[name] for name in ("reason", "factors", "parts", "structures", "regime")}
+        print(json.dumps({"id": number, **reasons, "contributions": adds}, allow_nan=False))
+        return
+    print(f"{body['strategy']}: {body['reason']}. Quality {body['quality']:.2f}, made of")
+    for key, values in (("parts", parts), ("factors", factors)):
+        for name, value in values.items():
+            silent = value != value  # noqa: PLR0124 (NaN)
+            said = "silent" if silent else f"{value:.2f}, adds {adds[key][name]:.2f}"
+            print(f"  {name.replace('_', ' ')}: {said}")
+    for one in body["structures"]:
+        at, known = iso(one["at"]), iso(one["known_at"])
+        print(f"  {one['kind'].replace('_', ' ')} at {at}, known {known}, level {one['level']:.6g}")
+
+
+def verify(
+    head: Annotated[
+        str | None,
+        typer.Option(metavar="HASH", help="A head that was printed before: it must still be in the chain."),
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Check that no recorded signal was changed, taken out or put in between; print the head to keep."""
+    refuse_empty({"head": head})
+    record = _record()
+    broken = record.verify(head)
+    number, newest = record.head()
+    if json_:
+        wrong = None if broken is None else {"id": broken.id, "reason": broken.reason}
+        print(json.dumps({"signals": number, "head": newest, "whole": broken is None, "broken": wrong}))
+    elif broken is None:
+        print(f"{number:,} signals, none changed. Head: {newest}")
+    else:
+        print(f"The record is broken at signal {broken.id}: {broken.reason}.")
+    if broken is not None:
+        raise typer.Exit(1)
+
+
+def told(one: Sealed, life: list[Event]) -> dict[str, Any]:
+    """Return a recorded signal as JSON takes it: as it was sealed, and its life since."""
+    from cryptai.market.times import iso
+
+    body = dict(one.body)
+    for name in ("decided", "expires"):
+        body[f"{name}_at"] = iso(body.pop(f"{name}_ms"))
+    events = [{"event": e.event, "at": iso(e.at_ms), **e.body} for e in life]
+    return {
+        "id": one.id, **body, "sealed_at": iso(one.sealed_ms), "retrospective": one.retrospective,
+        "previous": one.previous, "hash": one.hash, "events": events,
+    }  # fmt: skip
+
+
+def _record() -> Record:
+    from cryptai.market.opening import open_store
+    from cryptai.screening.record import Record
+    from cryptai.workspace import open_workspace
+
+    return Record(open_store(open_workspace(create=False)).catalog)
+
+
+def _table(found: list[Sealed], lives: dict[int, list[Event]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from cryptai.market.times import iso
+
+    if not found:
+        print("No signal is recorded yet; the running platform seals them, or `cryptai signals --seal`.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("number", "market", "side", "strategy", "quality", "decided UTC", "came of it"):
+        right = name in ("number", "quality")
+        table.add_column(name, justify="right" if right else "left", no_wrap=True)
+    for one in found:
+        last = lives[one.id][-1] if lives[one.id] else None
+        came = (
+            "-"
+            if last is None
+            else f"{last.event} {last.body['r']:+.2f} R"
+            if "r" in last.body
+            else last.event
+        )
+        market = f"{one.body['symbol']} {one.body['timeframe']}"
+        decided = iso(one.body["decided_ms"]).replace("T", " ")[:16]
+        quality = f"{one.body['quality']:.2f}"
+        late = " (retrospective)" if one.retrospective else ""
+        row = (str(one.id), market, one.body["side"], one.body["strategy"], quality, decided, came + late)
+        table.add_row(*row)
+    Console().print(table)

@@ -1,0 +1,151 @@
+"""The evidence card: what it sees, what it says, and that its interval means what it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cryptai.screening.card import FEWEST, INSUFFICIENT, NOT_SUPPORTED, SUPPORTED, Asked, apart, card
+from cryptai.screening.folds import ROW, Folds, folds
+from cryptai.screening.outcomes import STOP, TARGET
+
+from .made import HOUR, Scripted, walk
+
+COSTS = {"fee": 0.001, "slippage": 0.0005}
+ASKED = Asked("BTC/USDT", 1, 1, 10_000 * HOUR, 100.0, 92.0, 115.0)
+
+
+def made(hits, misses, *, symbol=0, regime=1, every=200, symbols=("BTC/USDT", "ETH/USDT"), seed=0):
+    """Return folds of so many hits and stops that do not overlap, in random order."""
+    n = hits + misses
+    rows = np.zeros(n, ROW)
+    rows["symbol"], rows["regime"], rows["side"] = symbol, regime, 1
+    rows["decided_ms"] = np.arange(n) * every * HOUR
+    rows["resolved_ms"] = rows["decided_ms"] + 50 * HOUR
+    hit = np.random.default_rng(seed).permutation(np.arange(n) < hits)
+    rows["outcome"] = np.where(hit, TARGET, STOP)
+    rows["net"] = np.where(hit, 0.147, -0.083)
+    rows["r"] = rows["net"] / 0.08
+    return Folds({"costs": COSTS, "pbo": None}, symbols, rows)
+
+
+def late(past):
+    return ASKED._replace(decided_ms=int(past.rows["resolved_ms"].max()) + 1)
+
+
+def test_a_clear_edge_is_supported():
+    past = made(60, 20)
+    told = card(past, late(past), trials=3)
+    assert told["status"] == SUPPORTED
+    assert (told["trades"], told["hits"]) == (80, 60)
+    assert told["hit_rate"]["low"] > told["break_even"]
+    assert told["missing"] == []
+
+
+def test_a_rate_below_break_even_is_not_supported():
+    past = made(20, 80)
+    assert card(past, late(past), trials=1)["status"] == NOT_SUPPORTED
+
+
+def test_too_few_say_how_many_are_missing():
+    past = made(20, 5)
+    told = card(past, late(past), trials=1)
+    assert told["status"] == INSUFFICIENT
+    assert told["missing"] == ["Only 25 like it were decided and ended before; 30 are the least."]
+
+
+def test_no_folds_at_all_are_insufficient():
+    told = card(None, ASKED)
+    assert told["status"] == INSUFFICIENT
+    assert told["trades"] == 0
+
+
+def test_the_same_edge_found_after_many_trials_is_not_enough():
+    past = made(38, 42)
+    few, many = (card(past, late(past), trials=trials) for trials in (1, 100_000))
+    assert few["deflated_sharpe"] > many["deflated_sharpe"]
+    assert many["status"] == INSUFFICIENT
+    assert any("100,000 ways" in one for one in many["missing"])
+
+
+def test_nothing_that_ended_later_is_seen():
+    past = made(60, 20)
+    middle = int(past.rows["decided_ms"][40])
+    told = card(past, ASKED._replace(decided_ms=middle), trials=1)
+    assert told["trades"] == 40
+    cut = Folds(past.facts, past.symbols, past.rows[:40])
+    again = card(cut, ASKED._replace(decided_ms=middle), trials=1)
+    assert {**again, "folds": 0} == {**told, "folds": 0}
+
+
+def test_overlapping_setups_of_one_market_count_once():
+    past = made(60, 20, every=10)
+    assert len(apart(past.rows)) == 16
+    kept = apart(past.rows)
+    assert (kept["decided_ms"][1:] >= kept["resolved_ms"][:-1]).all()
+
+
+def test_the_narrowest_slice_with_enough_is_asked():
+    here, there = made(25, 5, regime=1), made(25, 25, symbol=1, regime=1)
+    rows = np.concatenate([here.rows, there.rows])
+    rows = rows[np.argsort(rows["decided_ms"], kind="stable")]
+    past = Folds(here.facts, here.symbols, rows)
+    assert card(past, late(past), 1)["scope"] == {"symbols": 1, "symbol": "BTC/USDT", "regime": "BULL"}
+    other = late(past)._replace(symbol="XRP/USDT")
+    assert card(past, other, 1)["scope"] == {"symbols": 2, "symbol": None, "regime": "BULL"}
+    assert card(past, late(past)._replace(regime=2), 1)["scope"] == {
+        "symbols": 1, "symbol": "BTC/USDT", "regime": None,
+    }  # fmt: skip
+
+
+def test_break_even_is_where_stop_and_target_earn_nothing_after_costs():
+    needed = card(None, ASKED)["break_even"]
+    fill = 100 * 1.0005
+    won = 115 / fill - 1 - 0.001 * (1 + 115 / fill)
+    left = 92 * 0.9995
+    lost = left / fill - 1 - 0.001 * (1 + left / fill)
+    assert needed * won + (1 - needed) * lost == pytest.approx(0, abs=1e-12)
+
+
+def test_folds_that_were_kept_give_the_same_card(tmp_path):
+    candles = walk(1, 3_000)
+    past = folds(Scripted(tuple(range(5, 2_900, 30))), {"BTC/USDT": [candles]}, exchange="binance")
+    past.save(tmp_path)
+    again = Folds.load(tmp_path, past.digest)
+    asked = ASKED._replace(decided_ms=int(candles.close_ts[-1]))
+    assert card(again, asked, 5) == card(past, asked, 5)
+    assert card(past, asked, 5)["trades"] > FEWEST / 2
+
+
+def test_folds_that_were_changed_are_refused(tmp_path):
+    from cryptai.errors import DataError
+
+    past = made(3, 3)
+    path = past.save(tmp_path)
+    whole = path.read_bytes()
+    for at in (5, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises(DataError):
+            Folds.load(tmp_path, past.digest)
+
+
+def test_its_interval_covers_a_planted_edge_as_often_as_it_says():
+    # 1,000 worlds in which half of all setups reach the target: 95 of 100 intervals must hold the half.
+    random, covered, n = np.random.default_rng(11), 0, 60
+    for _ in range(1_000):
+        hits = int(random.binomial(n, 0.5))
+        rate = card(made(hits, n - hits), ASKED._replace(decided_ms=10**15), 1)["hit_rate"]
+        covered += rate["low"] <= 0.5 <= rate["high"]
+    assert 930 <= covered <= 970
+
+
+def test_without_an_edge_it_hardly_ever_says_supported():
+    # The rate is exactly break-even: 5 of 100 would be an honest test's error, on both sides.
+    random, said, needed, n = np.random.default_rng(12), 0, card(None, ASKED)["break_even"], 60
+    for seed in range(300):
+        hits = int(random.binomial(n, needed))
+        said += (
+            card(made(hits, n - hits, seed=seed), ASKED._replace(decided_ms=10**15), 10)["status"]
+            == SUPPORTED
+        )
+    assert said <= 15
