@@ -5,11 +5,23 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks import fan_out, indicators, one_run, own_strategy, storage, structures, whole_process
+from benchmarks import (
+    bar_by_bar,
+    fan_out,
+    indicators,
+    one_run,
+    own_strategy,
+    search,
+    storage,
+    structures,
+    whole_process,
+)
 
 ALL = {
     "one_run": one_run.measure,
     "own_strategy": own_strategy.measure,
+    "bar_by_bar": bar_by_bar.measure,
+    "search": search.measure,
     "storage": storage.measure,
     "fan_out": fan_out.measure,
     "indicators": indicators.measure,

@@ -1,4 +1,4 @@
-"""A strategy as a machine with a state: one plain Python call a bar, its answers the columns of the kernel."""
+"""A strategy as a machine with a state: one plain Python call a bar, its answers the kernel's columns."""
 
 from __future__ import annotations
 
