@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cryptai.analytics.logarithm import expm1, log_of
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -52,8 +54,8 @@ def cagr(growth: float, days: float) -> float | None:
         return None
     if growth <= 0.0:
         return -1.0
-    exponent = math.log(growth) * DAYS_A_YEAR / days
-    rate = math.expm1(exponent) if exponent < 700.0 else None
+    exponent = log_of(growth) * DAYS_A_YEAR / days
+    rate = expm1(exponent) if exponent < 700.0 else None
     return None if rate is not None and rate > LARGEST_RATE and days < DAYS_A_YEAR else rate
 
 

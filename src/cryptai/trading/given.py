@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cryptai.analytics.logarithm import log
 from cryptai.errors import InputError
 from cryptai.market.times import iso
 
@@ -106,7 +107,7 @@ def volatility(candles: Candles) -> NDArray[np.float64]:
     """
     found = np.full(len(candles), np.nan)
     if len(candles) > _BARS:
-        returns = np.diff(np.log(candles.close))
+        returns = np.diff(log(candles.close))  # NumPy's own depends on the processor
         windows = np.lib.stride_tricks.sliding_window_view(returns, _BARS)
         for begin in range(0, len(windows), _ROWS):  # a window a row: not all of them at once
             rows = windows[begin : begin + _ROWS].std(axis=1, ddof=1)
