@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, NamedTuple, ParamSpec
 import numpy as np
 
 from cryptai.features.feature import Feature, declared, features, group_of
+from cryptai.features.remembered import recalled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -172,7 +173,7 @@ def structure(
                 key: by_name[key].read(value, field=key) if key in by_name else value
                 for key, value in given.items()
             }
-            return function(candles, **values)  # type: ignore[call-arg]
+            return recalled(named, [candles], values, lambda: function(candles, **values))  # type: ignore[call-arg]
 
         features.add(
             named, Structure(named, group_of(function), checked, parameters, warmup, exact, kinds, directed)

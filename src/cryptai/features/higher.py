@@ -11,6 +11,7 @@ from cryptai.features._measure import MEASURED, in_true_ranges, relative_volume
 from cryptai.features._rows import Rows, put
 from cryptai.features.events import FIGURES, Events, Kind, Structure, structure
 from cryptai.features.feature import features, one_of, within
+from cryptai.features.remembered import recalled
 from cryptai.kernels import kernel
 from cryptai.market.timeframe import MINUTE_MS, Timeframe
 
@@ -177,6 +178,11 @@ def trend_rows(
     >>> trend_rows(bars, timeframe="1h", length=2)[33:37].tolist()
     [0, 0, 1, 1]
     """
+    asked = {"timeframe": timeframe, "length": length, "max_age": max_age}
+    return recalled("trend_rows", [candles], asked, lambda: _trend_rows(candles, timeframe, length, max_age))
+
+
+def _trend_rows(candles: Candles, timeframe: str, length: int, max_age: int) -> NDArray[np.int8]:
     coarse, breaks = _breaks_at(candles, timeframe, length, max_age)
     if not len(breaks.at):
         return np.zeros(len(candles), np.int8)

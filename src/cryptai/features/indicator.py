@@ -11,6 +11,7 @@ import numpy as np
 
 from cryptai.errors import InputError
 from cryptai.features.feature import Feature, declared, features, group_of
+from cryptai.features.remembered import recalled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +106,7 @@ def indicator(
                 key: by_name[key].read(value, field=key) if key in by_name else value
                 for key, value in given.items()
             }
-            return function(*columns, **values)  # type: ignore[arg-type]
+            return recalled(named, columns, values, lambda: function(*columns, **values))  # type: ignore[arg-type]
 
         features.add(
             named,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter, defaultdict
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from cryptai import seams
 from cryptai.errors import DataError, InputError
+from cryptai.features.remembered import remembering
 from cryptai.market.exchange import PRACTICE
 from cryptai.market.quality import freshness
 from cryptai.market.timeframe import TIMEFRAMES, Timeframe
@@ -22,6 +24,7 @@ from cryptai.screening.setups import setups
 from cryptai.signals import Signal
 from cryptai.strategies.compose import memory_of
 from cryptai.strategies.strategy import build, values_of
+from cryptai.strategies.strategy import strategies as registered
 from cryptai.strategies.user import find_strategy, strategy_names
 from cryptai.trading.backtest import decided, default_rules
 from cryptai.trading.result import ENGINE_VERSION
@@ -44,6 +47,8 @@ _log = logging.getLogger(__name__)
 # Bars an own strategy reads that declares no memory.
 _MEMORY: Final = 1_000
 _DIGITS: Final = 9
+# Windows are so many bars or a multiple: then what strategies need of them is the same, and computed once.
+_STEP: Final = 512
 FILTERS: Final = ("quality", "against_the_trend", "chasing", "no_volume")
 """Rules that take a setup for a false signal, in the order they are asked."""
 _LEAST_QUALITY: Final = 0.4
@@ -89,7 +94,7 @@ def screen(
     symbols, timeframes
         Only these; None is all that are stored. A timeframe that is not stored is made of finer bars.
     newest
-        Only setups of the last so many bars of each market, at most 120.
+        Only setups of the last so many bars of each market. Those that stand are never older than 120.
     ended
         Also those that stand no longer.
 
@@ -104,10 +109,14 @@ def screen(
     strategies = _strategies(strategies_folder, names, made)
     bars = _bars(strategies, newest)
     for symbol, frames in _markets(store, exchange, now, bars, symbols, timeframes):
+        windows = [_Window(candles) for candles in frames]
         for strategy in strategies:
-            for i, candles in enumerate(frames):
+            for i, window in enumerate(windows):
+                candles = window.newest(_needed(strategy, str(window.whole.timeframe)) + newest + 2)
                 try:
-                    found = _found(strategy, candles, frames[i + 1 :], newest, weights, made, ended=ended)
+                    # What a person's own does to the arrays it is given is not known.
+                    with remembering(window.memo) if _ours(strategy) else nullcontext():
+                        found = _found(strategy, candles, frames[i + 1 :], newest, weights, made, ended=ended)
                 except InputError as error:
                     # A person's broken file is told, and does not take the others' signals away.
                     made.failed.setdefault(strategy.name, str(error))
@@ -119,6 +128,25 @@ def screen(
         _log.warning("%s %s is left out of the screen.", sentence, name)
     made.signals = ranked(made.signals)
     return made
+
+
+class _Window:
+    """One market's newest bars, cut to what a strategy needs, alike for all that need as many."""
+
+    def __init__(self, whole: Candles) -> None:
+        self.whole = whole
+        self.memo: dict[Any, Any] = {}
+        self._cuts: dict[int, Candles] = {}
+
+    def newest(self, bars: int) -> Candles:
+        count = min(-(-bars // _STEP) * _STEP, len(self.whole))
+        if count not in self._cuts:
+            self._cuts[count] = self.whole[len(self.whole) - count :]
+        return self._cuts[count]
+
+
+def _ours(strategy: Strategy) -> bool:
+    return strategy.name in registered and type(strategy) is registered.get(strategy.name)
 
 
 def ranked(signals: Sequence[Signal]) -> list[Signal]:
@@ -146,7 +174,7 @@ def _strategies(folder: Path | None, names: Sequence[str] | None, made: Screened
 def _bars(strategies: Sequence[Strategy], newest: int) -> dict[str, int]:
     """Return how many bars of each timeframe decide the newest rows of all strategies."""
     return {
-        frame: max((_needed(one, frame) for one in strategies), default=BARS) + newest + 2
+        frame: max((_needed(one, frame) for one in strategies), default=BARS) + newest + 2 + _STEP
         for frame in TIMEFRAMES
     }
 
@@ -204,7 +232,7 @@ def _found(
     *,
     ended: bool,
 ) -> list[_Found]:
-    first = max(1, len(candles) - min(newest, HORIZON))
+    first = max(1, len(candles) - newest)
     some = setups(strategy, candles, first)
     if not len(some.row):
         return []
