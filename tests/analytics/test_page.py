@@ -72,10 +72,10 @@ def test_it_is_whole_and_needs_nothing_else():
 
 def test_a_strategys_own_words_are_escaped():
     bad = "<script>alert(1)</script>\"'&"
-    result = replace(
-        ran(2), strategy=bad, params={bad: bad}, reasons=(bad[:60], bad[:60]), symbol=bad, exchange=bad
-    )
-    text = page(reported(result), {**EVIDENCE, "reasons": [bad]})
+    result = replace(ran(2), strategy=bad, params={bad: bad}, exchange=bad)
+    found = {**result.as_object(), "symbol": bad}
+    found["trades"] = [{**one, "entry_reason": bad, "exit_reason": bad} for one in found["trades"]]
+    text = page(report(found, result.ts, result.equity), {**EVIDENCE, "reasons": [bad]})
     checked(text)
     assert "<script" not in text
     assert "&lt;script&gt;" in text

@@ -61,7 +61,9 @@ def read_trades(text: str) -> list[dict[str, Any]]:
             raise DataError(
                 f"trades.csv has {len(cells)} cells in row {number}, not {len(names)}.", field="run"
             )
-        found.append({name: _value(name, cell, number) for name, cell in zip(names, cells, strict=True)})
+        told = zip(names, cells, strict=True)
+        # What happens to few trades is told of those alone.
+        found.append({name: _value(name, cell, number) for name, cell in told if cell or name in _FIRST})
     return found
 
 
