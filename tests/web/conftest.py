@@ -106,6 +106,49 @@ def bearer() -> Callable[[User], dict[str, str]]:
     return headers_of
 
 
+@pytest.fixture(scope="session")
+def searched(home: Workspace) -> dict[str, dict[str, Any]]:
+    """What a sweep and a walk-forward over the stored candles found, each made once."""
+    from cryptai.research.sweep import sweep
+    from cryptai.research.walkforward import walkforward
+    from cryptai.web import live
+    from cryptai.web.research.plans import read_study
+
+    live.store().write("coinbase", made_candles("SWEPT/USDT", bars=1_200, seed=3), replace=True)
+    candles = live.store().read("coinbase", "SWEPT/USDT", "1h")
+    found: dict[str, dict[str, Any]] = {}
+    for kind, run, more in (
+        ("sweep", sweep, {"param": {"fast": "5:15:5", "slow": "20:40:10"}}),
+        ("walkforward", walkforward, {"param": {"fast": "5,10"}, "train": "20d", "test": "10d"}),
+    ):
+        options = {"strategy": "ema_trend", "exchange": "coinbase", "symbol": "SWEPT/USDT", "timeframe": "1h"}
+        request, plan = read_study(kind, {**options, **more})
+        told = run(request, plan, candles, home, exchange="coinbase", user="user:searched")  # type: ignore[operator]
+        found[kind] = {"request": {**options, **more}, "object": told.as_object()}
+    return found
+
+
+@pytest.fixture
+def study_of(searched: dict[str, dict[str, Any]], db: None) -> Callable[[User, str], Any]:
+    """Give a user a search of that kind, ended well, with its result on the disk."""
+
+    from cryptai.web.research import worker
+    from cryptai.web.research.models import Study
+
+    def made(user: User, kind: str) -> Study:
+        told = searched[kind]
+        study = Study.objects.create(
+            owner=user, kind=kind, status="COMPLETED", created_ms=START, started_ms=START, finished_ms=START,
+            strategy="ema_trend", exchange="coinbase", symbol="SWEPT/USDT", timeframe="1h",
+            request=told["request"], done=9, total=9,
+        )  # fmt: skip
+        study.summary = worker.kept(told["object"], study.folder)
+        study.save()
+        return study
+
+    return made
+
+
 @pytest.fixture
 def inline_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run jobs where they are submitted: inside the test's own transaction."""
@@ -121,6 +164,7 @@ def inline_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
         return future
 
     monkeypatch.setattr(jobs, "submit", submit)
+    monkeypatch.setattr(jobs, "submit_long", submit)
 
 
 def made_candles(symbol: str = "BTC/USDT", *, bars: int = 400, seed: int = 1) -> Candles:

@@ -169,7 +169,7 @@ def _evidence(**changes: Any) -> dict[str, Any]:
 
 def test_the_figures_are_sentences_a_trader_reads() -> None:
     found = {
-        "strategy": "ema_trend", "trades": [{"pnl": 1.0}, {"pnl": -1.0}], "evidence": _evidence(trials=1),
+        "strategy": "ema_trend", "metrics": {"trades": 2, "win_rate": 0.5}, "evidence": _evidence(trials=1),
     }  # fmt: skip
     panel = evidence.told(found, _evidence())
     rows = {name: text.replace("\u202f", " ") for name, text in panel.rows}
@@ -186,7 +186,7 @@ def test_the_figures_are_sentences_a_trader_reads() -> None:
     assert said == ["It fell \u22120.16\u202f% in 1\u202f364 days of ema-trend."]
     assert dict(evidence.told(found, _evidence(sharpe=None, trials=1)).rows)["Tried"] == "In one way."
     bare = evidence.told(
-        {**found, "trades": []},
+        {**found, "metrics": {"trades": 0, "win_rate": None}},
         _evidence(mean_trade=None, win_rate=None, break_even=None, sharpe=None, trials=None,
                   null_market=None, probabilistic_sharpe=None, deflated_sharpe=None),
     )  # fmt: skip

@@ -49,13 +49,17 @@ def run(alice: User, home: Workspace, inline_jobs: None) -> Run:
 
 
 @pytest.fixture
-def where(run: Run, alice: User) -> Callable[[str], str]:
+def where(run: Run, alice: User, study_of: Callable[[User, str], Any]) -> Callable[[str], str]:
     """The address of a route, of things that exist."""
     patterns = dict(routes())
+    swept, walked = study_of(alice, "sweep"), study_of(alice, "walkforward")
 
     def address_of(name: str) -> str:
         kind = run.pk if "research" in name else str(alice.pk)
-        return address(patterns[name], {"pk": run.pk, "object_id": kind}) + QUERIES.get(name, "")
+        walks = "walkforward" in name or name == "study-equity"
+        pk = walked.pk if walks else swept.pk if "study" in name or "sweep" in name else run.pk
+        values = {"pk": pk, "object_id": kind, "name": "trades.csv" if name == "run-file" else "rsi"}
+        return address(patterns[name], values) + QUERIES.get(name, "")
 
     return address_of
 
@@ -117,10 +121,13 @@ def test_a_foreign_run_is_answered_exactly_like_an_absent_one(
     with_a_run = [name for name, pattern in patterns.items() if "pk>" in pattern]
     assert with_a_run
     for name in with_a_run:
-        foreign, absent = client.get(where(name)), client.get(address(patterns[name], {"pk": "f" * 32}))
-        assert foreign.status_code == absent.status_code == 404
-        assert run.pk not in foreign.content.decode()
-        assert _normal(foreign.content, run.pk) == _normal(absent.content, "f" * 32)
+        method = "GET" if "GET" in PERMISSIONS[name] else "POST"
+        there, nowhere = where(name), address(patterns[name], {"pk": "f" * 32, "name": "trades.csv"})
+        foreign, absent = client.generic(method, there), client.generic(method, nowhere)
+        assert foreign.status_code == absent.status_code == 404, name
+        pk = next(part for part in there.split("/") if len(part) == 32)
+        assert pk not in foreign.content.decode()
+        assert _normal(foreign.content, pk) == _normal(absent.content, "f" * 32)
 
 
 def everything(home: Workspace) -> Iterator[tuple[str, Any]]:

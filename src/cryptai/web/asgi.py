@@ -21,7 +21,7 @@ from cryptai.seams import now_ms  # noqa: E402 (Django's settings come first)
 from cryptai.web import board, live, sockets  # noqa: E402
 from cryptai.web.ops.turn import in_turn  # noqa: E402
 from cryptai.web.relay import Relay  # noqa: E402
-from cryptai.web.research.models import Run  # noqa: E402
+from cryptai.web.research.models import Run, Study  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -134,7 +134,9 @@ def _following() -> list[asyncio.Task[None]]:
 
 # A run of another server that is alive is not abandoned; one that was begun an hour ago is.
 def _fail_abandoned() -> None:
-    Run.objects.fail_abandoned(before_ms=now_ms() - 3_600_000 if settings.REDIS_URL else None)
+    before_ms = now_ms() - 3_600_000 if settings.REDIS_URL else None
+    Run.objects.fail_abandoned(before_ms=before_ms)
+    Study.objects.fail_abandoned(before_ms=before_ms)
 
 
 async def _follow() -> None:

@@ -37,6 +37,8 @@ R = TypeVar("R")
 
 _log = logging.getLogger(__name__)
 _pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="job")
+# Minutes or hours each, on all cores: one after the other, and never before what a person waits for.
+_long_pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="long job")
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,15 @@ def job(
 
 def submit(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
     """Run it on a thread when one is free; what it raises lies in the future, defects in the log."""
+    return _submit(_pool, work, *args, **kwargs)
 
+
+def submit_long(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+    """Run what takes long in the same way, after everything long that was asked for before."""
+    return _submit(_long_pool, work, *args, **kwargs)
+
+
+def _submit(pool: ThreadPoolExecutor, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
     def run() -> R:
         try:
             return work(*args, **kwargs)
@@ -115,4 +125,4 @@ def submit(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]
         finally:
             connections.close_all()
 
-    return _pool.submit(run)
+    return pool.submit(run)

@@ -25,6 +25,7 @@ urlpatterns = [
     path("signals/api/", include("cryptai.web.research.urls")),
     path("api/v1/features/", Features.as_view(), name="api-features"),
     path("api/v1/features/<str:name>/", OneFeature.as_view(), name="api-feature"),
+    path("api/v1/", include("cryptai.web.research.study_urls")),
     path("", include("cryptai.web.pages.urls")),
 ]
 handler400 = "cryptai.web.errors.bad_request"

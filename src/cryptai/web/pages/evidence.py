@@ -35,7 +35,7 @@ def told(found: Mapping[str, Any], now: Mapping[str, Any] | None) -> Told:
     Parameters
     ----------
     found
-        The stored result; its own evidence is that of the day it ran.
+        The stored result: `strategy`, `metrics`, and `evidence`, which is that of the day it ran.
     now
         The evidence by what was tried until now; None for a run that was made before evidence was told.
     """
@@ -55,11 +55,12 @@ def _typeset(sentence: str) -> str:
 def _rows(found: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     trade, wins, costs = now["mean_trade"], now["win_rate"], now["break_even"]
     if trade is not None:
-        won = sum(1 for row in found["trades"] if row["pnl"] > 0)
+        count = int(found["metrics"]["trades"])
+        won = round((found["metrics"]["win_rate"] or 0.0) * count)
         needed = wins["break_even"]
         yield (
             "Wins",
-            f"{fixed_text(won, 0)} of {fixed_text(len(found['trades']), 0)} trades won"
+            f"{fixed_text(won, 0)} of {fixed_text(count, 0)} trades won"
             f" ({_between(wins['low'], wins['high'], 0)})."
             + ("" if needed is None else f" Break-even is {percent_text(needed, 0)}."),
         )

@@ -6,6 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from cryptai.trading.options import FLAGS
+from cryptai.web.pages.execution_fields import MORE, more_fields
+from cryptai.web.pages.fields import Field
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -13,42 +17,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Field:
-    """One field as the page shows it; `kind` is number, text, check, choice or lines."""
-
-    name: str
-    label: str
-    kind: str
-    value: str
-    unit: str = ""
-    hint: str = ""
-    error: str = ""
-    choices: tuple[str, ...] = ()
-    placeholder: str = ""
-
-    @property
-    def id(self) -> str:
-        """Return the name as an HTML id."""
-        return f"f-{self.name.replace('.', '-')}"
-
-    @property
-    def checked(self) -> bool:
-        """Return whether a check is ticked."""
-        return self.value.strip().lower() in ("true", "1", "on", "yes")
-
-
-@dataclass(frozen=True)
 class BacktestForm:
-    """The form for one strategy: its parameters, the market and range, money and costs, limits."""
+    """The form for one strategy: its parameters, the market and range, money and costs, limits.
+
+    `more` are the rules and costs that are off unless asked for, by heading; folded unless one is `in_use`.
+    """
 
     strategy: str
     parameters: list[Field]
     market: list[Field]
     money: list[Field]
     limits: list[Field]
+    more: list[tuple[str, list[Field]]]
+    in_use: bool = False
     error: str = ""
 
 
+# Where an option is shown whose field bears another's name.
+_WHERE: Final = {"symbols": "symbol"}
 _MONEY: Final = (
     ("capital", "Capital", "10000", "quote", "What the run starts with."),
     ("fee", "Fee", "0.001", "a side", "Fraction of each fill's value: 0.001 is 0.1 %."),
@@ -89,12 +75,15 @@ def form_of(
     symbols: list[str],
     timeframes: list[str],
     error: tuple[str, str] | None = None,
+    search: bool = False,
 ) -> BacktestForm:
     """Return the form; `declared` is None for a user's own strategy, whose file the server does not import.
 
+    `search` leaves out what only a single run knows: several markets, data of the store, other fills.
     `error` is the field that is to blame and what is wrong with it; one that no field bears stands above all.
     """
     blamed, message = error or ("", "")
+    blamed = _WHERE.get(blamed, blamed)
     names: list[str] = []
 
     def field(name: str, label: str, kind: str, default: str, **more: Any) -> Field:
@@ -110,11 +99,11 @@ def form_of(
     market = [
         field(
             "symbol",
-            "Symbol",
+            "Market",
             "text",
             "BTC/USDT",
             choices=tuple(symbols),
-            hint="BTCUSDT and BTC-USDT are understood.",
+            hint="BTCUSDT is understood. Several, with commas, share the capital.",
         ),
         field("timeframe", "Timeframe", "choice", "1h", choices=tuple(timeframes)),
         field(
@@ -142,20 +131,58 @@ def form_of(
     limits = [
         field(name, label, "text", value, unit=unit, hint=hint) for name, label, value, unit, hint in _LIMITS
     ]
-    return BacktestForm(strategy, own, market, money, limits, "" if blamed in names else message)
+    more = more_fields(field, search=search)
+    in_use = any(one.error or one.used for _, fields in more for one in fields)
+    return BacktestForm(
+        strategy, own, market, money, limits, more, in_use, "" if blamed in names else message
+    )
 
 
 def options_of(posted: Mapping[str, str], declared: list[Parameter] | None) -> dict[str, Any]:
     """Return a posted form as the command's options by name; empty fields are left to their defaults."""
-    plain = ("strategy", "exchange", "symbol", "timeframe", "from", "to")
-    names = (*plain, *(row[0] for row in _MONEY), *(row[0] for row in _LIMITS))
-    options: dict[str, Any] = {name: posted[name].strip() for name in names if posted.get(name, "").strip()}
+    options = plain_options(posted)
     if declared is None:
         options["param"] = [line.strip() for line in posted.get("param", "").splitlines() if line.strip()]
     else:
         given = {p.name: posted.get(f"param.{p.name}", "").strip() for p in declared}
         options["param"] = {name: value for name, value in given.items() if value}
     return options
+
+
+def plain_options(posted: Mapping[str, str]) -> dict[str, Any]:
+    """Return what was posted, parameters apart; several markets with commas are `symbols`."""
+    plain = ("strategy", "exchange", "symbol", "timeframe", "from", "to")
+    names = (*plain, *(row[0] for row in _MONEY), *(row[0] for row in _LIMITS), *MORE)
+    options: dict[str, Any] = {name: posted[name].strip() for name in names if posted.get(name, "").strip()}
+    if "," in options.get("symbol", ""):
+        options["symbols"] = options.pop("symbol")
+    if "group" in options:
+        options["group"] = [line.strip() for line in options["group"].splitlines() if line.strip()]
+    for name in FLAGS:
+        if options.get(name) != "true":
+            options.pop(name, None)
+    return options
+
+
+def as_typed(options: Mapping[str, Any]) -> dict[str, str]:
+    """Return a request's options, parameters apart, as they are typed into the form: `options_of` undone."""
+    asked = {name: value for name, value in options.items() if name != "param" and value is not None}
+    if "symbols" in asked:
+        asked["symbol"] = ", ".join(asked.pop("symbols"))
+    if "target_steps" in asked:
+        asked["target_steps"] = ",".join(f"{bars}:{share:g}" for bars, share in asked["target_steps"])
+    if "group" in asked:
+        asked["group"] = "\n".join(f"{name}={','.join(some)}" for name, some in asked["group"].items())
+    for name in ("from", "to"):
+        if name in asked:
+            asked[name] = str(asked[name]).replace("T00:00:00Z", "")
+    return {name: _typed(value) for name, value in asked.items()}
+
+
+def _typed(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:g}" if isinstance(value, float) and math.isfinite(value) else str(value)
 
 
 def _of_parameter(p: Parameter, field: Callable[..., Field]) -> Field:

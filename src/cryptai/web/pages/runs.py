@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
+from mimetypes import guess_type
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from django.core.paginator import Paginator
-from django.http import Http404, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
@@ -17,14 +17,15 @@ from cryptai.errors import CryptaiError
 from cryptai.market.timeframe import Timeframe
 from cryptai.web import live
 from cryptai.web.context import marked, of_venue
-from cryptai.web.pages import beside, chart, curve, evidence, outcome
+from cryptai.web.pages import beside, chart, curve, downloads, evidence, outcome
+from cryptai.web.pages.forms import as_typed
 from cryptai.web.pages.heat_map import MONTHS, heat_map
 from cryptai.web.pages.trade_pictures import excursions, histogram
 from cryptai.web.research.models import Run
 
 if TYPE_CHECKING:
     import numpy as np
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest
     from numpy.typing import NDArray
 
     from cryptai.analytics.report import Report
@@ -76,15 +77,22 @@ def run_trades(request: HttpRequest, pk: str) -> HttpResponse:
     return JsonResponse({**marked(row.exchange), "trades": newest, "all": len(trades)})
 
 
+@require_safe
+def run_file(request: HttpRequest, pk: str, name: str) -> HttpResponse:
+    """Hand out one of the run's files by its name, or all of them as `run.zip`, or `freqtrade.json`."""
+    row = _completed(request, pk)
+    content = downloads.content(row, name)
+    if content is None:
+        raise Http404
+    told = f'attachment; filename="{row.strategy}-{row.pk[:8]}-{name}"'
+    kind = guess_type(name)[0] or "application/octet-stream"
+    return HttpResponse(content, content_type=kind, headers={"Content-Disposition": told})
+
+
 def again(row: Run) -> str:
     """Return the address of the form as it was filled in for this run."""
-    asked = {k: v for k, v in row.request.items() if k != "param" and v is not None}
     params = {f"param.{k}": str(v).lower() if isinstance(v, bool) else v for k, v in row.params.items()}
-    for name in ("from", "to"):
-        if name in asked:
-            asked[name] = str(asked[name]).replace("T00:00:00Z", "")
-    numbers = {k: f"{v:g}" if isinstance(v, float) and math.isfinite(v) else v for k, v in asked.items()}
-    return f"{reverse('backtesting')}?{urlencode({**numbers, **params})}"
+    return f"{reverse('backtesting')}?{urlencode({**as_typed(row.request), **params})}"
 
 
 def _reported(found: dict[str, Any], equity: NDArray[np.float64]) -> Report:
@@ -103,6 +111,7 @@ def _figures(row: Run, found: dict[str, Any], told: Report) -> dict[str, Any]:
         "picture": curve.curve_picture(told.ts, told.equity, capital, told.held),
         "held_return": None if told.held is None else float(told.held[-1]) / capital - 1.0,
         "years": heat_map(told.months, told.years), "month_names": MONTHS,
+        "downloads": downloads.offered(row),
     }  # fmt: skip
 
 

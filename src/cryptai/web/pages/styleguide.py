@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from cryptai.web.context import shown
-from cryptai.web.pages.forms import Field
+from cryptai.web.pages.fields import Field
 from cryptai.web.pages.icons import ICONS
 
 if TYPE_CHECKING:

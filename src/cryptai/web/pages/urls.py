@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.urls import path
 
-from cryptai.web.pages import backtests, data, market, overlays, runs, styleguide, today
+from cryptai.web.pages import backtests, compare, data, market, overlays, runs, studies, styleguide, today
 
 urlpatterns = [
     path("", today.today, name="today"),
@@ -21,6 +21,16 @@ urlpatterns = [
     path("analytics/backtesting/runs/<str:pk>/", runs.run, name="run"),
     path("analytics/backtesting/runs/<str:pk>/equity.json", runs.run_equity, name="run-equity"),
     path("analytics/backtesting/runs/<str:pk>/trades.json", runs.run_trades, name="run-trades"),
+]
+urlpatterns += [
+    path("analytics/backtesting/runs/<str:pk>/files/<str:name>", runs.run_file, name="run-file"),
+    path("analytics/backtesting/compare/", compare.compare, name="compare"),
+    path("analytics/backtesting/sweep/", studies.sweep_form, name="sweep-form"),
+    path("analytics/backtesting/walk-forward/", studies.walkforward_form, name="walkforward-form"),
+    path("analytics/backtesting/studies/<str:pk>/", studies.study, name="study"),
+    path("analytics/backtesting/studies/<str:pk>/equity.json", studies.study_equity, name="study-equity"),
+    path("analytics/backtesting/studies/<str:pk>/result.json", studies.study_result, name="study-result"),
+    path("analytics/backtesting/studies/<str:pk>/cancel/", studies.study_cancel, name="study-cancel"),
 ]
 if settings.DEBUG:
     urlpatterns.append(path("styleguide/", styleguide.styleguide, name="styleguide"))

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from django.conf import settings
 from django.db import models, transaction
 
-from cryptai.errors import CryptaiError, InputError, LimitExceeded, UnknownName, WorkspaceError
+from cryptai.errors import CryptaiError, InputError, WorkspaceError
 from cryptai.market.exchange import PRACTICE
 from cryptai.seams import new_id, now_ms
 from cryptai.web import jobs, live
 from cryptai.web.accounts.models import User
+from cryptai.web.research.asking import QueueFull, check_known, tries_as
+from cryptai.web.research.studies import Study
 from cryptai.web.scoped import ScopedQuerySet
 
 if TYPE_CHECKING:
@@ -26,15 +28,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from cryptai.market.candles import Candles
     from cryptai.trading.request import BacktestRequest
+
+__all__ = ["QueueFull", "Run", "Study"]
 
 _log = logging.getLogger(__name__)
 # More would only wait: two run at a time.
 MOST_WAITING: Final = 20
-
-
-class QueueFull(LimitExceeded):
-    """The user has as many backtests waiting as one may have."""
 
 
 class RunQuerySet(ScopedQuerySet["Run"]):
@@ -83,7 +84,7 @@ class RunQuerySet(ScopedQuerySet["Run"]):
                 raise QueueFull(f"{waiting} of your backtests are waiting already; let some of them finish.")
             return self.create(
                 owner=user, created_ms=now_ms(), strategy=request.strategy, params=dict(request.params),
-                exchange=request.exchange, symbol=request.symbol or "", timeframe=request.timeframe or "",
+                exchange=request.exchange, symbol=request.markets[0], timeframe=request.timeframe or "",
                 from_ms=request.start_ms, to_ms=request.end_ms, request=request.as_options(),
             )  # fmt: skip
 
@@ -128,13 +129,24 @@ class Run(models.Model):
         indexes = (models.Index(fields=("owner", "-created_ms"), name="run_of_owner"),)
 
     def __str__(self) -> str:
-        return f"{self.strategy} {self.symbol} {self.timeframe}"
+        return f"{self.strategy} {self.market_text} {self.timeframe}"
 
     @property
     def folder(self) -> Path:
         """Where `result.json` and `equity.npy` lie."""
         folder: Path = settings.WORKSPACE.runs / self.id
         return folder
+
+    @property
+    def markets(self) -> list[str]:
+        """Return its markets: several of a portfolio."""
+        return list(self.request.get("symbols") or [self.symbol])
+
+    @property
+    def market_text(self) -> str:
+        """Return its markets in a few words."""
+        more = len(self.markets) - 1
+        return f"{self.symbol} and {more} more" if more else self.symbol
 
     @property
     def finished(self) -> bool:
@@ -167,7 +179,7 @@ class Run(models.Model):
         if kept is None:
             return None
         try:
-            return renewed(found, tried(settings.WORKSPACE, self.strategy, user=_tries_as(self.owner)))
+            return renewed(found, tried(settings.WORKSPACE, self.strategy, user=tries_as(self.owner)))
         except WorkspaceError as error:
             _log.warning("%s", error)
             return kept
@@ -193,28 +205,41 @@ class Run(models.Model):
 
         from cryptai.market.durable import make_folder, sync_file, sync_folder  # noqa: PLC0415
         from cryptai.research.noted import evidence_of  # noqa: PLC0415
+        from cryptai.research.run_writing import markets_of, write_run  # noqa: PLC0415
         from cryptai.strategies.user import user_files  # noqa: PLC0415
         from cryptai.trading.isolated import run_isolated, save  # noqa: PLC0415
         from cryptai.trading.run import run_request  # noqa: PLC0415
 
-        workspace = settings.WORKSPACE
+        workspace, began_ms = settings.WORKSPACE, now_ms()
         make_folder(self.folder)
         if request.strategy in user_files(workspace.strategies):
             # A user's code never runs in this process.
             found = run_isolated(request.as_options(), workspace.root, self.folder)
+            markets: Mapping[str, Candles] = {
+                symbol: live.store().read(
+                    request.exchange, symbol, str(request.timeframe), end_ms=request.end_ms, as_of_ms=began_ms
+                )
+                for symbol in request.markets
+            }
         else:
-            found = save(run_request(request, live.store()), self.folder)
+            result = run_request(request, live.store())
+            found, markets = save(result, self.folder), markets_of(result)
         ts, equity = self.equity()
         found["evidence"] = evidence_of(
-            found, ts.astype(np.int64), equity, workspace, user=_tries_as(self.owner)
+            found, ts.astype(np.int64), equity, workspace, user=tries_as(self.owner)
         )
         (self.folder / "result.json").write_text(json.dumps(found, allow_nan=False))
         for name in ("result.json", "equity.npy"):
             sync_file(self.folder / name)
         sync_folder(self.folder)
+        write_run(
+            found, ts.astype(np.int64), equity, self.folder, markets=markets, request=request.as_options(),
+            as_of_ms=began_ms, strategy_file=user_files(workspace.strategies).get(request.strategy),
+        )  # fmt: skip
         return found
 
     def _fail(self, reason: str, field: str = "") -> None:
+        rmtree(self.folder, ignore_errors=True)  # nothing is stored by halves
         self._change(status=self.Status.FAILED, finished_ms=now_ms(), reason=reason, field=field)
 
     # Only these columns of only this row: whoever deleted it meanwhile is not undone by it.
@@ -223,24 +248,10 @@ class Run(models.Model):
         live.tell_user(self.owner_id, type="run", id=self.pk, status=values["status"])
 
 
-# Under which name the ledger of trials knows a user: the owner's are the command's, too.
-def _tries_as(user: User) -> str:
-    from cryptai.research.trials import OWNER  # noqa: PLC0415 (heavy: not at start)
-
-    return OWNER if user == User.objects.owner() else f"user:{user.pk}"
-
-
 # What can be said at once is said before a row is made; the rest the engine says.
 def _checked(options: Mapping[str, Any]) -> BacktestRequest:
-    from cryptai.strategies.user import strategy_names  # noqa: PLC0415 (heavy: not at start)
-    from cryptai.trading.request import BacktestRequest  # noqa: PLC0415
+    from cryptai.trading.request import BacktestRequest  # noqa: PLC0415 (heavy: not at start)
 
     request = BacktestRequest.parse(options)
-    names = strategy_names(settings.WORKSPACE.strategies)
-    if request.strategy not in names:
-        raise UnknownName("strategy", request.strategy[:64], names, field="strategy")
-    for name in ("symbol", "timeframe"):
-        if getattr(request, name) is None:
-            raise InputError(f"{name} is missing; the data page shows what is stored.", field=name)
-    live.store().read(request.exchange, str(request.symbol), str(request.timeframe), last=1)
+    check_known(request)
     return request
