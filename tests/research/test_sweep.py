@@ -49,6 +49,19 @@ def test_every_set_has_the_figures_of_its_own_backtest(bars, workspace):
     assert found.best.metrics["sharpe_ratio"] == best
 
 
+def test_every_rule_and_cost_of_a_backtest_is_a_searchs_too(bars, workspace):
+    options = {
+        "fill": "close", "trailing": 0.03, "max_bars": 90, "risk": 0.02, "maker": 0.0002, "spread": 0.0004,
+        "target_steps": "0:0.1,24:0.03",
+    }  # fmt: skip
+    request = BacktestRequest.parse({"strategy": "ema_trend", **options})
+    found = sweep(request, Plan({"fast": "5,20", "slow": "40,80"}, held_out=0.0), bars, workspace)
+    for one in found.results:
+        own = run_on(replace(request, params=one.params), bars)
+        assert one.run == own.run
+        assert one.metrics == own.as_object()["metrics"]
+
+
 def test_the_best_is_run_on_what_was_held_out(bars, workspace):
     found = swept(bars, workspace)
     told = found.as_object()
@@ -211,7 +224,7 @@ def test_a_strategy_that_never_trades_has_no_best(workspace):
         ({"held_out": -1}, "held_out"), ({"held_out": "much"}, "held_out"),
         ({"seed": -1}, "seed"), ({"seed": 1.5}, "seed"),
         ({"param": {}}, "param"), ({"symbols": ["BTC/USDT", "ETH/USDT"]}, "symbols"),
-        ({"fill": "close"}, "fill"), ({"trails": 3}, "trails"), ({"trials": "x"}, "trials"),
+        ({"fill": "never"}, "fill"), ({"trails": 3}, "trails"), ({"trials": "x"}, "trials"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked_is_refused(options, field):

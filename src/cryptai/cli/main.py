@@ -28,15 +28,21 @@ from cryptai.cli import (
     backtest,
     backup,
     check,
+    compare,
     data,
     doctor,
     features,
     job,
     owner,
+    report,
+    runs,
     signals,
     strategies,
+    sweep,
     symbols,
     up,
+    verify,
+    walkforward,
 )
 from cryptai.errors import CryptaiError
 
@@ -44,7 +50,26 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # In the order of `cryptai --help`: the way a person first walks it.
-_VERBS = (up, data, symbols, features, strategies, check, backtest, signals, job, owner, doctor, backup)
+_VERBS = (
+    up,
+    data,
+    symbols,
+    features,
+    strategies,
+    check,
+    backtest,
+    runs,
+    report,
+    verify,
+    sweep,
+    walkforward,
+    compare,
+    signals,
+    job,
+    owner,
+    doctor,
+    backup,
+)
 
 # What the machine refuses for reasons a person can mend; any other OSError is a mistake of ours.
 _MACHINE = {

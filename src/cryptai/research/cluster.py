@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
-import cryptai
 from cryptai.errors import InputError, SourceError
 from cryptai.research.measured import measure
 from cryptai.strategies.strategy import USER_MODULES
@@ -64,7 +64,7 @@ def on_cluster(address: str) -> Runner:
 
 
 def _version() -> str:
-    return f"{cryptai.__version__} (engine {ENGINE_VERSION})"
+    return f"{version('cryptai')} (engine {ENGINE_VERSION})"
 
 
 def _run(bench: Bench, sets: Sequence[dict[str, Value]], stop: Event | None) -> Iterator[list[Measured]]:

@@ -16,11 +16,11 @@ from cryptai.analytics.significance import moments
 from cryptai.ledger.book import END
 from cryptai.market.timeframe import DAY_MS
 from cryptai.research.overfit import BlockSums, block_sums
-from cryptai.research.space import made
 from cryptai.research.trials import Trial
 from cryptai.seams import monotonic
-from cryptai.strategies.strategy import values_of
-from cryptai.trading.run import run_on
+from cryptai.strategies.strategy import build, values_of
+from cryptai.trading.backtest import backtest
+from cryptai.trading.run import asked, known, run_on
 from cryptai.trading.sweeping import run_many
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from cryptai.analytics.metrics import Metrics
     from cryptai.market.candles import Candles
+    from cryptai.market.store import CandleStore
     from cryptai.parameters import Value
     from cryptai.strategies.strategy import Strategy
     from cryptai.trading.request import BacktestRequest
@@ -90,6 +91,8 @@ class Bench:
         The run of one set, whose identity, rules and costs are the others' but for the parameters.
     blocks
         Blocks of days for the probability of overfitting; 0 where there are too few.
+    known
+        What the workspace knows of the market, where the request asks for it.
     purge
         Whether what a trade still open at the end did is left out: a set's record then ends before it.
     """
@@ -99,6 +102,7 @@ class Bench:
     strategy: type[Strategy]
     template: Result
     blocks: int
+    known: Mapping[str, Any]
     purge: bool = False
 
     @property
@@ -106,26 +110,23 @@ class Bench:
         """Return the identity of all that is not a parameter."""
         return replace(self.template, params={}).run + ("-purged" if self.purge else "")
 
-    def elsewhere(self, request: BacktestRequest, candles: Candles) -> Bench:
+    def elsewhere(
+        self, request: BacktestRequest, candles: Candles, store: CandleStore | None = None
+    ) -> Bench:
         """Return the bench of another range, whose template stays this one's: to run single sets."""
-        return replace(self, request=request, candles=candles)
+        return replace(self, request=request, candles=candles, known=known(request, [candles], store))
 
     def options(self) -> dict[str, Any]:
         """Return what a backtest of any set is called with, parameters apart."""
         return {
-            "capital": self.template.capital,
-            "rules": self.template.rules,
-            "costs": self.template.costs,
-            "min_reward_risk": self.request.min_reward_risk,
-            "start_ms": self.request.start_ms,
-            "end_ms": self.request.end_ms,
             "exchange": self.template.exchange,
+            **self.known,
+            **asked(self.request, self.strategy, [self.candles.symbol]),
         }
 
     def result(self, params: Mapping[str, Value]) -> Result:
         """Return the whole run of a set."""
-        strategy = made(self.strategy, params)
-        found = run_on(self.request, self.candles, exchange=self.template.exchange, made=strategy)
+        found = backtest(self.candles, build(self.strategy, params), **self.options())
         return replace(found, source_digest=self.template.source_digest)
 
 
@@ -137,6 +138,7 @@ def bench(
     *,
     strategies_folder: Path | None = None,
     exchange: str | None = None,
+    store: CandleStore | None = None,
     purge: bool = False,
 ) -> Bench:
     """Return the bench of a request, whose parameters do not count; `first` is any set that fits.
@@ -148,13 +150,14 @@ def bench(
     InputError
         Whatever the run of that set would raise.
     """
-    known = candles.between(None, request.end_ms)
+    seen = candles.between(None, request.end_ms)
     template = run_on(
-        replace(request, params=dict(first)), known, strategies_folder, exchange=exchange,
-        made=None if strategies_folder else made(strategy, first),
+        replace(request, params=dict(first)), seen, strategies_folder, exchange=exchange, store=store,
+        made=None if strategies_folder else build(strategy, first),
     )  # fmt: skip
     days = len(np.unique(template.ts // DAY_MS))
-    return Bench(request, known, strategy, template, blocks_for(days), purge)
+    data = known(request, [seen], store)
+    return Bench(request, seen, strategy, template, blocks_for(days), data, purge)
 
 
 def blocks_for(days: int) -> int:
@@ -245,8 +248,7 @@ def _measured(
     bench: Bench, params: Mapping[str, Value], metrics: Metrics, returns: NDArray[np.float64]
 ) -> Measured:
     # As `build` reads them: a set may leave parameters at their defaults.
-    strategy = made(bench.strategy, params)
-    values = values_of(strategy) if strategy is not None else dict(params)
+    values = values_of(build(bench.strategy, params))
     # One trial at a time, so that no sum depends on how many are measured together.
     blocks = block_sums(returns[:, None], bench.blocks) if bench.blocks else None
     lost = len(returns) > 0 and float(returns.min()) <= -1.0

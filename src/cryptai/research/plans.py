@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 HELD_OUT: Final = 0.25
 """Share of the bars that a sweep does not see, unless told."""
-_OF_SEARCH: Final = ("method", "trials", "seed", "objective", "held_out")
-_OF_WALK: Final = ("train", "test", "anchored", "embargo", "purge")
+OF_SEARCH: Final = ("method", "trials", "seed", "objective", "held_out")
+OF_WALK: Final = ("train", "test", "anchored", "embargo", "purge")
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,9 @@ def read_sweep(options: Mapping[str, Any]) -> tuple[BacktestRequest, Plan]:
         For what cannot be read, or cannot be; its `field` is the option's name.
     """
     given = {str(k).replace("-", "_"): v for k, v in options.items() if v is not None and v != ""}
-    own = {name: given.pop(name) for name in _OF_SEARCH if name in given}
+    own = {name: given.pop(name) for name in OF_SEARCH if name in given}
     request = BacktestRequest.parse(given)
-    _refuse_others(request)
+    _refuse_several(request)
     plan = Plan(
         space=request.params,
         method=str(own.get("method", "grid")),
@@ -98,7 +98,7 @@ def read_sweep(options: Mapping[str, Any]) -> tuple[BacktestRequest, Plan]:
 def read_walk(options: Mapping[str, Any]) -> tuple[BacktestRequest, WalkPlan]:
     """Read the options of `cryptai walkforward` by name; raises as `read_sweep`."""
     given = {str(k).replace("-", "_"): v for k, v in options.items() if v is not None and v != ""}
-    own = {name: given.pop(name) for name in _OF_WALK if name in given}
+    own = {name: given.pop(name) for name in OF_WALK if name in given}
     if "held_out" in given:
         raise InputError("A walk-forward holds out each test; held_out is a sweep's.", field="held_out")
     request, plan = read_sweep(given)
@@ -132,14 +132,9 @@ def check_plan(plan: Plan) -> None:
         )
 
 
-def _refuse_others(request: BacktestRequest) -> None:
+def _refuse_several(request: BacktestRequest) -> None:
     if request.symbols:
         raise InputError("A search is over one market; give --symbol.", field="symbols")
-    for name in ("funding", "filters", "finer", "target_steps", "groups"):
-        if getattr(request, name):
-            raise InputError(f"A search does not know {name} yet; leave it out.", field=name)
-    if request.fill != "open":
-        raise InputError("A search fills at the next open only; leave fill out.", field="fill")
 
 
 def _number(name: str, value: object) -> float:

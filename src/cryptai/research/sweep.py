@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from cryptai.market.candles import Candles
+    from cryptai.market.store import CandleStore
     from cryptai.research.explore import Progress, Runner
     from cryptai.research.measured import Bench, Measured
     from cryptai.research.plans import Plan
@@ -116,6 +117,7 @@ def sweep(
     *,
     strategy: type[Strategy] | None = None,
     exchange: str | None = None,
+    store: CandleStore | None = None,
     user: str = OWNER,
     threads: int | None = None,
     runner: Runner | None = None,
@@ -134,6 +136,8 @@ def sweep(
         A class at hand; None to find the request's name.
     threads
         How many sets run at a time here; None for as many as there are cores. It changes no number.
+    store
+        Where finer candles are taken from, if the request asks for them.
     runner
         Who runs the sets in place of this machine's threads.
     progress
@@ -159,7 +163,7 @@ def sweep(
     if not first:
         raise none_fits(cls, space)
     on = bench(
-        inside, candles, cls, first[0], exchange=exchange,
+        inside, candles, cls, first[0], exchange=exchange, store=store,
         strategies_folder=None if strategy else workspace.strategies,
     )  # fmt: skip
     results = explore(
@@ -175,7 +179,7 @@ def sweep(
     )
     later = None
     if held is not None:
-        later = on.elsewhere(held, candles).result(shown.params)
+        later = on.elsewhere(held, candles, store).result(shown.params)
     outside = None if later is None else later.as_object()["metrics"]
     return Sweep(
         id=_id(on, plan, space),

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from cryptai.analytics.metrics import Metrics
     from cryptai.market.candles import Candles
+    from cryptai.market.store import CandleStore
     from cryptai.research.explore import Progress, Runner
     from cryptai.research.measured import Bench, Measured
     from cryptai.research.plans import WalkPlan
@@ -105,6 +106,7 @@ def walkforward(
     *,
     strategy: type[Strategy] | None = None,
     exchange: str | None = None,
+    store: CandleStore | None = None,
     user: str = OWNER,
     threads: int | None = None,
     runner: Runner | None = None,
@@ -142,7 +144,7 @@ def walkforward(
 
         training = replace(bare, start_ms=window.train_from, end_ms=window.train_to)
         on = bench(
-            training, candles, cls, first[0], exchange=exchange, purge=plan.purge,
+            training, candles, cls, first[0], exchange=exchange, purge=plan.purge, store=store,
             strategies_folder=None if strategy else workspace.strategies,
         )  # fmt: skip
         sets = explore(
@@ -154,7 +156,7 @@ def walkforward(
         skipped = asked.skipped
         best = best_of(sets, plan.search.objective) or sets[0]
         testing = replace(bare, start_ms=window.test_from, end_ms=window.test_to, capital=capital)
-        test = on.elsewhere(testing, candles).result(best.params)
+        test = on.elsewhere(testing, candles, store).result(best.params)
         tests.append(test)
         folds.append(_fold(window, best, test, candles))
         capital = float(test.equity[-1])
