@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cryptai import seams
 from testbeds.burst import burst
+from testbeds.calibration import calibration
 from testbeds.calls import tool_missing
 from testbeds.causality import causality
 from testbeds.commands import downloads, platforms
@@ -243,6 +244,10 @@ BEDS: Final = {
     ),
     "null_market": Bed(
         "N4: nothing wins in twenty worlds where nothing can be won", null_bed, ("labels_traded",)
+    ),
+    "calibration": Bed(
+        "C6: of searches on noise at most one in twenty is called skill, and overfitting says a half", calibration,
+        ("trials_not_counted", "purged_by_entry"),
     ),
 }  # fmt: skip
 

@@ -23,6 +23,7 @@ from cryptai.market.source import Bar, Price
 from cryptai.market.sources import _binance_messages, binance
 from cryptai.market.sources.binance import Binance
 from cryptai.market.store import CandleStore
+from testbeds.calibration import purged_by_entry, trials_not_counted
 from testbeds.careless import CARELESS
 from testbeds.causality import a_feature_peeks
 from testbeds.null_market import labels_traded
@@ -239,6 +240,8 @@ BUGS: Final[dict[str, Callable[[], list[Any]]]] = {
     **CARELESS,
     "a_feature_peeks": a_feature_peeks,
     "labels_traded": labels_traded,
+    "trials_not_counted": trials_not_counted,
+    "purged_by_entry": purged_by_entry,
 }
 
 
