@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from cryptai.market.exchange import PRACTICE
-from cryptai.web.context import shown
+from cryptai.web.context import of_venue
 from cryptai.web.pages.curve import thinned
 from cryptai.web.pages.drawing import Tick, round_levels
 from cryptai.web.pages.numbers import number
@@ -72,16 +71,18 @@ def compare(request: HttpRequest) -> HttpResponse:
     asked = list(dict.fromkeys(request.GET.getlist("run")))
     rows = {
         row.pk: row
-        for row in Run.objects.for_user(request.user).filter(pk__in=asked[:20], status=Run.Status.COMPLETED)
+        for row in Run.objects.for_user(request.user)
+        .filter(pk__in=asked[:20], status=Run.Status.COMPLETED)
+        .select_related("owner")
     }
     chosen = [read for pk in asked if pk in rows and (read := _read(rows[pk])) is not None]
     page: dict[str, Any] = {"section": "backtest", "tab": "run", "asked": len(asked), "found": len(chosen)}
     if not FEWEST <= len(chosen) <= MOST:
         return render(request, "pages/compare.html", page, status=400 if asked else 200)
     page |= {
-        "runs": chosen, "lines": table(chosen), "curves": curves(chosen), "notes": notes(chosen),
+        **of_venue(chosen[0].row.exchange), "runs": chosen, "lines": table(chosen), "curves": curves(chosen), "notes": notes(chosen),
         "series": [points(one) for one in chosen],
-        "practice": shown(request)["practice"] or any(one.row.exchange == PRACTICE for one in chosen),
+        "practice": any(one.row.practice for one in chosen),
     }  # fmt: skip
     return render(request, "pages/compare.html", page)
 

@@ -11,7 +11,7 @@ from cryptai.research.evidence import sure_text
 from cryptai.web.pages.numbers import MINUS, NOTHING, THIN, fixed_text, percent_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,9 @@ class Told:
         return "Evidence of an edge, on this one past" if self.enough else "Not enough evidence"
 
 
-def told(found: Mapping[str, Any], now: Mapping[str, Any] | None) -> Told:
+def told(
+    found: Mapping[str, Any], now: Mapping[str, Any] | None, *, beside: Sequence[tuple[str, str]] = ()
+) -> Told:
     """Return the panel of a run.
 
     Parameters
@@ -38,11 +40,14 @@ def told(found: Mapping[str, Any], now: Mapping[str, Any] | None) -> Told:
         The stored result: `strategy`, `metrics`, and `evidence`, which is that of the day it ran.
     now
         The evidence by what was tried until now; None for a run that was made before evidence was told.
+    beside
+        Further rows, that stand last.
     """
     if now is None:
         return Told(enough=False, reasons=["This run is older than the evidence; run it again."], rows=[])
     reasons = [_typeset(reason) for reason in now["reasons"]]
-    return Told(now["status"] == "enough", reasons, list(_rows(found, now)), _since(found, now))
+    rows = [*_rows(found, now), *beside]
+    return Told(now["status"] == "enough", reasons, rows, _since(found, now))
 
 
 def _typeset(sentence: str) -> str:

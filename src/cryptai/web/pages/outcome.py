@@ -137,6 +137,34 @@ def undecided(found: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return told if told and told["worst"] != told["best"] else None
 
 
+def left_open(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what a reader must know beside the figures: orders inside bars, holes, and entries refused."""
+    told: list[tuple[str, str]] = []
+    open_ones: Mapping[str, Any] | None = found.get("undecided")
+    if open_ones is not None:
+        told.append(("Inside the bars", _undecided_said(open_ones)))
+    if count := found.get("held_through_holes"):
+        what = "One trade was" if count == 1 else f"{fixed_text(count, 0)} trades were"
+        told.append(("Holes", f"{what} held through missing bars; what happened there is not known."))
+    if refused := found.get("refused"):
+        by = ", ".join(f"{name.replace('_', ' ')} {fixed_text(count, 0)}" for name, count in refused.items())
+        told.append(("Refused", f"Entries that the rules did not let through: {by}."))
+    return told
+
+
+def _undecided_said(told: Mapping[str, Any]) -> str:
+    count = told["trades"]
+    if not count:
+        return "No trade hangs on the order of events inside a bar."
+    what = "One trade hangs" if count == 1 else f"{fixed_text(count, 0)} trades hang"
+    worst, best = (percent_text(told[name], 1, sign=True) for name in ("worst_return", "best_return"))
+    sure = "" if told["exact"] else "; some order may end outside"
+    return (
+        f"{what} on the order of events inside a bar ({percent_text(told['share'], 1)}): the return lies "
+        f"between {worst} and {best}{sure}. The worse order is what counts."
+    )
+
+
 def _written(name: str, value: object, decimals: int) -> str:
     if value is None:
         return "off"

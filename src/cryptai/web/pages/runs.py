@@ -107,7 +107,8 @@ def _figures(row: Run, found: dict[str, Any], told: Report) -> dict[str, Any]:
     capital = float(found["capital"])
     return {
         "found": found, "metrics": outcome.metrics(found), "rules": outcome.rules(found), "told": told,
-        "evidence": evidence.told(found, row.evidence(found)), "undecided": outcome.undecided(found),
+        "evidence": evidence.told(found, row.evidence(found), beside=outcome.left_open(found)),
+        "undecided": outcome.undecided(found),
         "picture": curve.curve_picture(told.ts, told.equity, capital, told.held),
         "held_return": None if told.held is None else float(told.held[-1]) / capital - 1.0,
         "years": heat_map(told.months, told.years), "month_names": MONTHS,

@@ -28,6 +28,10 @@ _FRACTIONS: Final = frozenset(
     }
 )
 _SIGNED: Final = frozenset({"total_return", "cagr", "buy_and_hold_return"})
+_NAMES: Final = {
+    "cagr": "Growth a year", "sqn": "SQN", "cvar_95": "Expected shortfall", "var_95": "Value at risk, 95 %",
+    "time_in_market": "In the market", "buy_and_hold_return": "Buy and hold",
+}  # fmt: skip
 # Of what its neighbours keep: a plain may be trusted further than a peak.
 _PLAIN, _SLOPE = 0.7, 0.4
 
@@ -52,7 +56,7 @@ def named(name: str) -> str:
     >>> named("sharpe_ratio"), named("cagr"), named("sqn")
     ('Sharpe ratio', 'Growth a year', 'SQN')
     """
-    return {"cagr": "Growth a year", "sqn": "SQN"}.get(name, name.replace("_", " ").capitalize())
+    return _NAMES.get(name, name.replace("_", " ").capitalize())
 
 
 def value_text(value: object) -> str:

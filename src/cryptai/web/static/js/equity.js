@@ -41,6 +41,13 @@ export async function drawEquity(box) {
   document.addEventListener("cryptai:look", look);
   chart.panes().forEach((pane, i) => pane.setStretchFactor(i === 0 ? 3 : 1));
   chart.timeScale().fitContent();
+  const toggle = (/** @type {string} */ name, /** @type {(on: boolean) => void} */ change) => {
+    const check = /** @type {HTMLInputElement | null} */ (document.querySelector(`[data-equity=${name}]`));
+    check?.addEventListener("change", () => change(check.checked));
+    if (check) change(check.checked);
+  };
+  toggle("held", (on) => held.applyOptions({ visible: on }));
+  toggle("log", (on) => line.priceScale().applyOptions({ mode: Number(on) }));
   box.querySelector(".picture")?.classList.add("gone");
   const readout = document.getElementById("equity-readout");
   const rest = readout?.innerHTML ?? "";
