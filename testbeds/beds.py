@@ -246,8 +246,8 @@ BEDS: Final = {
         "N4: nothing wins in twenty worlds where nothing can be won", null_bed, ("labels_traded",)
     ),
     "calibration": Bed(
-        "C6: of searches on noise at most one in twenty is called skill, and overfitting says a half", calibration,
-        ("trials_not_counted", "purged_by_entry"),
+        "C6: of searches on noise at most one in twenty is called skill, and overfitting says a half",
+        calibration, ("trials_not_counted", "purged_by_entry"),
     ),
 }  # fmt: skip
 
