@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from cryptai.workspace import Workspace
 
 _KNOWN = "From the workspace"
-_LAST_TRADES = 10
 
 
 def register(app: typer.Typer) -> None:
@@ -163,7 +162,9 @@ def backtest(
     if json_:
         print(json.dumps(told, allow_nan=False))
     else:
-        _show(result, told)
+        from cryptai.cli.shown import show
+
+        show(told)
 
 
 def _run(request: BacktestRequest, files: list[Path], workspace: Workspace) -> Result:
@@ -178,59 +179,3 @@ def _run(request: BacktestRequest, files: list[Path], workspace: Workspace) -> R
     from cryptai.market.opening import open_store
 
     return run_request(request, open_store(workspace), workspace.strategies)
-
-
-def _show(result: Result, told: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    if told.get("practice"):
-        console.print("PRACTICE: these candles are synthetic.", style="bold yellow")
-    params = " ".join(f"{k}={v}" for k, v in result.params.items())
-    console.print(f"[bold]{result.strategy}[/] {params}  {result.symbol} {result.timeframe}", highlight=False)
-    console.print(f"{told['from']} to {told['to']}, {told['bars']} bars, run {told['run']}", highlight=False)
-    metrics = Table(box=None, show_header=False, pad_edge=False)
-    for name, value in told["metrics"].items():
-        metrics.add_row(name, _figure(name, value))
-    console.print(metrics)
-    if "evidence" in told:
-        from cryptai.cli.evidence import lines
-
-        console.print()
-        for line in lines(told["evidence"]):
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
-    if not told["trades"]:
-        console.print("No trade.")
-        return
-    shown = min(_LAST_TRADES, len(told["trades"]))
-    console.print(f"\nThe last {shown} of {len(told['trades'])} trades:", highlight=False)
-    trades = Table(box=None, pad_edge=False)
-    for name in ("side", "entry (UTC)", "price", "exit (UTC)", "price", "pnl", "reason"):
-        trades.add_column(name, justify="right" if name in ("price", "pnl") else "left", no_wrap=True)
-    for row in told["trades"][-_LAST_TRADES:]:
-        entered, left = (row[k].replace("T", " ")[:16] for k in ("entry_time", "exit_time"))
-        trades.add_row(
-            row["side"], entered, f"{row['entry_price']:.6g}", left, f"{row['exit_price']:.6g}",
-            f"{row['pnl']:+,.2f}", row["exit_reason"],
-        )  # fmt: skip
-    console.print(trades)
-
-
-_FRACTIONS = frozenset(
-    {
-        "total_return", "max_drawdown", "win_rate", "time_in_market", "cagr", "volatility", "var_95",
-        "cvar_95", "var_95_normal", "cvar_95_normal", "ulcer_index", "kelly", "buy_and_hold_return",
-    }
-)  # fmt: skip
-
-
-def _figure(name: str, value: float | None) -> str:
-    if value is None:
-        return "undefined"
-    if name in _FRACTIONS:
-        sign = "+" if name.endswith("return") or name == "cagr" else ""
-        return f"{value:{sign}.2%}"
-    return (
-        f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" if abs(value) < 100 else f"{value:,.2f}"
-    )

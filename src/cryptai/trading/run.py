@@ -20,6 +20,7 @@ from cryptai.strategies.user import find_strategy, user_files
 from cryptai.trading.backtest import backtest, default_rules
 from cryptai.trading.costs import Costs
 from cryptai.trading.fee_tiers import fees_of
+from cryptai.trading.foresight import refuse_foresight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,13 +63,16 @@ def run_on(
 ) -> Result:
     """Run a request on candles at hand (files, or arrays); `made` is a strategy already built.
 
-    Funding and filters, where the request asks for them, are those that the workspace knows of its exchange,
-    finer candles those of `store`.
+    A user's file that sees the future is refused. Funding and filters, where the request asks for them, are
+    those that the workspace knows of its exchange, finer candles those of `store`.
     """
     strategy = made or build(find_strategy(request.strategy, strategies_folder), request.params)
     given = list(candles.values()) if isinstance(candles, Mapping) else candles
     markets = [given] if isinstance(given, Candles) else list(given)
     symbols = [one.symbol for one in markets]
+    file = None if made else user_files(strategies_folder).get(request.strategy)
+    if file is not None:
+        refuse_foresight(strategy, markets)
     result = backtest(
         markets,
         strategy,
@@ -76,7 +80,6 @@ def run_on(
         **known(request, markets, store),
         **asked(request, type(strategy), symbols),
     )
-    file = None if made else user_files(strategies_folder).get(request.strategy)
     if file is None:
         return result
     return replace(result, source_digest=hashlib.sha256(file.read_bytes()).hexdigest())
