@@ -22,6 +22,7 @@ from testbeds.listing import listings
 from testbeds.null_market import null_bed
 from testbeds.power import cuts, failures
 from testbeds.reaper import kills
+from testbeds.reproducible import reproduce
 from testbeds.sharing import share
 from testbeds.silence import silences
 from testbeds.site import site
@@ -79,7 +80,7 @@ def _truth(seed: int, size: Size) -> dict[str, Any]:
     volume = {
         "test": Volume(1, minutes=40, history=60),
         "suite": Volume(5, ("1m", "5m") if seed == 1 else ("1m",), minutes=1440),
-        "quick": Volume(5, minutes=1440), "long": Volume(50, ("1m",), minutes=1440),
+        "quick": Volume(5, minutes=1440), "long": Volume(50, ("1m",), minutes=14_400, in_memory=0.9),
     }[size]  # fmt: skip
     return _followed(seed, None, volume)
 
@@ -178,6 +179,10 @@ def _site(seed: int, size: Size) -> dict[str, Any]:
     return site(seed, symbols, seconds, bans=size == "long")
 
 
+def _reproducible(seed: int, size: Size) -> dict[str, Any]:
+    return reproduce(seed, {"test": 10, "quick": 20, "long": 100}[size])
+
+
 def _burst(seed: int, size: Size) -> dict[str, Any]:
     symbols, minutes = {"test": (4, 7), "quick": (50, 12), "long": (300, 30)}[size]
     return burst(seed, symbols, minutes)
@@ -241,6 +246,10 @@ BEDS: Final = {
     "causality": Bed(
         "C1 to C3: nothing sees the future, live equals history, declared warm-up is enough", causality,
         ("a_feature_peeks",),
+    ),
+    "reproducible": Bed(
+        "C5: the same data, code and configuration give the same bits in every process, on every machine",
+        _reproducible, ("local_times", "set_of_markets"), with_bug=lambda seed, bug: reproduce(seed, 3, bug),
     ),
     "null_market": Bed(
         "N4: nothing wins in twenty worlds where nothing can be won", null_bed, ("labels_traded",)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from email.utils import formatdate
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,21 +19,15 @@ from cryptai.market.timeframe import Timeframe
 from testbeds.ledger import Ledger
 from testbeds.malformed import spoilt_body
 from testbeds.streams import Streams
+from testbeds.wire import Answer, speak
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from testbeds.faults import Faults
     from testbeds.ledger import Request
-    from testbeds.truth import Truth
+    from testbeds.truth import Traded, Truth
 
-_REASONS: Final = {
-    200: "OK",
-    400: "Bad Request",
-    404: "Not Found",
-    418: "I'm a teapot",
-    429: "Too Many Requests",
-}
 _WEIGHTS: Final = {"/api/v3/klines": 2, "/api/v3/exchangeInfo": 20}
 
 
@@ -70,7 +66,7 @@ class LyingExchange:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[LyingExchange]:
         """Listen on two free ports of loopback, and stream, while the block runs."""
-        rest = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        rest = await asyncio.start_server(partial(speak, self.answer), "127.0.0.1", 0)
         async with (
             rest,
             serve(self.streams.serve, "127.0.0.1", 0, ping_interval=None, compression=None) as ws,
@@ -84,17 +80,8 @@ class LyingExchange:
                 ticking.cancel()
                 await asyncio.gather(ticking, return_exceptions=True)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                path = head.split(b" ", 2)[1].decode("ascii", "replace")
-                if not await self._answer(path, writer):
-                    break
-        writer.close()
-
-    async def _answer(self, target: str, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request; return whether the connection may be used again."""
+    async def answer(self, target: str) -> Answer:
+        """Answer one request; `target` is its path and query."""
         address = urlsplit(target)
         query = {name: values[0] for name, values in parse_qs(address.query).items()}
         request = self.ledger.take(self.clock(), address.path, _WEIGHTS.get(address.path, 1))
@@ -103,24 +90,22 @@ class LyingExchange:
             status, seconds = refused
             # A pause without a length is a pause all the same: the venue's minute.
             told = {"Retry-After": str(seconds)}
-            return await self._send(
-                writer, request, status, {"code": -1003, "msg": "Too many requests."}, told
-            )
+            return self._said(request, status, {"code": -1003, "msg": "Too many requests."}, told)
         if self.fails_first or self.strikes("error"):
             self.fails_first = max(0, self.fails_first - 1)
-            return await self._send(
-                writer, request, (500, 502, 503)[self._random.integers(3)], {"code": -1000}
-            )
+            return self._said(request, (500, 502, 503)[self._random.integers(3)], {"code": -1000})
         if self.strikes("late_error"):
             if self._random.random() < 0.5:
                 await asyncio.sleep(30.0)  # longer than anyone waits
-            return await self._send(writer, request, 504, {"code": -1007})
+            return self._said(request, 504, {"code": -1007})
         status, body = self._result(address.path, query)
         if status == 200 and self.strikes("malformed"):
-            body = spoilt_body(body, self._random)
+            body = spoilt_body(json.loads(body) if isinstance(body, bytes) else body, self._random)
         if self.strikes("reset"):
-            return await self._break_off(writer, request, body)
-        return await self._send(writer, request, status, body)
+            broken = self._said(request, 200, body)
+            request.status = 0
+            return replace(broken, end="half open" if self._random.random() < 0.5 else "reset")
+        return self._said(request, status, body)
 
     def _injected(self, request: Request) -> tuple[int, int] | None:
         refused = None
@@ -163,9 +148,8 @@ class LyingExchange:
             else:
                 end, limit = end + 2 * frame.ms, limit + 2
         found = list(self.truth.rows(symbol, frame, end, limit, now))[::-1]
-        return 200, [
-            [ts, *bar.strings(), ts + frame.ms - 1, "0", 1, "0", "0", "0"] for ts, bar in found if ts >= start
-        ]
+        rows = (_row(ts, frame.ms, bar) for ts, bar in found if ts >= start)
+        return 200, f"[{','.join(rows)}]".encode()
 
     def _tickers(self, query: dict[str, str]) -> tuple[int, Any]:
         asked = json.loads(query["symbols"]) if "symbols" in query else list(self.names)
@@ -209,38 +193,26 @@ class LyingExchange:
         ]
         return {"timezone": "UTC", "serverTime": self.clock(), "rateLimits": limits, "symbols": symbols}
 
-    async def _send(
-        self, writer: asyncio.StreamWriter, request: Request, status: int, body: Any,
-        headers: dict[str, str] | None = None,
-    ) -> bool:  # fmt: skip
+    def _said(
+        self, request: Request, status: int, body: Any, headers: dict[str, str] | None = None
+    ) -> Answer:
         request.status = status
         content = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
-        writer.write(self._head(status, len(content), headers) + content)
-        await writer.drain()
-        return True
-
-    async def _break_off(self, writer: asyncio.StreamWriter, request: Request, body: Any) -> bool:
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        writer.write(self._head(200, len(content), None) + content[: len(content) // 2])
-        await writer.drain()
-        if self._random.random() < 0.5:
-            await asyncio.sleep(60.0)  # half open: the rest never comes
-        writer.transport.abort()
-        request.status = 0
-        return False
-
-    def _head(self, status: int, length: int, headers: dict[str, str] | None) -> bytes:
         used = str(self.ledger.used)
         if self.strikes("weights"):
             used = ("0", "999999999", "-1", "NaN")[self._random.integers(4)]
         told = {
             "Date": formatdate(self.clock() // 1000, usegmt=True),
             "Content-Type": "application/json;charset=UTF-8",
-            "Content-Length": str(length),
             "X-MBX-USED-WEIGHT-1M": used,
-        } | (headers or {})
-        lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
-        return f"HTTP/1.1 {status} {_REASONS.get(status, 'Trouble')}\r\n{lines}\r\n".encode()
+        }
+        return Answer(status, content, told | (headers or {}))
+
+
+@lru_cache(1 << 15)
+def _row(ts: int, length_ms: int, bar: Traded) -> str:
+    row = [ts, *bar.strings(), ts + length_ms - 1, "0", 1, "0", "0", "0"]
+    return json.dumps(row, separators=(",", ":"))
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from testbeds.home import a_folder
 from testbeds.reader import Reader
 from testbeds.simulated import Clock, simulate
 from testbeds.truth import Truth
+from testbeds.wire import in_memory
 
 if TYPE_CHECKING:
     from testbeds.faults import Faults
@@ -27,19 +28,25 @@ _LOOKED_AT: Final = 2
 # How long after the last fault everything must have healed, in simulated time.
 _HEAL_S: Final = 420.0
 _AFTER_MINUTES: Final = 1500
+# So many bars of each series are filled at each connection; whatever is missing farther back stays so.
+_LOOKS_BACK: Final = 720
 # Longer bans are earned by not obeying, which the run has told already.
 _LONGEST_BAN_S: Final = 600.0
 
 
 @dataclass(frozen=True)
 class Volume:
-    """How much is followed: symbols, timeframes, minutes with faults, minutes of history before."""
+    """How much is followed: symbols, timeframes, minutes with faults, minutes of history before.
+
+    `in_memory` is the share of requests that reach the venue in memory (see `testbeds.wire`).
+    """
 
     symbols: int = 4
     frames: tuple[str, ...] = ("1m", "5m")
     minutes: int = 120
     history: int = 180
     start_ms: int = START_MS
+    in_memory: float = 0.0
 
 
 @dataclass
@@ -120,35 +127,39 @@ class _Run:
             self._went_live_s = seams.monotonic()
 
     async def run(self) -> Outcome:
-        volume, faults = self.volume, self.faults
+        volume = self.volume
         for symbol in self.truth.symbols:
             # What the venue did not trade in the past is a hole, too.
             first = self.truth.start_ms + int(self.random.integers(10, volume.history - 20)) * MINUTE_MS
             self.truth.stop(symbol, first, int(self.random.integers(1, 12)))
         await asyncio.sleep(volume.history * 60)
-        faults.on = False
+        self.faults.on = False
         async with named(self.exchange):
-            feed = Feed(
-                self.store, self.publish, symbols=self.truth.symbols, timeframes=volume.frames,
-                bars=volume.history + volume.minutes + _AFTER_MINUTES,
-            )  # fmt: skip
-            following = asyncio.create_task(feed.run())
-            reading = asyncio.create_task(self.read())
-            fate = asyncio.create_task(self.fate())
-            try:
-                await asyncio.wait(
-                    [following, asyncio.create_task(self.live.wait())], return_when="FIRST_COMPLETED"
-                )
-                faults.on, self.since_s = True, seams.monotonic()
-                await asyncio.wait([following, reading], timeout=volume.minutes * 60)
-                self._count_live()
-                faults.on, self.until_s = False, seams.monotonic()
-                await self.heal(following)
-                return await self.outcome(following, reading)
-            finally:
-                for task in (following, reading, fate):
-                    task.cancel()
-                await asyncio.gather(following, reading, fate, return_exceptions=True)
+            with in_memory(self.exchange.answer, self.seed, volume.in_memory):
+                return await self.follow()
+
+    async def follow(self) -> Outcome:
+        volume, faults = self.volume, self.faults
+        feed = Feed(
+            self.store, self.publish, symbols=self.truth.symbols, timeframes=volume.frames,
+            bars=min(volume.history + volume.minutes + _AFTER_MINUTES, _LOOKS_BACK),
+        )  # fmt: skip
+        following = asyncio.create_task(feed.run())
+        reading = asyncio.create_task(self.read())
+        fate = asyncio.create_task(self.fate())
+        try:
+            live = asyncio.create_task(self.live.wait())
+            await asyncio.wait([following, live], return_when="FIRST_COMPLETED")
+            faults.on, self.since_s = True, seams.monotonic()
+            await asyncio.wait([following, reading], timeout=volume.minutes * 60)
+            self._count_live()
+            faults.on, self.until_s = False, seams.monotonic()
+            await self.heal(following)
+            return await self.outcome(following, reading)
+        finally:
+            for task in (following, reading, fate):
+                task.cancel()
+            await asyncio.gather(following, reading, fate, return_exceptions=True)
 
     async def read(self) -> None:
         while True:

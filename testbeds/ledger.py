@@ -12,7 +12,7 @@ _FIRST_BAN_S: Final = 120
 _LONGEST_BAN_S: Final = 3 * 86_400
 
 
-@dataclass
+@dataclass(slots=True)
 class Request:
     """One request: when it came (venue's time, ms), what it asked for, what it cost, how it ended.
 

@@ -79,7 +79,7 @@ class Reader:
         return len(self._known)
 
     def look(self, last: int | None = None, *, some: int | None = None) -> None:
-        """Read the newest `last` bars (None: all) of the next `some` series (None: every one).
+        """Read the last so many bars' time (None: all) of the next `some` series (None: every one).
 
         What was not judged before is judged.
         """
@@ -112,9 +112,10 @@ class Reader:
                 self.untrue.append(f"{symbol} {frame} at {int(row[0])}: {row[1:]}")
 
     def read(self, symbol: str, frame: Timeframe, last: int | None = None) -> Candles | None:
-        """Return what is stored, None for nothing."""
+        """Return what is stored of the last so many bars' time (None: all), None for nothing."""
+        start = None if last is None else frame.floor(self.clock()) - last * frame.ms
         try:
-            return self._store.read("binance", symbol, frame, last=last, derived=False)
+            return self._store.read("binance", symbol, frame, start_ms=start, derived=False)
         except DataError:
             return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _PRICE: Final = 100  # prices are whole cents, volumes whole thousandths
 _VOLUME: Final = 1000
+# The last hours of fifty markets are asked for again and again.
+_REMEMBERED: Final = 1 << 15
 
 
 class Traded(NamedTuple):
@@ -27,14 +30,16 @@ class Traded(NamedTuple):
     close: int
     volume: int
 
-    def strings(self) -> list[str]:
+    @lru_cache(_REMEMBERED)  # noqa: B019 (it is a tuple of numbers)
+    def strings(self) -> tuple[str, ...]:
         """Return it as the venue writes it."""
-        prices = [f"{value // _PRICE}.{value % _PRICE:02d}000000" for value in self[:4]]
-        return [*prices, f"{self.volume // _VOLUME}.{self.volume % _VOLUME:03d}00000"]
+        prices = (f"{value // _PRICE}.{value % _PRICE:02d}000000" for value in self[:4])
+        return (*prices, f"{self.volume // _VOLUME}.{self.volume % _VOLUME:03d}00000")
 
+    @lru_cache(_REMEMBERED)  # noqa: B019 (it is a tuple of numbers)
     def floats(self) -> tuple[float, ...]:
         """Return it as the nearest doubles, which is what a reader of those strings gets."""
-        return tuple(float(text) for text in self.strings())
+        return tuple(map(float, self.strings()))
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ class Truth:
     def _minute(self, symbol: str, ts: int, at_ms: int) -> Traded | None:
         if not self.start_ms <= ts < self.end_ms or ts > at_ms or ts in self.outages[symbol]:
             return None
-        bar = Traded(*self._minutes[symbol][(ts - self.start_ms) // MINUTE_MS])
+        bar = self._minutes[symbol][(ts - self.start_ms) // MINUTE_MS]
         if at_ms < ts + MINUTE_MS:
             return _forming(bar, at_ms - ts)
         for revision in self._revisions.get((symbol, ts), ()):
@@ -134,8 +139,8 @@ class Truth:
         return bar
 
 
-def _walk(random: np.random.Generator, minutes: int) -> list[list[int]]:
-    """Return minutes as rows of open, high, low, close, volume: a walk that stays far above 0."""
+def _walk(random: np.random.Generator, minutes: int) -> list[Traded]:
+    """Return minutes: a walk that stays far above 0."""
     steps = random.integers(-60, 61, minutes)
     close = 1_000_000 + np.cumsum(steps)
     close = np.abs(close - 10_000) + 10_000
@@ -143,8 +148,7 @@ def _walk(random: np.random.Generator, minutes: int) -> list[list[int]]:
     high = np.maximum(opens, close) + random.integers(1, 40, minutes)
     low = np.minimum(opens, close) - random.integers(1, 40, minutes)
     volume = random.integers(1_000, 9_000_000, minutes)
-    rows: list[list[int]] = np.stack([opens, high, low, close, volume], axis=1).tolist()
-    return rows
+    return list(map(Traded._make, np.stack([opens, high, low, close, volume], axis=1).tolist()))
 
 
 def _forming(bar: Traded, elapsed_ms: int) -> Traded:

@@ -65,6 +65,20 @@ class Absences:
             )
         return [Absence(*row) for row in found]
 
+    def lately(self, exchange: str, since_ms: int) -> dict[tuple[str, str], list[Span]]:
+        """Return what the exchange itself was asked for in vain after a moment, by symbol and timeframe."""
+        check_exchange(exchange)
+        with self._catalog.look() as rows:
+            found = rows.execute(
+                "SELECT symbol, timeframe, first_ts, end_ts FROM absence "
+                "WHERE exchange = ? AND source = ? AND asked_at_ms > ?",
+                (exchange, exchange, since_ms),
+            )
+        spans: dict[tuple[str, str], list[Span]] = {}
+        for symbol, timeframe, first, end in found:
+            spans.setdefault((symbol, timeframe), []).append((first, end))
+        return spans
+
 
 def _series(exchange: str, symbol: str, timeframe: str) -> tuple[str, str, str]:
     check_exchange(exchange)

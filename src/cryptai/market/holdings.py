@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cryptai.errors import DataError
 from cryptai.market.bits import lay_over
 from cryptai.market.exchange import PRACTICE
@@ -12,8 +14,10 @@ from cryptai.market.joined import digest_of
 from cryptai.market.segments import SegmentFiles, partitions
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from cryptai.market.candles import Candles
-    from cryptai.market.rows import Market, Segment
+    from cryptai.market.rows import Market, Rows, Segment
     from cryptai.market.timeframe import Timeframe
 
 
@@ -58,6 +62,16 @@ class Holdings:
             bars = sum(segment.rows for segment in segments) + int((tail.ts > max(edges)).sum())
             holes = (last - first) // market.timeframe.ms + 1 - bars
             return Stored(*market, bars, first, last, holes, "damaged")
+
+    def opens(self, rows: Rows, market: Market, start_ms: int) -> NDArray[np.int64]:
+        """Return when the bars of a market open from `start_ms` on; if none does, when its newest one did."""
+        segments, tail = rows.segments(market), rows.tail(market, start_ms=start_ms)
+        if segments and segments[-1].last_ts >= start_ms:
+            tail = lay_over(self._files.read(market, segments, start_ms), tail)
+        if len(tail):
+            return tail.ts
+        extent = rows.extent(market)
+        return np.array(extent[1:] if extent else [], np.int64)
 
     def stored(self, market: Market, segments: list[Segment], tail: Candles) -> Stored:
         """Return what is stored of a market; raise `DataError` where its files are damaged."""

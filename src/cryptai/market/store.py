@@ -22,8 +22,11 @@ from cryptai.market.timeframe import TIMEFRAMES, Timeframe
 from cryptai.market.times import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from cryptai.market.candles import Candles
     from cryptai.market.objects import ObjectFolder
@@ -238,6 +241,22 @@ class CandleStore:
         with self._catalog.look() as rows:
             found = [(m, rows.segments(m), rows.tail(m)) for m in rows.markets(exchange)]
         return [self._holdings.told(*one) for one in found]
+
+    def opens(
+        self, exchange: str, since: Mapping[tuple[str, str], int]
+    ) -> dict[tuple[str, str], NDArray[np.int64]]:
+        """Return when the bars of many series of one venue open, each from a time of its own on (ms UTC).
+
+        Of a series whose bars all open before it, the newest one; series without bars are left out.
+        """
+        check_exchange(exchange)
+        with self._catalog.look() as rows:
+            wanted = {(one.symbol, str(one.timeframe)): one for one in rows.markets(exchange)}
+            return {
+                series: self._holdings.opens(rows, wanted[series], start)
+                for series, start in since.items()
+                if series in wanted
+            }
 
     def exchanges(self) -> list[str]:
         """Return the names of the venues with stored bars, sorted."""

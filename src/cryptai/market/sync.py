@@ -134,34 +134,18 @@ class _Job:
         self.last = {series: int(ts[-1]) for series, ts in self._stored.items() if len(ts)}
 
     def _read_times(self, wanted: list[tuple[str, Timeframe]]) -> dict[Series, NDArray[np.int64]]:
-        known = {(m.symbol, str(m.timeframe)) for m in self.store.markets(self.source.name)}
+        name = self.source.name
         # A stream that breaks off often must not have every hole of the venue asked for each time.
-        lately = seams.now_ms() - DAY_MS
-        self._vain = {
-            (symbol, frame): [
-                (one.first_ts, one.end_ts)
-                for one in self.store.absences.of(self.source.name, symbol, frame)
-                if one.source == self.source.name and one.asked_at_ms > lately
-            ]
-            for symbol, frame in wanted
-            if (symbol, str(frame)) in known
-        }
-        return {
-            (symbol, frame): self._times(symbol, frame)
-            for symbol, frame in wanted
-            if (symbol, str(frame)) in known
-        }
+        self._vain = self.store.absences.lately(name, seams.now_ms() - DAY_MS)
+        return self.store.opens(name, {series: self._range(series[1])[0] for series in wanted})
 
-    def _times(self, symbol: str, frame: Timeframe) -> NDArray[np.int64]:
-        """Return when the bars open that a fill asks about; those before only where there are no others."""
-        start = frame.last_closed(self._now_ms) + frame.ms - self.bars * frame.ms
-        ts = self.store.read(self.source.name, symbol, frame, start_ms=start).ts
-        return ts if len(ts) else self.store.read(self.source.name, symbol, frame, last=1).ts
+    def _range(self, frame: Timeframe) -> Run:
+        end = frame.last_closed(self._now_ms) + frame.ms
+        return end - self.bars * frame.ms, end
 
     def missing(self, symbol: str, frame: Timeframe) -> tuple[list[Run], list[Run]]:
         """Return the holes, and what is newer than the newest stored bar."""
-        end = frame.last_closed(self._now_ms) + frame.ms
-        start = end - self.bars * frame.ms
+        start, end = self._range(frame)
         ts = self._stored.get((symbol, frame), np.empty(0, np.int64))
         ts = ts[(ts >= start) & (ts < end)]
         if self.source.practice or not len(ts):
