@@ -114,8 +114,8 @@ def _verdict(report: Report, evidence: Mapping[str, Any] | None) -> Iterator[str
         yield '<section class="verdict"><h2>What the data cannot decide</h2>'
         yield (
             f"<p>Of {percent(undecided['share'])} of the trades the order of events inside a bar is not "
-            f"known. The total return lies between {_of_undecided(undecided, 'worst')} and "
-            f"{_of_undecided(undecided, 'best')}.</p></section>"
+            f"known. The total return lies between {_of_undecided(undecided, 'worst_return')} and "
+            f"{_of_undecided(undecided, 'best_return')}.</p></section>"
         )
     if report.doubts:
         yield '<section class="verdict doubt"><h2>Too good to be believed as it stands</h2><ul>'

@@ -27,6 +27,8 @@ ACCOUNT: Final = np.dtype(
         # and in this step, the last step without entries.
         ("day_start", "f8"), ("blocked_day", "i8"), ("halted", "i8"), ("stops", "i8"), ("stopped", "i8"),
         ("guard_until", "i8"),
+        # How many events bars did not decide: a reading was taken of each.
+        ("readings", "i8"),
     ]
 )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -127,7 +128,12 @@ def backtest(
         books=outcome.books,
         orders=outcome.orders,
         refused=outcome.refused,
-    )
+        again=partial(
+            run_full, given, capital, rules, costs, terms, min_reward_risk=min_reward_risk,
+            close_at_end=close_at_end,
+        ),
+        readings=outcome.readings,
+    )  # fmt: skip
 
 
 def _in_order(candles: Candles | Sequence[Candles] | Mapping[str, Candles]) -> list[Candles]:

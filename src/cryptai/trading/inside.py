@@ -94,7 +94,7 @@ def _protect(run: Any, m: int, now: int, open_: float, high: float, low: float) 
     liquidation = liquidation_price(side, market["entry_price"], terms["leverage"], terms["maintenance"])
     bankruptcy = bankruptcy_price(side, market["entry_price"], terms["leverage"])
     left, both = bracket_reached(
-        _as_book(run, market), liquidation, bankruptcy, open_, high, low, slippage, terms["policy"]
+        _as_book(run, market), liquidation, bankruptcy, open_, high, low, slippage, _reading(run)
     )
     _leave(run, m, now, left.price, left.reason, both)
 
@@ -108,9 +108,15 @@ def _protect_entered(run: Any, m: int, now: int, rested: bool, high: float, low:
     liquidation = liquidation_price(side, market["entry_price"], terms["leverage"], terms["maintenance"])
     bankruptcy = bankruptcy_price(side, market["entry_price"], terms["leverage"])
     left, both = bracket_after_entry(
-        _as_book(run, market), rested, liquidation, bankruptcy, high, low, close, slippage, terms["policy"]
+        _as_book(run, market), rested, liquidation, bankruptcy, high, low, close, slippage, _reading(run)
     )
     _leave(run, m, now, left.price, left.reason, both)
+
+
+@njit
+def _reading(run: Any) -> int:
+    # Each bit is for one event that bars do not decide, the sign for all further ones.
+    return (terms_of(run)["readings"] >> min(account_of(run)["readings"], 62)) & 1  # type: ignore[no-any-return]
 
 
 @njit
@@ -135,6 +141,7 @@ def _leave(run: Any, m: int, now: int, price: float, reason: int, both: bool) ->
     market, terms = market_at(run["markets"], m), terms_of(run)
     if both:
         market["undecided"] = 1
+        account_of(run)["readings"] += 1
     if reason == NO_EXIT:
         return
     fee = terms["fee"]

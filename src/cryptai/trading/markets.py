@@ -72,6 +72,7 @@ def simulate_markets(
     target_steps: Sequence[tuple[float, float]] = (),
     fill: str = "open",
     policy: int = 0,
+    readings: int | None = None,
     min_reward_risk: float = MIN_REWARD_RISK,
     close_at_end: bool = True,
     fills: bool = False,
@@ -86,6 +87,9 @@ def simulate_markets(
         `"open"`: market orders fill at the next open; `"close"`: at the close of the row that decides.
     policy
         0 takes the worse of what a bar does not tell, 1 the better.
+    readings
+        In place of it: bit k for the k-th event of the run that bars do not decide, the sign for all
+        further ones.
     min_reward_risk
         Entries whose own bracket gives less are refused.
     fills
@@ -100,7 +104,7 @@ def simulate_markets(
     work = Work(
         first_account(capital),
         first_markets(len(markets)),
-        terms(rules or Rules(), costs or Costs(), min_reward_risk, fill, policy, close_at_end),
+        terms(rules or Rules(), costs or Costs(), min_reward_risk, fill, policy, close_at_end, readings),
         np.array(target_steps, np.float64).ravel(),
         trades=np.empty(room, TRADE),
         fills=np.empty(2 * room if fills else 0, FILL),

@@ -31,7 +31,8 @@ _simulate = NativeKernel("cryptai.trading.kernel", "simulate_entry", "ipppppppp"
 class Outcome(NamedTuple):
     """What happened: equity on the clock, the last of each UTC day, trades as records, and what stood then.
 
-    `refused` counts by reason the entries that a rule refused; the plain rules refuse none.
+    `refused` counts by reason the entries that a rule refused; the plain rules refuse none. `readings` are
+    the events that bars did not decide; the plain road has one to each trade that is marked.
     """
 
     clock: NDArray[np.int64]
@@ -42,6 +43,7 @@ class Outcome(NamedTuple):
     books: tuple[Book, ...]
     orders: tuple[Order, ...]
     refused: dict[str, int]
+    readings: int = 0
 
 
 def run_plain(given: Given, capital: float, rules: Rules, costs: Costs, *, close_at_end: bool) -> Outcome:
@@ -84,6 +86,7 @@ def run_full(
     *,
     min_reward_risk: float,
     close_at_end: bool,
+    readings: int | None = None,
 ) -> Outcome:
     """Run any number of markets on one clock, by every rule."""
     wanted = not np.isnan(rules.volatility_target)
@@ -95,6 +98,7 @@ def run_full(
         target_steps=terms.target_steps,
         fill=terms.fill,
         policy=terms.policy,
+        readings=readings,
         min_reward_risk=min_reward_risk,
         close_at_end=close_at_end,
     )
@@ -107,6 +111,7 @@ def run_full(
         tuple(_book(found, i) for i in range(len(given))),
         tuple(Order(int(one["exits"]), int(one["side"])) for one in found.markets),
         found.refused,
+        int(found.account["readings"][0]),
     )
 
 

@@ -16,9 +16,12 @@ from cryptai.errors import InputError
 from cryptai.ledger.book import ENTRY_KINDS, EXIT_REASONS, LONG, MARKET, TRADE
 from cryptai.market.exchange import PRACTICE
 from cryptai.market.times import iso
+from cryptai.signals import COLUMNS
+from cryptai.trading.terms import Terms
+from cryptai.trading.undecided import Ending, Undecided, interval
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from cryptai.portfolio.rules import Rules
     from cryptai.trading.costs import Costs
     from cryptai.trading.given import Given
-    from cryptai.trading.terms import Terms
+    from cryptai.trading.outcome import Outcome
 
 # Part of a run's identity: raised when the same inputs give other fills.
 ENGINE_VERSION: Final = 2
@@ -61,6 +64,8 @@ class Result:
         What stood after the last bar, of each market; the cash in the books is the one that they share.
     refused
         How often a rule refused an entry, by reason.
+    again, readings
+        The same run with other readings of what bars do not tell; how many events there were of that kind.
 
     Of one market `symbol`, `bars`, `candles`, `reasons`, `book` and `order` are told directly: `bars` are
     those of the range, `candles` are they with those before, which only warmed.
@@ -82,6 +87,8 @@ class Result:
     books: tuple[Book, ...]
     orders: tuple[Order, ...]
     refused: dict[str, int]
+    again: Callable[..., Outcome]
+    readings: int
     source_digest: str | None = None
 
     @property
@@ -123,6 +130,37 @@ class Result:
         if len(self.markets) > 1:
             raise InputError(f"This run is over {len(self.markets)} markets; each is told in `markets`.")
         return self.markets[0]
+
+    @cached_property
+    def undecided(self) -> Undecided:
+        """Return the interval of the final equity over all orders of events that the bars do not tell.
+
+        Free where they tell everything; else the run is made again, at most `MOST_ORDERS` times.
+        """
+        marked = int(np.count_nonzero(self.records["undecided"]))
+
+        def run(readings: int) -> Ending:
+            outcome = self.again(readings=readings)
+            return Ending(float(outcome.equity[-1]), outcome.readings, float(outcome.equity.min()))
+
+        base = Ending(float(self.equity[-1]), max(marked, self.readings), float(self.equity.min()))
+        if self.terms.policy:
+            base = run(0)
+        return interval(run, base, trades=len(self.records), marked=marked, rejoins=self._rejoins())
+
+    def _rejoins(self) -> bool:
+        # One market, market orders with a bracket and shares of the equity: whichever level came first, the
+        # bar ends flat, and all that comes after is in proportion to the cash.
+        signals = self.markets[0].signals
+        more = (getattr(signals, name) for name in COLUMNS if name not in ("stop", "target", "size", "score"))
+        return (
+            len(self.markets) == 1
+            and self.rules.plain()
+            and self.costs.plain()
+            and self.terms == Terms(policy=self.terms.policy)
+            and self.markets[0].filters is None
+            and all(column is None for column in more)
+        )
 
     @cached_property
     def data_digest(self) -> str:
@@ -189,8 +227,8 @@ class Result:
         that of a user's own strategy file, None for a built-in; a trade's `bars_held` is how many bars lie
         between its entry's and its exit's: 0 within one bar. Of several markets, and where funding, filters
         or finer candles were asked for, `markets` tells what was known of each; `held_through_holes` counts
-        the trades that missed bars while they were held, and `undecided` those whose outcome a rule chose,
-        because the bars do not tell which of two events came first.
+        the trades that missed bars while they were held, and `undecided` is the interval of the result over
+        what bars do not tell (`cryptai.trading.undecided`).
         """
         table = self.trades
         found = {
@@ -205,7 +243,7 @@ class Result:
             "engine": ENGINE_VERSION,
             "metrics": _plain(asdict(self.metrics)),
             "held_through_holes": int(np.count_nonzero(table["hole_bars"])),
-            "undecided": int(np.count_nonzero(table["undecided"])),
+            "undecided": self.undecided.as_object(self.capital),
             "refused": self.refused,
             "trades": [self._trade(row) for row in table],
         }

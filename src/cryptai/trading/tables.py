@@ -39,10 +39,11 @@ COLUMNS: Final = np.dtype(
 )  # fmt: skip
 
 # Every rule and cost under its name, and how the run is done: `at_close` fills market orders at the deciding
-# bar's close, `policy` 1 takes the better of what bars do not tell.
+# bar's close; each bit of `readings` takes the better of one event that bars do not tell, its sign of all
+# further ones.
 TERMS: Final = np.dtype(
     [(name, "f8") for name in (*Rules._fields, *Costs._fields, "min_reward_risk")]
-    + [(name, "i8") for name in ("at_close", "policy", "close_at_end")]
+    + [(name, "i8") for name in ("at_close", "readings", "close_at_end")]
 )
 
 # One run: addresses of what it reads and writes, and how many of each there are. `held` are the markets with
@@ -61,13 +62,22 @@ RUN: Final = np.dtype(
 
 
 def terms(
-    rules: Rules, costs: Costs, min_reward_risk: float, fill: str, policy: int, close_at_end: bool
+    rules: Rules,
+    costs: Costs,
+    min_reward_risk: float,
+    fill: str,
+    policy: int,
+    close_at_end: bool,
+    readings: int | None = None,
 ) -> NDArray[np.void]:
-    """Return what a run is done by, as the one record that the kernel reads (`TERMS`)."""
+    """Return what a run is done by, as the one record that the kernel reads (`TERMS`).
+
+    `readings` names the events that are read the better way, in place of `policy`, which is all or none.
+    """
     made = np.zeros(1, TERMS)
     for name, value in (*rules._asdict().items(), *costs._asdict().items()):
         made[name] = value
-    made["min_reward_risk"], made["policy"] = min_reward_risk, policy
+    made["min_reward_risk"], made["readings"] = min_reward_risk, -policy if readings is None else readings
     made["at_close"], made["close_at_end"] = fill == "close", close_at_end
     return made
 
