@@ -267,7 +267,7 @@ def _on(value: float, grid: float | None) -> float:
 def first_difference(got: Outcome, want: Outcome, capital: float) -> str | None:
     """Return the first thing in which two outcomes differ by more than 1e-9, in words."""
     for number, (a, b) in enumerate(zip(got.trades, want.trades, strict=False)):
-        if found := _trade_difference(a, b):
+        if found := _trade_difference(a, b, capital):
             return f"trade {number}: {found}"
     if len(got.trades) != len(want.trades):
         return f"{len(got.trades)} trades, expected {len(want.trades)}"
@@ -283,15 +283,17 @@ def first_difference(got: Outcome, want: Outcome, capital: float) -> str | None:
     return None
 
 
-def _trade_difference(got: Trade, want: Trade) -> str | None:
+def _trade_difference(got: Trade, want: Trade, capital: float) -> str | None:
     for name in (*EXACT, "undecided"):
         if getattr(got, name) != getattr(want, name):
             return f"{name} {getattr(got, name)}, expected {getattr(want, name)}"
-    worth = max(1.0, want.quantity * max(want.entry_price, want.exit_price))
+    # Free cash is what is left of the capital: it has the capital's last digits, not its own.
+    price = max(want.entry_price, want.exit_price)
+    worth = want.quantity * price + capital / 1e3
     for name, scale in (
-        ("entry_price", want.entry_price), ("exit_price", want.exit_price), ("quantity", want.quantity),
+        ("entry_price", want.entry_price), ("exit_price", want.exit_price), ("quantity", worth / price),
         ("fees", worth), ("funding", worth), ("pnl", worth),
     ):  # fmt: skip
-        if not abs(getattr(got, name) - getattr(want, name)) <= 1e-9 * max(1e-6, scale):
+        if not abs(getattr(got, name) - getattr(want, name)) <= 1e-9 * scale:
             return f"{name} {getattr(got, name)!r}, expected {getattr(want, name)!r}"
     return None

@@ -70,11 +70,13 @@ class _Run(Account):
         if self.setup.fill == "open":
             rows = {m: self.bar[m] - 1 for m in here if self.bar[m] > 0}
         before = self.equity()
+        acted = set()
         for m in here:
             row = self.markets[m].rows[rows[m]] if m in rows else None
-            self.leave(m, row, self.now(m).open, before, timed=True)
+            if self.leave(m, row, self.now(m).open, before, timed=True):
+                acted.add(m)
         self.spendable = Spendable(self.equity(), self.free(), before)
-        orders = [order for m, t in rows.items() for order in self.orders_of(m, t)]
+        orders = [order for m, t in rows.items() for order in self.orders_of(m, t, weighs=m not in acted)]
         for m in here:
             order = self.resting[m]
             if order is not None and self.beyond(order, self.now(m).open):
@@ -82,11 +84,14 @@ class _Run(Account):
         for order in by_score(orders):
             self.fill(order, self.now(order.market).paths()[0], self.now(order.market).open)
 
-    def leave(self, m: int, row: Row | None, price: float, equity: float, *, timed: bool) -> None:
-        """Leave by signal, by time, in part, or down to a weight: only one of them, in this order."""
+    def leave(self, m: int, row: Row | None, price: float, equity: float, *, timed: bool) -> bool:
+        """Leave by signal, by time, in part, or down to a weight: only one of them, in this order.
+
+        Say whether one of the first three acted: then the row's weight adds nothing either.
+        """
         position, limit = self.positions[m], self.rules.max_bars
         if position is None:
-            return
+            return False
         if row is not None and row.exits & (1 if position.side > 0 else 2):
             self.sell(m, price, "signal")
         elif timed and limit is not None and self.bar[m] >= position.bar + limit:
@@ -100,12 +105,17 @@ class _Run(Account):
                 self.sell(m, price, "reduce")
             elif target < position.quantity * (1 - NEARLY):
                 self.sell(m, price, "reduce", quantity=position.quantity - target)
+            return False
+        else:
+            return False
+        return True
 
-    def orders_of(self, m: int, t: int) -> list[Order]:
+    def orders_of(self, m: int, t: int, *, weighs: bool) -> list[Order]:
         """Return what row t of a market asks for at once: a market entry, or a weight that adds."""
         row = self.markets[m].rows[t]
         if row.weight is not None:
-            return [Order(m, 1 if row.weight > 0 else -1, "weight", row, t)] if row.weight else []
+            target = row.weight * self.spendable.at_last_close  # of an equity below zero the other side's
+            return [Order(m, 1 if target > 0 else -1, "weight", row, t)] if target and weighs else []
         if self.is_new(m, t) and row.limit is None and row.trigger is None:
             return [Order(m, row.entry, "market", row, t)]
         return []
@@ -143,7 +153,7 @@ class _Run(Account):
                 if number > 1 and self.beyond(order, path.open):
                     self.fill(order, path, path.open)
                     self.protect(m, path)
-                else:
+                if self.resting[m] is order:
                     self.rest(order, path)
             if number < len(paths):
                 # The distance of this bar's row is known at its close only.
@@ -204,7 +214,9 @@ class _Run(Account):
         reached = [fraction for bars, fraction in self.setup.target_steps if bars <= held]
         if not reached:
             return None
-        return level(position.price * (1 + position.side * reached[-1]), position.side, self.tick(m))
+        return level(
+            position.price + position.side * (position.price * reached[-1]), position.side, self.tick(m)
+        )
 
     def rest(self, order: Order, path: Path) -> None:
         """3b. A resting order that is touched, and 3c. the bracket of what it opened."""
@@ -279,28 +291,32 @@ class _Run(Account):
         side, reached = position.side, best(path, position.side)
         if distance is None and rules.trailing is None:
             return
-        position.began |= (reached - position.price * (1 + side * rules.trailing_from)) * side >= 0
+        position.began |= (
+            reached - (position.price + side * (position.price * rules.trailing_from))
+        ) * side >= 0
         if not position.began:
             return
         if distance is not None:
             at = reached - side * distance
         else:
-            at = reached * (1 - side * (rules.trailing or 0.0))
+            at = reached - side * (reached * (rules.trailing or 0.0))
         at = level(at, side, self.tick(m))
         if position.stop is None or (at - position.stop) * side > 0:
             position.stop, position.trailed = at, True
 
     def fill_at_close(self, here: list[int]) -> None:
         before = self.equity()
+        acted = set()
         for m in here:
             row = self.markets[m].rows[self.bar[m]]
-            self.leave(m, row, self.now(m).close, before, timed=False)
+            if self.leave(m, row, self.now(m).close, before, timed=False):
+                acted.add(m)
         self.spendable = Spendable(self.equity(), self.free(), before)
         orders = [
             order
             for m in here
             if not (self.is_last(m) and self.setup.close_at_end)
-            for order in self.orders_of(m, self.bar[m])
+            for order in self.orders_of(m, self.bar[m], weighs=m not in acted)
         ]
         for order in by_score(orders):
             self.fill(order, self.now(order.market), self.now(order.market).close)

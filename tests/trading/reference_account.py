@@ -17,7 +17,6 @@ from .reference_sizes import (
     filter_at,
     impact,
     level,
-    room,
     slip,
     wanted,
 )
@@ -105,18 +104,20 @@ class Account:
 
         price = worse(slip(market, last, costs)) if slips else open_
         had = position.quantity if position else 0.0
-        by_weight = abs(order.row.weight or 0.0) * self.spendable.at_last_close / open_ - had
+        by_weight = abs((order.row.weight or 0.0) * self.spendable.at_last_close) / open_ - had
         if order.kind == "weight" and by_weight <= NEARLY * (had + by_weight):
             return
         away = self.distance(order, price)
-        self.check(order, price, had)
+        self.check(order, price)
         quantity = by_weight
         if order.kind != "weight":
             quantity = wanted(order.row, equity, price, away, fee, self.out.trades, rules)
         quantity = capped(quantity, price, away, m, self.worth(), equity, rules)
         if costs.max_volume_share is not None:
             quantity = min(quantity, costs.max_volume_share * market.bars[last].volume)
-        quantity = max(0.0, min(quantity, self.affordable(price, fee)))
+        if quantity * price <= NEARLY * equity:
+            raise Refused("max_exposure")
+        quantity = min(quantity, self.affordable(price, fee))
         if slips and costs.impact:
             price = worse(slip(market, last, costs) + impact(market, last, quantity, costs))
             quantity = min(quantity, self.affordable(price, fee))
@@ -125,23 +126,24 @@ class Account:
         check_step(quantity, price, row)
         self.book(order, quantity, price, quantity * price * fee)
 
-    def check(self, order: Order, price: float, had: float) -> None:
+    def check(self, order: Order, price: float) -> None:
         """Refuse an entry for the first reason that there is."""
         m, rules, equity = order.market, self.rules, self.spendable.equity
         position = self.positions[m]
         self.check_limits(m, new=position is None)
         check_volume(self.markets[m], self.closed[m], self.costs)
         if position is None:
-            check_bracket(price, order.side, *self.bracket(order, price), order.row, self.setup)
-        nothing = NEARLY * equity  # what sums of floats leave of nothing
-        if equity <= 0 or self.spendable.cash <= nothing:
+            stop, target = self.bracket(order, price)
+            steps = self.setup.target_steps
+            if order.row.target is None and steps and steps[0][0] <= 0:
+                first = price + order.side * (price * steps[0][1])
+                target = level(first, order.side, self.tick(m))
+            check_bracket(price, order.side, stop, target, order.row, self.setup)
+        # Sums of floats leave a little of nothing.
+        if equity <= NEARLY * self.setup.capital or self.spendable.cash <= NEARLY * equity:
             raise Refused("cash")
         if order.kind != "weight":
             check_kelly(order.row, self.out.trades, rules)
-        if rules.max_position_size is not None and rules.max_position_size * equity - had * price <= nothing:
-            raise Refused("exposure")
-        if rules.max_exposure is not None and room(self.worth(), equity, rules.max_exposure) <= nothing:
-            raise Refused("exposure")
 
     def worth(self) -> list[tuple[int, Position, float]]:
         return [(m, position, self.last_close(m)) for m, position in self.held()]
@@ -172,10 +174,10 @@ class Account:
         side, row, rules, tick = order.side, order.row, self.rules, self.tick(order.market)
         stop = row.stop
         if stop is None and rules.stop is not None:
-            stop = price * (1 - side * rules.stop)
+            stop = price - side * (price * rules.stop)
         target = row.target
         if target is None and not self.setup.target_steps and rules.target is not None:
-            target = price * (1 + side * rules.target)
+            target = price + side * (price * rules.target)
         return (
             None if stop is None else level(stop, side, tick),
             None if target is None else level(target, side, tick),

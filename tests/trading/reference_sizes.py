@@ -114,13 +114,9 @@ def capped(
     if rules.max_risk_per_trade is not None and away is not None:
         quantity = min(quantity, rules.max_risk_per_trade * equity / away)
     if rules.max_exposure is not None:
-        quantity = min(quantity, room(held, equity, rules.max_exposure) / price)
+        exposed = sum(position.quantity * close for _, position, close in held)
+        quantity = min(quantity, (rules.max_exposure * equity - exposed) / price)
     return quantity
-
-
-def room(held: list[tuple[int, Position, float]], equity: float, most: float) -> float:
-    """Return how much worth the exposure has left."""
-    return most * equity - sum(position.quantity * close for _, position, close in held)
 
 
 # --- what is refused
