@@ -2,12 +2,17 @@
 
 The worlds are walks of whole ticks: integers drawn by NumPy's PCG64, whose stream is fixed, divided by a
 power of two. No logarithm and no sum of fractions makes them, so not a bit of them depends on a library.
+
+`python -m testbeds.goldens` writes the table of digests anew. That is right only where fills are meant to be
+others than before (then `ENGINE_VERSION` rises, too), or where a strategy, an option or a field was added.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,6 +22,7 @@ from cryptai.market.timeframe import Timeframe
 from cryptai.research.identity import digests
 from cryptai.strategies.strategy import parameters, strategies
 from cryptai.trading.request import BacktestRequest
+from cryptai.trading.result import ENGINE_VERSION
 from cryptai.trading.run import run_on
 
 if TYPE_CHECKING:
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
 
     from cryptai.trading.result import Result
 
+_TABLE: Final = Path(__file__).resolve().parents[1] / "tests" / "testbeds" / "goldens.json"
 _BEGIN: Final = 1_546_300_800_000  # 2019-01-01
 _TICKS: Final = 64.0
 _MARKETS: Final = {"AAA/USDT": ("1h", 3_000, 0), "BBB/USDT": ("4h", 2_000, 3), "CCC/USDT": ("1d", 1_500, 1)}
@@ -39,6 +46,7 @@ _SETS: Final[tuple[tuple[str, str, Mapping[str, Any]], ...]] = (
     ("tight", "BBB/USDT", {"stop": 0.01, "target": 0.02, "capital": 1_000}),
     ("trailing", "AAA/USDT", {"trailing": 0.04, "max_bars": 48}),
     ("leverage", "CCC/USDT", {"leverage": 3, "maintenance": 0.005, "size": 1, "borrow": 0.05}),
+    ("volatility", "AAA/USDT", {"volatility_target": 0.3, "slippage_volatility": 0.02, "impact": 0.001}),
     ("halts", "BBB/USDT", {"cooldown": 6, "daily_loss": 0.03, "drawdown_halt": 0.4, "spread": 0.0004}),
 )
 _PORTFOLIOS: Final = ("ema_trend", "rsi_reversal", "breakout")
@@ -107,3 +115,27 @@ def world(symbol: str) -> Candles:
     columns: dict[str, Any] = dict(zip(COLUMNS[1:], (opens, high, low, close, volume), strict=True))
     scaled = {name: one[keep] / _TICKS for name, one in columns.items()}
     return Candles(ts=ts[keep], **scaled, symbol=symbol, timeframe=Timeframe(frame))
+
+
+def table() -> dict[str, Any]:
+    """Return what is pinned: every digest, and the numbers of a few to look at when one changes."""
+    numbers = {}
+    for one in goldens()[:: len(goldens()) // 8]:
+        result = one.run()
+        numbers[one.name] = {
+            "trades": result.metrics.trades,
+            "final_equity": result.metrics.final_equity,
+            "sharpe_ratio": result.metrics.sharpe_ratio,
+            "first_pnl": [float(pnl) for pnl in result.records["pnl"][:3]],
+        }
+    symbols = sorted({symbol for one in goldens() for symbol in one.symbols})
+    return {
+        "engine": ENGINE_VERSION,
+        "worlds": {symbol: world(symbol).digest for symbol in symbols},
+        "numbers": numbers,
+        "digests": {one.name: one.digest() for one in goldens()},
+    }
+
+
+if __name__ == "__main__":
+    _TABLE.write_text(json.dumps(table(), indent=1) + "\n")

@@ -27,6 +27,7 @@ from testbeds.calibration import purged_by_entry, trials_not_counted
 from testbeds.careless import CARELESS
 from testbeds.causality import a_feature_peeks
 from testbeds.null_market import labels_traded
+from testbeds.reproducible import local_times, set_of_markets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -240,6 +241,8 @@ BUGS: Final[dict[str, Callable[[], list[Any]]]] = {
     **CARELESS,
     "a_feature_peeks": a_feature_peeks,
     "labels_traded": labels_traded,
+    "local_times": local_times,
+    "set_of_markets": set_of_markets,
     "trials_not_counted": trials_not_counted,
     "purged_by_entry": purged_by_entry,
 }
