@@ -34,7 +34,9 @@ class Strategy(Protocol):
 
     What a strategy may say besides: `memory(timeframe)`, after how many bars the newest row is that of the
     whole history (who follows the market reads no more than that); `used(candles)`, the events that the
-    newest decision rests on; `factors(candles)`, what its parts say at the newest bar.
+    newest decision rests on; `factors(candles)`, what its parts say at the newest bar. A strategy over
+    several markets together has `signals_many(markets)` in place of `signals` or beside it: candles by symbol
+    in, the columns of each out, row t from what had closed by then.
     """
 
     name: ClassVar[str]

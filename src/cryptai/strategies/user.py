@@ -81,7 +81,9 @@ def _import(name: str, file: Path) -> type[Strategy]:
     found = [
         thing
         for thing in vars(module).values()
-        if isinstance(thing, type) and thing.__module__ == module.__name__ and hasattr(thing, "signals")
+        if isinstance(thing, type)
+        and thing.__module__ == module.__name__
+        and (hasattr(thing, "signals") or hasattr(thing, "signals_many"))
     ]
     if len(found) != 1:
         raise InputError(

@@ -9,21 +9,20 @@ import numpy as np
 
 from cryptai.jit import NativeKernel
 from cryptai.ledger.book import TRADE, Book, Order
+from cryptai.market.candles import Candles
 from cryptai.market.timeframe import DAY_MS
-from cryptai.signals import COLUMNS
+from cryptai.portfolio.rules import Rules
+from cryptai.signals import COLUMNS, Signals
 from cryptai.trading import markets as full
-from cryptai.trading.given import paths, volatility
+from cryptai.trading.costs import Costs
+from cryptai.trading.given import Given, paths, volatility
+from cryptai.trading.terms import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from cryptai.portfolio.rules import Rules
-    from cryptai.signals import Signals
-    from cryptai.trading.costs import Costs
-    from cryptai.trading.given import Given
-    from cryptai.trading.terms import Terms
 
 _simulate = NativeKernel("cryptai.trading.kernel", "simulate_entry", "ipppppppp" + "ppipiip")
 
@@ -75,6 +74,19 @@ def run_plain(given: Given, capital: float, rules: Rules, costs: Costs, *, close
         (Order(int(end[11]), int(end[10])),),
         {},
     )
+
+
+def make_ready() -> None:
+    """Load the machine code of both roads; compile it, where this installation has not yet.
+
+    Whoever gives a run so much time gives it to the run, and not to what is done once.
+    """
+    flat = np.ones(2)
+    none = np.zeros(2, np.int8)
+    bars = Candles(np.array([0, DAY_MS]), flat, flat, flat, flat, flat, "ANY/ANY", "1d")
+    given = Given(bars, bars, Signals(none, none))
+    run_plain(given, 1.0, Rules(), Costs(), close_at_end=True)
+    run_full([given], 1.0, Rules(), Costs(), Terms(), min_reward_risk=0.0, close_at_end=True)
 
 
 def run_full(
