@@ -34,7 +34,7 @@ def protect(account: Any, rules: Any, first: int, now: int) -> None:
     """
     if account["equity"] <= (1.0 - rules["daily_loss"]) * account["day_start"]:
         account["blocked_day"] = now // _DAY_MS
-    if 1.0 - account["equity"] / account["peak"] >= rules["drawdown_halt"]:
+    if account["equity"] <= (1.0 - rules["drawdown_halt"]) * account["peak"]:
         account["halted"] = 1
     if account["stopped"] > 0:
         account["stopped"] = 0

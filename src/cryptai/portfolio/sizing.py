@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from cryptai.jit import njit
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def round_down(value: float, step: float) -> float:
     """Return the multiple of `step` at or below `value`; the value itself for a step of 0 or NaN."""
     if not step > 0.0:
         return value
-    return math.floor(value / step + _TOLERANCE) * step
+    return np.floor(value / step + _TOLERANCE) * step  # type: ignore[no-any-return]
 
 
 @njit
@@ -71,4 +73,4 @@ def round_up(value: float, step: float) -> float:
     """Return the multiple of `step` at or above `value`; the value itself for a step of 0 or NaN."""
     if not step > 0.0:
         return value
-    return math.ceil(value / step - _TOLERANCE) * step
+    return np.ceil(value / step - _TOLERANCE) * step  # type: ignore[no-any-return]

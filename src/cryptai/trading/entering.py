@@ -26,10 +26,25 @@ from cryptai.trading.fills import enter_position, free_cash, level, step_target
 from cryptai.trading.matching import EXACT, Match, fill_price, slippage_before_impact, with_impact
 from cryptai.trading.memory import put_whole, real, said, whole
 
+# Less than this share of the equity is what rounding leaves, and nothing to trade with.
+DUST = 1e-9
+
+
+@njit
+def may_enter(run: Any, m: int, row: int, now: int) -> bool:
+    """Say whether a market's order may fill in this bar, whatever its price; count what forbids it."""
+    market, terms = market_at(run["markets"], m), terms_of(run)
+    held = market["quantity"]
+    if held * market["side"] < 0.0:
+        return False
+    if held != 0.0 and math.isnan(market["weight"]) and market["entries"] >= terms["max_entries"]:
+        return False
+    return _allowed(run, _barred(run, m, row, now))
+
 
 @njit
 def enter(run: Any, m: int, row: int, now: int, match: Match, last: int, inside: bool) -> bool:
-    """Fill the order of a market that met its price, or refuse it; say whether it filled.
+    """Fill the order of a market that may enter and met its price, or refuse it; say whether it filled.
 
     Parameters
     ----------
@@ -38,64 +53,81 @@ def enter(run: Any, m: int, row: int, now: int, match: Match, last: int, inside:
     inside
         Whether the bar has opened since: only what was free after the open may be spent.
     """
-    market, terms = market_at(run["markets"], m), terms_of(run)
-    held = market["quantity"]
-    if held * market["side"] < 0.0:
-        return False
-    if held != 0.0 and math.isnan(market["weight"]) and market["entries"] >= terms["max_entries"]:
-        return False
-    column = column_at(run["columns"], m)
-    slippage = slippage_before_impact(terms, column, last)
-    price = fill_price(match.how, market["side"], match.base, market["limit"], slippage)
-    stop, target, distance = _bracket(run, m, now, price)
-    reason = _forbidden(run, m, column["base"] + row, now, last, price, stop, target)
-    if reason == ALLOWED:
-        reason = _enter(run, m, row, now, match, last, inside, price, slippage, distance)
-    if reason != ALLOWED:
-        put_whole(run["refused"], reason, whole(run["refused"], reason) + 1)
-        return False
-    tick = filter_at(column, now).tick
-    if held == 0.0:
-        _set_bracket(run, m, stop, target, tick)
-    if market["by_steps"] != 0:
-        step_target(run, market, column["base"] + row, tick)
-    return True
+    return _allowed(run, _enter(run, m, row, now, match, last, inside))
 
 
 @njit
-def _enter(
-    run: Any, m: int, row: int, now: int, match: Match, last: int, inside: bool, price: float,
-    slippage: float, distance: float,
-) -> int:  # fmt: skip
-    # Size the order and fill it, or say why not.
-    column, market = column_at(run["columns"], m), market_at(run["markets"], m)
-    account, terms = account_of(run), terms_of(run)
+def _allowed(run: Any, reason: int) -> bool:
+    if reason != ALLOWED:
+        put_whole(run["refused"], reason, whole(run["refused"], reason) + 1)
+    return reason == ALLOWED
+
+
+@njit
+def _enter(run: Any, m: int, row: int, now: int, match: Match, last: int, inside: bool) -> int:
+    # Price the order, size it and fill it, or say why not.
+    column, market, terms = column_at(run["columns"], m), market_at(run["markets"], m), terms_of(run)
+    slippage = slippage_before_impact(terms, column, last)
+    price = fill_price(match.how, market["side"], match.base, market["limit"], slippage)
+    stop, target, distance = _bracket(run, m, now, price)
+    reason = _unfit(run, m, last, price, stop, target)
+    if reason != ALLOWED:
+        return reason
     fee = terms["maker"] if match.rested and not math.isnan(terms["maker"]) else terms["fee"]
-    free = account["free"] if inside else free_cash(run)
-    if not (account["sizing"] > 0.0 and free > 0.0):
-        return CASH
-    weighed = not math.isnan(market["weight"])
-    size = market["adds"] if weighed else _wanted(run, market, price, fee, distance)
-    if not size > 0.0:
-        return KELLY
-    size = _capped(run, m, size, price, distance, last)
-    if not size > 0.0:
-        return MAX_EXPOSURE
-    share = price * (1.0 / terms["leverage"] + fee)
+    free = account_of(run)["free"] if inside else free_cash(run)
+    size, reason = _sized(run, m, price, fee, distance, last, free)
+    if reason != ALLOWED:
+        return reason
+    margin = 1.0 / terms["leverage"] + fee
+    size = min(size, free / (price * margin))
     if terms["impact"] > 0.0 and match.how != EXACT:
-        slippage = with_impact(slippage, terms, column, last, min(size, free / share))
+        slippage = with_impact(slippage, terms, column, last, size)
         price = fill_price(match.how, market["side"], match.base, market["limit"], slippage)
-        share = price * (1.0 / terms["leverage"] + fee)
+        size = min(size, free / (price * margin))
     asked = filter_at(column, now)
-    size = round_down(min(size, free / share), asked.step)
+    size = round_down(size, asked.step)
     if not size > 0.0 or size < asked.min_quantity:
         return STEP
     if size * price < asked.min_notional:
         return MIN_NOTIONAL
-    enter_position(run, m, column["base"] + row, now, market["side"] * size, price, fee, not weighed)
+    _fill(run, m, row, now, size, price, fee, last, stop, target)
     if inside:
-        account["free"] -= size * price / terms["leverage"] + size * price * fee
+        account_of(run)["free"] -= size * price / terms["leverage"] + size * price * fee
     return ALLOWED
+
+
+@njit
+def _sized(
+    run: Any, m: int, price: float, fee: float, distance: float, last: int, free: float
+) -> tuple[float, int]:
+    # The quantity by its rule and under its caps, or why there is none.
+    market, sizing = market_at(run["markets"], m), account_of(run)["sizing"]
+    if not (sizing > 0.0 and free > DUST * sizing):
+        return 0.0, CASH
+    weighed = not math.isnan(market["weight"])
+    size = market["adds"] if weighed else _wanted(run, market, price, fee, distance)
+    if not size > 0.0:
+        return 0.0, KELLY
+    size = _capped(run, m, size, price, distance, last)
+    if not size * price > DUST * sizing:
+        return 0.0, MAX_EXPOSURE
+    return size, ALLOWED
+
+
+@njit
+def _fill(
+    run: Any, m: int, row: int, now: int, size: float, price: float, fee: float, last: int, stop: float,
+    target: float,
+) -> None:  # fmt: skip
+    # Fold the entry, and set the bracket of a new position; steps are measured from the average price.
+    column, market = column_at(run["columns"], m), market_at(run["markets"], m)
+    new, weighed, bar = market["quantity"] == 0.0, not math.isnan(market["weight"]), column["base"] + row
+    close, tick = real(column["close"], last), filter_at(column, now).tick
+    enter_position(run, m, bar, now, market["side"] * size, price, fee, close, not weighed)
+    if new:
+        _set_bracket(run, m, stop, target, tick)
+    if market["by_steps"] != 0:
+        step_target(run, market, bar, tick)
 
 
 @njit
@@ -109,7 +141,7 @@ def _bracket(run: Any, m: int, now: int, price: float) -> tuple[float, float, fl
     stop, target = market["order_stop"], market["order_target"]
     if math.isnan(stop):
         distance = price * terms["stop"]
-        stop = level(price * (1.0 - side * terms["stop"]), side, tick)
+        stop = level(price - side * (price * terms["stop"]), side, tick)
     else:
         stop = level(stop, side, tick)
         distance = abs(price - stop)
@@ -118,7 +150,7 @@ def _bracket(run: Any, m: int, now: int, price: float) -> tuple[float, float, fl
         # The step that counts on the bar of entry.
         fraction = real(run["steps"], 1) if real(run["steps"], 0) <= 0.0 else math.nan
     if math.isnan(target):
-        target = price * (1.0 + side * fraction)
+        target = price + side * (price * fraction)
     return stop, level(target, side, tick), distance
 
 
@@ -128,37 +160,43 @@ def _set_bracket(run: Any, m: int, stop: float, target: float, tick: float) -> N
     market, terms = market_at(run["markets"], m), terms_of(run)
     side, price = market["side"], market["entry_price"]
     if math.isnan(market["order_stop"]):
-        stop = level(price * (1.0 - side * terms["stop"]), side, tick)
+        stop = level(price - side * (price * terms["stop"]), side, tick)
     own = not math.isnan(market["order_target"])
     if not own:
-        target = level(price * (1.0 + side * terms["target"]), side, tick)
+        target = level(price + side * (price * terms["target"]), side, tick)
     market["stop"], market["target"] = stop, target
     market["by_steps"] = 0 if own or run["pairs"] == 0 else 1
 
 
 @njit
-def _forbidden(
-    run: Any, m: int, bar: int, now: int, last: int, price: float, stop: float, target: float
-) -> int:
+def _barred(run: Any, m: int, row: int, now: int) -> int:
+    # What forbids an entry whatever its price.
     column, market = column_at(run["columns"], m), market_at(run["markets"], m)
     account, terms = account_of(run), terms_of(run)
-    reason = halted(account, market, bar, now)
-    new = market["quantity"] == 0.0
-    own = not (math.isnan(market["order_stop"]) and math.isnan(market["order_target"]))
+    reason = halted(account, market, column["base"] + row, now)
+    if reason != ALLOWED or market["quantity"] != 0.0:
+        return reason
+    if account["open"] >= terms["max_open"]:
+        return MAX_OPEN
+    if terms["max_per_group"] <= _same_group(run, column["group"]):
+        return GROUP
+    return ALLOWED
+
+
+@njit
+def _unfit(run: Any, m: int, last: int, price: float, stop: float, target: float) -> int:
+    # What makes an order at this price one that cannot be.
+    market, terms = market_at(run["markets"], m), terms_of(run)
     asks_volume = terms["impact"] > 0.0 or terms["max_volume_share"] > 0.0
-    if reason != ALLOWED:
-        pass
-    elif new and account["open"] >= terms["max_open"]:
-        reason = MAX_OPEN
-    elif new and terms["max_per_group"] <= _same_group(run, column["group"]):
-        reason = GROUP
-    elif asks_volume and not said(column["volume"], last) > 0.0:
-        reason = VOLUME
-    elif new and own and wrong_side(market["side"], price, stop, target):
-        reason = WRONG_SIDE
-    elif new and own and poor(price, stop, target, terms["min_reward_risk"]):
-        reason = REWARD_RISK
-    return reason
+    if asks_volume and not said(column_at(run["columns"], m)["volume"], last) > 0.0:
+        return VOLUME
+    if market["quantity"] != 0.0 or (math.isnan(market["order_stop"]) and math.isnan(market["order_target"])):
+        return ALLOWED
+    if wrong_side(market["side"], price, stop, target):
+        return WRONG_SIDE
+    if poor(price, stop, target, terms["min_reward_risk"]):
+        return REWARD_RISK
+    return ALLOWED
 
 
 @njit

@@ -18,11 +18,20 @@ from cryptai.trading.memory import put_whole, real, whole
 
 @njit
 def enter_position(
-    run: Any, m: int, bar: int, now: int, quantity: float, price: float, fee: float, counts: bool
+    run: Any,
+    m: int,
+    bar: int,
+    now: int,
+    quantity: float,
+    price: float,
+    fee: float,
+    close: float,
+    counts: bool,
 ) -> None:
     """Fold the fill that opens a position of `quantity` (signed), or adds to the one there is.
 
-    `counts` says that it is one of `max_entries`. Levels are set by the caller where the position is new.
+    `close` is the market's last known one; `counts` says that this is one of `max_entries`. Levels are set by
+    the caller where the position is new.
     """
     market, account = market_at(run["markets"], m), account_of(run)
     paid = abs(quantity) * price * fee
@@ -37,6 +46,7 @@ def enter_position(
         market["entry_time"] = now
         market["entry_kind"] = market["kind"]
         market["entries"] = 1
+        market["close"] = close
         market["armed"] = market["trailed"] = market["undecided"] = 0
         at = account["open"]
         while at > 0 and whole(run["held"], at - 1) > m:
@@ -162,7 +172,7 @@ def step_target(run: Any, market: Any, bar: int, tick: float) -> None:
         if real(run["steps"], 2 * i) <= held:
             found = real(run["steps"], 2 * i + 1)
     side = 1.0 if market["quantity"] > 0.0 else -1.0
-    market["target"] = level(market["entry_price"] * (1.0 + side * found), side, tick)
+    market["target"] = level(market["entry_price"] + side * (market["entry_price"] * found), side, tick)
 
 
 @njit

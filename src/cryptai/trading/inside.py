@@ -8,7 +8,7 @@ from typing import Any
 from cryptai.jit import njit
 from cryptai.ledger.book import LIQUIDATION, NO_EXIT, TARGET, Book
 from cryptai.trading.columns import account_of, column_at, filter_at, market_at, terms_of
-from cryptai.trading.entering import enter
+from cryptai.trading.entering import enter, may_enter
 from cryptai.trading.fills import leave_position, step_target
 from cryptai.trading.matching import (
     NOT,
@@ -18,6 +18,7 @@ from cryptai.trading.matching import (
     bracket_reached,
     liquidation_price,
     opens,
+    out_of_reach,
     slippage_before_impact,
     touches,
     trail,
@@ -43,58 +44,60 @@ def pass_inside(run: Any, m: int, now: int) -> None:
         first, last = whole(column["finer"], row), whole(column["finer"], row + 1)
     if first == last:
         high, low = real(column["high"], row), real(column["low"], row)
-        _match(run, m, now, real(column["open"], row), high, low, real(column["close"], row), False)
+        _match(run, m, now, column["open"], high, low, column["close"], row, False)
         _trail(run, m, now, said(column["trail"], row), high, low)
     for at in range(first, last):
         high, low = real(column["finer_high"], at), real(column["finer_low"], at)
-        open_, close = real(column["finer_open"], at), real(column["finer_close"], at)
-        _match(run, m, now, open_, high, low, close, at > first)
+        _match(run, m, now, column["finer_open"], high, low, column["finer_close"], at, at > first)
         # The row itself is known at the close of the last one.
         _trail(run, m, now, said(column["trail"], row if at == last - 1 else row - 1), high, low)
 
 
 @njit
 def _match(
-    run: Any, m: int, now: int, open_: float, high: float, low: float, close: float, later: bool
+    run: Any, m: int, now: int, opens_: int, high: float, low: float, closes: int, at: int, later: bool
 ) -> None:
     # One bar, or one of its finer bars; `later` ones have an open of their own, at which orders may fill.
+    # Open and close are addresses: most bars need neither, and a look at them costs more than all the rest.
     market = market_at(run["markets"], m)
     row, side = market["row"], market["side"]
     if market["quantity"] != 0.0:
-        _protect(run, m, now, open_, high, low)
+        _protect(run, m, now, opens_, high, low, at)
     if side == 0:
         return
     kind, limit, trigger = market["kind"], market["limit"], market["trigger"]
-    met = opens(side, kind, limit, trigger, market["triggered"], open_)
+    met = opens(side, kind, limit, trigger, market["triggered"], real(opens_, at))
     if later and met.how == WAITS:
         market["triggered"] = 2
     elif later and met.how != NOT:
-        filled = enter(run, m, row, now, met, row - 1, True)
+        filled = may_enter(run, m, row, now) and enter(run, m, row, now, met, row - 1, True)
         market["side"] = 0
         if filled:
-            _protect(run, m, now, open_, high, low)
+            _protect(run, m, now, opens_, high, low, at)
         return
-    met = touches(side, kind, limit, trigger, market["triggered"], high, low, close)
+    met = touches(side, kind, limit, trigger, market["triggered"], high, low, real(closes, at))
     if met.how == WAITS:
         market["triggered"] = 1
     elif met.how != NOT:
         was = market["quantity"]
-        filled = enter(run, m, row, now, met, row - 1, True)
+        filled = may_enter(run, m, row, now) and enter(run, m, row, now, met, row - 1, True)
         market["side"] = 0
         if filled and was == 0.0:
-            _protect_entered(run, m, now, met.rested, high, low, close)
+            _protect_entered(run, m, now, met.rested, high, low, real(closes, at))
 
 
 @njit
-def _protect(run: Any, m: int, now: int, open_: float, high: float, low: float) -> None:
+def _protect(run: Any, m: int, now: int, opens_: int, high: float, low: float, at: int) -> None:
     # Let the bar reach the bracket of a position that came into it.
     market, terms = market_at(run["markets"], m), terms_of(run)
-    slippage = _slippage(run, m)
     side = 1 if market["quantity"] > 0.0 else -1
     liquidation = liquidation_price(side, market["entry_price"], terms["leverage"], terms["maintenance"])
+    if out_of_reach(side, market["stop"], market["target"], liquidation, high, low):
+        return
+    slippage = _slippage(run, m)
     bankruptcy = bankruptcy_price(side, market["entry_price"], terms["leverage"])
     left, both = bracket_reached(
-        _as_book(run, market), liquidation, bankruptcy, open_, high, low, slippage, _reading(run)
+        _as_book(run, market), liquidation, bankruptcy, real(opens_, at), high, low, slippage, _reading(run)
     )
     _leave(run, m, now, left.price, left.reason, both)
 

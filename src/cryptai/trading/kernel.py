@@ -78,8 +78,8 @@ def match_open(
         price = open_ * (1.0 + order.side * costs.slippage)
         amount = quantity(book.cash, price, costs.fee, rules)
         if amount > 0.0:
-            stop = price * (1.0 - order.side * rules.stop)
-            target = price * (1.0 + order.side * rules.target)
+            stop = price - order.side * (price * rules.stop)
+            target = price + order.side * (price * rules.target)
             book = open_position(book, bar, order.side * amount, price, costs.fee, stop, target)
     return book, left
 

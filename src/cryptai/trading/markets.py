@@ -98,7 +98,7 @@ def simulate_markets(
     table = Table([one.candles.ts for one in markets])
     for i, one in enumerate(markets):
         table.fill(i, one)
-    clock = table.clock()
+    clock = table.clock
     days = int(clock[-1] // _DAY_MS - clock[0] // _DAY_MS) + 1 if len(clock) else 0
     room = sum(_exits(one.signals) for one in markets) + len(markets)
     work = Work(

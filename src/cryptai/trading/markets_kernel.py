@@ -21,12 +21,14 @@ from cryptai.trading.columns import account_of, column_at, market_at, terms_of
 from cryptai.trading.fills import valued
 from cryptai.trading.inside import pass_inside
 from cryptai.trading.kernel import follow
-from cryptai.trading.memory import put_real, put_whole, real, whole
+from cryptai.trading.memory import fetch, put_real, put_whole, real, whole
 from cryptai.trading.moments import carry, enter_all, leave_all, leave_at_market
 from cryptai.trading.reading import next_time, read_row
 from cryptai.trading.tables import RUN
 
 _LONG_AGO = -(1 << 62)
+# How many rows before they are read prices are asked for: more than a line of the cache holds.
+_AHEAD = 12
 
 
 @njit
@@ -67,10 +69,16 @@ def advance(run: Any) -> None:
 def _wake_all(run: Any) -> None:
     account = account_of(run)
     account["open"] = 0
+    run["carries"] = 1 if terms_of(run)["borrow"] > 0.0 else 0
+    run["weighs"] = 0
     for m in range(run["count"]):
         column, market = column_at(run["columns"], m), market_at(run["markets"], m)
         market["row"], market["funded"] = column["first"], 0
         put_whole(run["wake"], m, next_time(column, market))
+        if column["fundings"] != 0:
+            run["carries"] = 1
+        if column["weight"] != 0:
+            run["weighs"] = 1
         if market["quantity"] != 0.0:
             put_whole(run["held"], account["open"], m)
             account["open"] += 1
@@ -89,8 +97,9 @@ def _first_stop(run: Any) -> int:
 def step(run: Any, now: int, up: int) -> None:
     """Take the markets that are up through one time of the clock, all but its valuation."""
     terms = terms_of(run)
-    for i in range(up):
-        carry(run, whole(run["due"], i), now)
+    if run["carries"] != 0:
+        for i in range(up):
+            carry(run, whole(run["due"], i), now)
     leave_all(run, now, up, False)
     enter_all(run, now, up, False)
     for i in range(up):
@@ -98,7 +107,8 @@ def step(run: Any, now: int, up: int) -> None:
     for i in range(up):
         m = whole(run["due"], i)
         market = market_at(run["markets"], m)
-        market["close"] = real(column_at(run["columns"], m)["close"], market["row"])
+        if market["quantity"] != 0.0:
+            market["close"] = real(column_at(run["columns"], m)["close"], market["row"])
         read_row(run, m, now)
     if terms["at_close"] != 0:
         leave_all(run, now, up, True)
@@ -122,6 +132,10 @@ def _end_bar(run: Any, m: int, now: int) -> None:
             market["cool_until"] = column["base"] + row + math.floor(terms["cooldown"])
     market["row"] = row + 1
     put_whole(run["wake"], m, next_time(column, market))
+    if market["quantity"] != 0.0:
+        # Of many markets the processor does not see by itself which will be read on.
+        for prices in (column["high"], column["low"], column["close"]):
+            fetch(prices, row + _AHEAD)
 
 
 def advance_entry(run: Any) -> int:

@@ -131,6 +131,14 @@ def bankruptcy_price(side: int, entry_price: float, leverage: float) -> float:
 
 
 @njit
+def out_of_reach(side: int, stop: float, target: float, liquidation: float, high: float, low: float) -> bool:
+    """Say whether a bar touches none of a position's levels: most bars do not, and need no more looks."""
+    if side > 0:
+        return not (low <= stop or low <= liquidation or high >= target)
+    return not (high >= stop or high >= liquidation or low <= target)
+
+
+@njit
 def bracket_reached(
     book: Book, liquidation: float, bankruptcy: float, open_: float, high: float, low: float,
     slippage: float, policy: int,
@@ -197,18 +205,18 @@ def bracket_after_entry(
 @njit
 def trail(market: Any, rules: Any, distance: float, high: float, low: float, tick: float) -> None:
     """Move the trailing stop of a position after a (finer) bar; `distance` is the row's, NaN: the rules'."""
-    share = rules["trailing"]
+    share, entry = rules["trailing"], market["entry_price"]
     if math.isnan(distance) and math.isnan(share):
         return
     if market["quantity"] > 0.0:
-        if high >= market["entry_price"] * (1.0 + rules["trailing_from"]):
+        if high >= entry + entry * rules["trailing_from"]:
             market["armed"] = 1
-        level = round_down(high * (1.0 - share) if math.isnan(distance) else high - distance, tick)
+        level = round_down(high - high * share if math.isnan(distance) else high - distance, tick)
         better = not level <= market["stop"]
     else:
-        if low <= market["entry_price"] * (1.0 - rules["trailing_from"]):
+        if low <= entry - entry * rules["trailing_from"]:
             market["armed"] = 1
-        level = round_up(low * (1.0 + share) if math.isnan(distance) else low + distance, tick)
+        level = round_up(low + low * share if math.isnan(distance) else low + distance, tick)
         better = not level >= market["stop"]
     if market["armed"] != 0 and better:
         market["stop"] = level

@@ -43,6 +43,9 @@ if os.environ.get("NUMBA_DISABLE_JIT") == "1":
         """Write the float64 at this row."""
         ctypes.c_double.from_address(int(address) + 8 * int(row)).value = float(value)
 
+    def fetch(address: int, row: int) -> None:
+        """Ask for the float64 at this row, which will soon be read."""
+
     def records(dtype: np.dtype[np.void]) -> Any:
         """Return a function of an address and a row that gives the record there, to be read and written."""
 
@@ -86,6 +89,21 @@ else:
 
         return intrinsic(typed)
 
+    def _fetcher() -> Any:
+        # Ask the processor for the line of a float64 that will soon be read.
+        def typed(_context: Any, _address: Any, _row: Any) -> Any:
+            def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+                pointer = ir.IntType(8).as_pointer()
+                place = builder.inttoptr(_place(builder, arguments, 8), pointer)
+                kind = ir.FunctionType(ir.VoidType(), [pointer, *[ir.IntType(32)] * 3])
+                prefetch = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
+                builder.call(prefetch, [place, *(ir.Constant(ir.IntType(32), n) for n in (0, 3, 1))])
+                return context.get_dummy_value()
+
+            return types.void(types.int64, types.int64), generate
+
+        return intrinsic(typed)
+
     def records(dtype: np.dtype[np.void]) -> Any:
         """Return a function of an address and a row that gives the record there, to be read and written."""
         kind = from_dtype(dtype)
@@ -104,6 +122,7 @@ else:
     code = _reader(types.int64, ir.IntType(8), 1)
     codes = _reader(types.int64, _WORD, 1)
     put_whole = _writer(types.int64, _WORD)
+    fetch = _fetcher()
     put_real = _writer(types.float64, ir.DoubleType())
 
 

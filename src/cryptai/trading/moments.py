@@ -10,7 +10,7 @@ from cryptai.ledger.book import MARKET, REDUCE, SIGNAL, TIME
 from cryptai.portfolio.sizing import round_down
 from cryptai.signals import EXIT_LONG, EXIT_SHORT
 from cryptai.trading.columns import account_of, column_at, filter_at, market_at, terms_of
-from cryptai.trading.entering import enter
+from cryptai.trading.entering import DUST, enter, may_enter
 from cryptai.trading.fills import free_cash, leave_position, valued
 from cryptai.trading.matching import NOT, WAITS, opens, slippage_before_impact, with_impact
 from cryptai.trading.memory import put_whole, real, whole
@@ -60,45 +60,43 @@ def leave_at_market(
 def leave_all(run: Any, now: int, up: int, at_close: bool) -> None:
     """Let positions leave at an open or a close, and find what weights add; then size the entries."""
     worth = math.nan
-    for i in range(up):
-        if not math.isnan(market_at(run["markets"], whole(run["due"], i))["weight"]):
-            worth = valued(run)
-            break
+    if run["weighs"] != 0:
+        worth = valued(run)
     waits = False
     for i in range(up):
         m = whole(run["due"], i)
         column, market = column_at(run["columns"], m), market_at(run["markets"], m)
         row = market["row"]
-        price = real(column["close"], row) if at_close else real(column["open"], row)
-        left = market["quantity"] != 0.0 and _leave(run, m, now, price, at_close)
+        prices = column["close"] if at_close else column["open"]
+        left = market["quantity"] != 0.0 and _leave(run, m, now, prices, at_close)
         market["exits"], market["reduce"] = 0, math.nan
         if market["side"] != 0 and not math.isnan(market["weight"]):
             if left:
                 market["side"], market["weight"] = 0, math.nan
             else:
-                _weigh(run, m, now, price, worth, row if at_close else row - 1)
+                _weigh(run, m, now, real(prices, row), worth, row if at_close else row - 1)
         waits = waits or market["side"] != 0
     if waits:
         account_of(run)["sizing"] = valued(run)
 
 
 @njit
-def _leave(run: Any, m: int, now: int, price: float, at_close: bool) -> bool:
-    # Leave by signal, time or `reduce`; say whether one of them acted.
+def _leave(run: Any, m: int, now: int, prices: int, at_close: bool) -> bool:
+    # Leave by signal, time or `reduce`; say whether one of them acted. Most bars need no price.
     column, market = column_at(run["columns"], m), market_at(run["markets"], m)
     row, held = market["row"], market["quantity"]
     last = row if at_close else row - 1
     due = market["entry_bar"] + terms_of(run)["max_bars"]
     if market["exits"] & (EXIT_LONG if held > 0.0 else EXIT_SHORT):
-        leave_at_market(run, m, now, abs(held), price, SIGNAL, last)
+        leave_at_market(run, m, now, abs(held), real(prices, row), SIGNAL, last)
     elif not at_close and column["base"] + row >= due:
-        leave_at_market(run, m, now, abs(held), price, TIME, last)
+        leave_at_market(run, m, now, abs(held), real(prices, row), TIME, last)
     elif market["reduce"] > 0.0:
         part = abs(held)
         if market["reduce"] < 1.0:
             part = round_down(abs(held) * market["reduce"], filter_at(column, now).step)
         if part > 0.0:
-            leave_at_market(run, m, now, part, price, REDUCE, last)
+            leave_at_market(run, m, now, part, real(prices, row), REDUCE, last)
     else:
         return False
     return True
@@ -112,6 +110,8 @@ def _weigh(run: Any, m: int, now: int, price: float, worth: float, last: int) ->
     if held != 0.0 and wanted * held <= 0.0:
         leave_at_market(run, m, now, abs(held), price, REDUCE, last)
         held = 0.0
+    if abs(abs(wanted) - abs(held)) <= DUST * max(abs(wanted), abs(held)):
+        wanted = held
     if abs(wanted) > abs(held):
         market["side"] = 1 if wanted > 0.0 else -1
         market["adds"] = abs(wanted) - abs(held)
@@ -132,7 +132,8 @@ def enter_all(run: Any, now: int, up: int, at_close: bool) -> None:
         m = whole(run["ranked"], i)
         market, column = market_at(run["markets"], m), column_at(run["columns"], m)
         row = market["row"]
-        if not (over_at_end and row == column["rows"] - 1):
+        # Most entries of a run with few places are refused before any price is looked at.
+        if not (over_at_end and row == column["rows"] - 1) and may_enter(run, m, row, now):
             price = real(column["close"], row) if at_close else real(column["open"], row)
             met = opens(
                 market["side"], market["kind"], market["limit"], market["trigger"], market["triggered"], price
@@ -152,7 +153,7 @@ def _rank(run: Any, up: int, at_close: bool) -> tuple[int, bool]:
         market, column = market_at(run["markets"], m), column_at(run["columns"], m)
         if market["side"] == 0 or (at_close and market["kind"] != MARKET):
             continue
-        if not at_close:
+        if market["kind"] != MARKET:
             met = opens(
                 market["side"], market["kind"], market["limit"], market["trigger"], market["triggered"],
                 real(column["open"], market["row"]),

@@ -69,7 +69,9 @@ def read_row(run: Any, m: int, now: int) -> None:
     """Read the row of the bar that closes: what leaves at the next open, and which order waits."""
     column, market = column_at(run["columns"], m), market_at(run["markets"], m)
     row = market["row"]
-    entry, exits = code(column["entry"], row), code(column["exits"], row)
+    entry, exits = code(column["entry"], row), 0
+    if market["side"] != 0 or market["quantity"] != 0.0:
+        exits = code(column["exits"], row)  # there is nothing else that it could end
     if market["side"] != 0:
         market["age"] += 1
         if market["triggered"] == 2:

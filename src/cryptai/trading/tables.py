@@ -48,14 +48,15 @@ TERMS: Final = np.dtype(
 
 # One run: addresses of what it reads and writes, and how many of each there are. `held` are the markets with
 # a position, in order; `wake` is when each market must be looked at again; `due` are those of this step and
-# `ranked` those that enter, both as numbers of markets.
+# `ranked` those that enter, both as numbers of markets. `carries` and `weighs` say whether positions cost
+# anything while they are held, and whether any row has a weight.
 RUN: Final = np.dtype(
     [
         (name, "i8")
         for name in (
             "count", "columns", "markets", "account", "terms", "pairs", "steps", "held", "wake", "due",
             "ranked", "clocks", "clock", "equity", "days", "daily", "trades", "fill_room", "fills", "refused",
-            "places", "stops",
+            "places", "stops", "carries", "weighs",
         )
     ]
 )  # fmt: skip
@@ -83,47 +84,47 @@ def terms(
 
 
 class Table:
-    """The markets' columns as a kernel takes them: a record of addresses each; it keeps the arrays alive."""
+    """The markets' columns as a kernel takes them: a record of addresses each; it keeps the arrays alive.
+
+    `clock` is the sorted union of all bar opens.
+    """
 
     def __init__(self, times: Sequence[NDArray[np.int64]]) -> None:
         self.columns = np.zeros(len(times), COLUMNS)
-        self._times = times
         self._kept: list[object] = []
-
-    def clock(self) -> NDArray[np.int64]:
-        """Return the sorted union of all bar opens."""
-        times = self._times
-        if not times:
-            return np.empty(0, np.int64)
-        first = times[0]
-        if all(one is first or (len(one) == len(first) and np.array_equal(one, first)) for one in times):
-            return np.ascontiguousarray(first)
-        return np.unique(np.concatenate(times))
+        first = times[0] if times else np.empty(0, np.int64)
+        # Markets whose bars open at the same times share one column of them: it stays in the cache.
+        same = all(one is first or (len(one) == len(first) and np.array_equal(one, first)) for one in times)
+        self.clock = np.ascontiguousarray(first if same else np.unique(np.concatenate(times)))
+        self._same = self._address(self.clock, np.int64) if same else 0
 
     def fill(self, i: int, market: Market, *, first: int = 0, base: int = 0) -> None:
         """Set the row of one market; rows before `first` are over, `base` bars were before row 0."""
-        row, bars, signals = self.columns[i], market.candles, market.signals
-        row["rows"], row["first"], row["base"], row["group"] = len(bars), first, base, market.group
+        bars, signals, at = market.candles, market.signals, self._address
+        row = dict.fromkeys(COLUMNS.names or (), 0)
+        row |= {"rows": len(bars), "first": first, "base": base, "group": market.group}
+        row["ts"] = self._same or at(bars.ts, np.int64)
         for name in ("open", "high", "low", "close", "volume"):
-            row[name] = self._address(getattr(bars, name), np.float64)
-        row["ts"] = self._address(bars.ts, np.int64)
-        row["entry"], row["exits"] = (self._address(a, np.int8) for a in (signals.entry, signals.exits))
+            row[name] = at(getattr(bars, name), np.float64)
+        row["entry"], row["exits"] = at(signals.entry, np.int8), at(signals.exits, np.int8)
         for name in SAID:
-            row[name] = self._address(getattr(signals, name), np.float64)
-        row["volatility"] = self._address(market.volatility, np.float64)
-        if market.funding is not None and len(market.funding[0]):
+            row[name] = at(getattr(signals, name), np.float64)
+        row["volatility"] = at(market.volatility, np.float64)
+        if market.funding is not None:
             row["fundings"] = len(market.funding[0])
-            row["funding_ts"] = self._address(market.funding[0], np.int64)
-            row["funding_rate"] = self._address(market.funding[1], np.float64)
-        if market.filters is not None and len(market.filters.ts):
-            row["filters"] = len(market.filters.ts)
-            row["filter_ts"] = self._address(market.filters.ts, np.int64)
+            row["funding_ts"], row["funding_rate"] = (
+                at(market.funding[0], np.int64),
+                at(market.funding[1], np.float64),
+            )
+        if market.filters is not None:
+            row["filters"], row["filter_ts"] = len(market.filters.ts), at(market.filters.ts, np.int64)
             for name in ("tick", "step", "min_quantity", "min_notional"):
-                row[name] = self._address(getattr(market.filters, name), np.float64)
+                row[name] = at(getattr(market.filters, name), np.float64)
         if market.finer is not None:
-            row["finer"] = self._address(market.finer.offsets, np.int64)
+            row["finer"] = at(market.finer.offsets, np.int64)
             for name in ("open", "high", "low", "close"):
-                row["finer_" + name] = self._address(getattr(market.finer, name), np.float64)
+                row["finer_" + name] = at(getattr(market.finer, name), np.float64)
+        self.columns[i] = tuple(row.values())
 
     def _address(self, values: NDArray[np.generic] | None, dtype: type[np.generic]) -> int:
         if values is None:
