@@ -80,8 +80,8 @@ def compare(request: HttpRequest) -> HttpResponse:
     if not FEWEST <= len(chosen) <= MOST:
         return render(request, "pages/compare.html", page, status=400 if asked else 200)
     page |= {
-        **of_venue(chosen[0].row.exchange), "runs": chosen, "lines": table(chosen), "curves": curves(chosen), "notes": notes(chosen),
-        "series": [points(one) for one in chosen],
+        **of_venue(chosen[0].row.exchange), "runs": chosen, "lines": table(chosen),
+        "curves": curves(chosen), "notes": notes(chosen), "series": [points(one) for one in chosen],
         "practice": any(one.row.practice for one in chosen),
     }  # fmt: skip
     return render(request, "pages/compare.html", page)

@@ -56,22 +56,27 @@ def searched(
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             env=environment_of(home), start_new_session=True,
         )  # fmt: skip
+        lines: queue.Queue[bytes | None] = queue.Queue()
+        reader = Thread(target=_read, args=(child.stdout, lines), daemon=True)
+        reader.start()
         try:
-            yield from _heard(child, {**task, "catalog": catalog, "megabytes": megabytes}, silence_s)
+            _write(child, {**task, "catalog": catalog, "megabytes": megabytes})
+            yield from _heard(child, lines, silence_s)
         finally:
             _end(child)
+            reader.join(_TO_END_S)
 
 
-def _heard(
-    child: subprocess.Popen[bytes], task: Mapping[str, Any], silence_s: float
-) -> Iterator[dict[str, Any] | None]:
+def _write(child: subprocess.Popen[bytes], task: Mapping[str, Any]) -> None:
     assert child.stdin is not None  # noqa: S101 (a pipe was asked for)
-    assert child.stdout is not None  # noqa: S101
     with contextlib.suppress(BrokenPipeError):
         child.stdin.write(json.dumps(task).encode() + b"\n")
         child.stdin.flush()
-    lines: queue.Queue[bytes | None] = queue.Queue()
-    Thread(target=_read, args=(child.stdout, lines), daemon=True).start()
+
+
+def _heard(
+    child: subprocess.Popen[bytes], lines: queue.Queue[bytes | None], silence_s: float
+) -> Iterator[dict[str, Any] | None]:
     since = monotonic()
     while True:
         try:
@@ -96,8 +101,9 @@ def _heard(
 
 
 def _read(pipe: IO[bytes], lines: queue.Queue[bytes | None]) -> None:
-    for line in pipe:
-        lines.put(line)
+    with pipe:
+        for line in pipe:
+            lines.put(line)
     lines.put(None)
 
 
