@@ -15,6 +15,7 @@ from testbeds.calibration import calibration
 from testbeds.calls import tool_missing
 from testbeds.causality import causality
 from testbeds.commands import downloads, platforms
+from testbeds.execution import SCRIPTS, scripts
 from testbeds.flood import flood
 from testbeds.follow import START_MS, Volume, follow, with_kinds
 from testbeds.kept import keeps
@@ -257,6 +258,10 @@ BEDS: Final = {
     "calibration": Bed(
         "C6: of searches on noise at most one in twenty is called skill, and overfitting says a half",
         calibration, ("trials_not_counted", "purged_by_entry"),
+    ),
+    "execution": Bed(
+        "Trades, equity and refusals of random scripts of orders are those of a reference in plain Python",
+        lambda seed, size: scripts(seed, SCRIPTS[size]), ("better_reading",),
     ),
 }  # fmt: skip
 

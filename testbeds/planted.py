@@ -26,6 +26,7 @@ from cryptai.market.store import CandleStore
 from testbeds.calibration import purged_by_entry, trials_not_counted
 from testbeds.careless import CARELESS
 from testbeds.causality import a_feature_peeks
+from testbeds.execution import better_reading
 from testbeds.null_market import labels_traded
 from testbeds.reproducible import local_times, set_of_markets
 
@@ -245,6 +246,7 @@ BUGS: Final[dict[str, Callable[[], list[Any]]]] = {
     "set_of_markets": set_of_markets,
     "trials_not_counted": trials_not_counted,
     "purged_by_entry": purged_by_entry,
+    "better_reading": better_reading,
 }
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -60,18 +60,22 @@ def _market(market: Market, number: int) -> engine.Market:
         name: np.array([math.nan if (v := getattr(row, name)) is None else v for row in rows], np.float64)
         for name in (*COLUMNS, "volatility")
     }
-    said = {name: None if np.isnan(column).all() else column for name, column in columns.items()}
+    said: dict[str, Any] = {
+        name: None if np.isnan(column).all() else column for name, column in columns.items()
+    }
     volatility = said.pop("volatility")
-    signals = Signals(
-        np.array([row.entry for row in rows], np.int8), np.array([row.exits for row in rows], np.int8), **said
-    )
-    names = ("open", "high", "low", "close", "volume")
+    entry, exits = (np.array([getattr(row, name) for row in rows], np.int8) for name in ("entry", "exits"))
+    prices: dict[str, Any] = {
+        name: np.array([getattr(bar, name) for bar in bars], np.float64)
+        for name in ("open", "high", "low", "close", "volume")
+    }
     candles = Candles(
         np.array([bar.ts for bar in bars], np.int64),
-        *(np.array([getattr(bar, name) for bar in bars], np.float64) for name in names),
+        **prices,
         symbol=f"M{number}/USDT",
         timeframe="1h",  # bars further apart are holes to it, which costs nothing
     )
+    signals = replace(Signals(entry, exits), **said)
     return engine.Market(
         candles, signals, _funding(market), _filters(market), _finer(bars), market.group, volatility
     )
