@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cryptai.market.files import read_candles
     from cryptai.market.store import CandleStore
     from cryptai.market.timeframe import Timeframe
+    from cryptai.research.calls import compare, sweep, walkforward
     from cryptai.screening.selection import top
     from cryptai.signals import Signal, Signals
     from cryptai.strategies.strategy import param, strategy
@@ -33,6 +34,9 @@ _HOMES = {
     "backtest": "cryptai.front",
     "evidence": "cryptai.front",
     "scan": "cryptai.front",
+    "compare": "cryptai.research.calls",
+    "sweep": "cryptai.research.calls",
+    "walkforward": "cryptai.research.calls",
     "strategy_names": "cryptai.front",
     "Candles": "cryptai.market.candles",
     "read_candles": "cryptai.market.files",

@@ -15,6 +15,7 @@ from cryptai.analytics.returns import daily_returns
 from cryptai.analytics.several import Superior, superior
 from cryptai.errors import InputError
 from cryptai.market.times import iso
+from cryptai.research.evidence import FEWEST_TRADES
 from cryptai.research.monte_carlo import mean_block, stationary
 from cryptai.research.noted import evidence_of
 from cryptai.research.trials import OWNER
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 LEVEL: Final = 0.05
 DRAWS: Final = 2_000
 _FEWEST_DAYS: Final = 20
+_ALWAYS: Final = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +132,7 @@ def _reasons(results: Sequence[Result], cash: Superior | None, holding: Superior
     for found, what in ((cash, "nothing"), (holding, "holding")):
         if found is None:
             continue
-        names = [one.strategy for one, p in zip(results, found.adjusted, strict=True) if p <= LEVEL]
+        names = [_named(one) for one, p in zip(results, found.adjusted, strict=True) if p <= LEVEL]
         if names:
             said.append(
                 f"Better than {what}, allowing for {len(results)} that were compared: {', '.join(names)}."
@@ -141,3 +143,10 @@ def _reasons(results: Sequence[Result], cash: Superior | None, holding: Superior
                 f"a probability of {found.best:.0%}.".replace("%", " %")
             )
     return said
+
+
+def _named(result: Result) -> str:
+    # Days are many where trades are few: a few long ones may be one stroke of luck. Holding is always in.
+    trades, always = result.metrics.trades, result.metrics.time_in_market > _ALWAYS
+    few = trades < FEWEST_TRADES and not always
+    return f"{result.strategy} ({trades} trades: too few to tell skill from luck)" if few else result.strategy
