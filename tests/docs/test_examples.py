@@ -24,6 +24,7 @@ PAGES = (
     "docs/guide/start.md",
     "docs/guide/features.md",
     "docs/guide/own_strategies.md",
+    "docs/guide/portfolio.md",
     "CONTRIBUTING.md",
 )
 # These start a server or a whole test run; tests of their own drive them.
@@ -36,7 +37,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 @pytest.fixture
 def desk(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the files that the examples name: three years of hours, up and down."""
+    """A folder with the files that the examples name: three years of hours, up and down, and funding."""
     hours = np.arange(3 * 365 * 24, dtype=np.int64)
     close = 30_000 * np.exp(0.3 * np.sin(hours / 300) + 0.02 * np.sin(hours / 17))
     first = np.concatenate([[close[0]], close[:-1]])
@@ -52,6 +53,10 @@ def desk(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     )
     frame.write_parquet(tmp_path / "BTCUSDT_1h.parquet")
     frame.write_csv(tmp_path / "candles.csv")
+    prices = [pl.col(name) ** 0.8 for name in ("open", "high", "low", "close")]
+    frame.with_columns(prices).write_parquet(tmp_path / "ETHUSDT_1h.parquet")
+    due = pl.DataFrame({"ts": frame["ts"][::8], "funding_rate": np.full(len(frame[::8]), 0.0001)})
+    due.write_csv(tmp_path / "BTCUSDT_funding.csv")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
