@@ -141,7 +141,7 @@ def _number(name: str, value: object) -> float:
     if not isinstance(value, bool) and isinstance(value, Real | str):
         try:
             number = float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             number = math.nan
         if math.isfinite(number):
             return number
