@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,6 +32,8 @@ def list_recorded(
     json_: Json = False,
 ) -> None:
     """List recorded signals, the newest first, with what came of each."""
+    from cryptai.screening.record import told
+
     asked = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe, "strategy": strategy}
     refuse_empty(asked)
     record = _record()
@@ -45,6 +47,8 @@ def list_recorded(
 
 def show(number: _Number, json_: Json = False) -> None:
     """Show one recorded signal: its levels, its evidence as it was then, and its life since."""
+    from cryptai.screening.record import told
+
     record = _record()
     one = record.get(number)
     life = record.events([number])[number]
@@ -115,20 +119,6 @@ def verify(
         print(f"The record is broken at signal {broken.id}: {broken.reason}.")
     if broken is not None:
         raise typer.Exit(1)
-
-
-def told(one: Sealed, life: list[Event]) -> dict[str, Any]:
-    """Return a recorded signal as JSON takes it: as it was sealed, and its life since."""
-    from cryptai.market.times import iso
-
-    body = dict(one.body)
-    for name in ("decided", "expires"):
-        body[f"{name}_at"] = iso(body.pop(f"{name}_ms"))
-    events = [{"event": e.event, "at": iso(e.at_ms), **e.body} for e in life]
-    return {
-        "id": one.id, **body, "sealed_at": iso(one.sealed_ms), "retrospective": one.retrospective,
-        "previous": one.previous, "hash": one.hash, "events": events,
-    }  # fmt: skip
 
 
 def _record() -> Record:

@@ -20,6 +20,7 @@ from cryptai.errors import InputError, UnknownName
 from cryptai.market.exchange import check_exchange
 from cryptai.market.symbol import parse_symbol
 from cryptai.market.timeframe import Timeframe
+from cryptai.market.times import iso
 from cryptai.seams import now_ms
 
 if TYPE_CHECKING:
@@ -266,6 +267,18 @@ class Record:
             Sealed(int(key), str(identity), int(sealed), bool(late), json.loads(body), str(before), str(own))
             for key, identity, sealed, late, body, before, own in found
         ]
+
+
+def told(one: Sealed, life: Sequence[Event]) -> dict[str, Any]:
+    """Return a recorded signal as JSON takes it: as it was sealed, and its life since."""
+    body = dict(one.body)
+    for name in ("decided", "expires"):
+        body[f"{name}_at"] = iso(body.pop(f"{name}_ms"))
+    events = [{"event": e.event, "at": iso(e.at_ms), **e.body} for e in life]
+    return {
+        "id": one.id, **body, "sealed_at": iso(one.sealed_ms), "retrospective": one.retrospective,
+        "previous": one.previous, "hash": one.hash, "events": events,
+    }  # fmt: skip
 
 
 def canonical(body: Mapping[str, Any]) -> str:

@@ -58,6 +58,14 @@ def state(exchange: str | None = None) -> BoardState:
     return _states.get(exchange or live.feed_status().exchange, _WAITING)
 
 
+def forget() -> int:
+    """Forget every screen, so that all venues are scanned anew; return how many were forgotten."""
+    forgotten = len(_scanned)
+    _scanned.clear()
+    _news.set()
+    return forgotten
+
+
 def notice(event: dict[str, Any]) -> None:
     """Take note of a feed's event: closed candles, or a fill that ended, call for a scan."""
     if event.get("closed") or event.get("state") == "live":
@@ -122,6 +130,7 @@ def _changed() -> list[str]:
 def _scan(exchange: str) -> tuple[list[Signal], str]:
     from cryptai.screening.evidence import Evidence, unlooked  # noqa: PLC0415 (heavy: not at start)
     from cryptai.screening.isolated import screen_isolated  # noqa: PLC0415
+    from cryptai.screening.record import Record  # noqa: PLC0415
     from cryptai.screening.screen import ranked, screen  # noqa: PLC0415
     from cryptai.strategies.user import user_files  # noqa: PLC0415
 
@@ -140,4 +149,9 @@ def _scan(exchange: str) -> tuple[list[Signal], str]:
             _log.warning("The user's strategies could not be scanned: %s", error)
             left_out = f"Your own strategies are left out: {error}"
     built_in = screen(store, exchange, evidence=Evidence(workspace, store, exchange)).signals
-    return ranked([*built_in, *own]), left_out
+    found = ranked([*built_in, *own])
+    # What was decided at the last close is sealed before the next one tells what comes of it.
+    fresh = [one.as_sealed() for one in found if one.age_bars == 0 and not one.stale]
+    if fresh:
+        Record(store.catalog).seal(fresh)
+    return found, left_out

@@ -50,6 +50,15 @@ _ADMIN_MODELS: Final = {
     "research_run": "admin/research/run/",
 }
 
+_SIGNALS: Final = (
+    "api-signals",
+    "api-daily-best-signals",
+    "api-available-dates",
+    "api-recorded-signals",
+    "api-recorded-signal",
+    "api-verify-signals",
+)
+
 # HEAD and OPTIONS go with GET; a method that is not named is answered 405 to those who may use another.
 PERMISSIONS: Final[Mapping[str, Mapping[str, Who]]] = {
     # Pages: Today, Market and Data are for whoever sits at this machine; what a user has run is that user's.
@@ -85,6 +94,8 @@ PERMISSIONS: Final[Mapping[str, Mapping[str, Who]]] = {
     **{f"api-{kind}-cancel": {"POST": PROGRAM} for kind in ("sweep", "walkforward")},
     "api-features": {"GET": HERE | Who.TOKEN},
     "api-feature": {"GET": HERE | Who.TOKEN},
+    **{f"{door}{name}": {"GET": HERE | Who.TOKEN} for door in ("", "v1:") for name in _SIGNALS},
+    **{f"{door}api-clear-cache": {"GET": HERE | Who.TOKEN, "POST": OWNER} for door in ("", "v1:")},
     # Sign-in.
     "account_login": {"GET": ANYONE, "POST": ANYONE},
     "account_logout": {"GET": USER, "POST": USER},

@@ -135,7 +135,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_THROTTLE_RATES": {"backtests": "600/min", "features": "600/min"},
+    "DEFAULT_THROTTLE_RATES": {"backtests": "600/min", "features": "600/min", "signals": "600/min"},
     "EXCEPTION_HANDLER": "cryptai.web.errors.problem_of_exception",
     "STRICT_JSON": True,
     "NUM_PROXIES": 1 if HTTPS else 0,

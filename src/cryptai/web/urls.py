@@ -23,6 +23,8 @@ urlpatterns = [
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
     path("signals/api/", include("cryptai.web.research.urls")),
+    path("signals/api/", include("cryptai.web.signals.urls")),
+    path("api/v1/", include(("cryptai.web.signals.urls", "v1"))),
     path("api/v1/features/", Features.as_view(), name="api-features"),
     path("api/v1/features/<str:name>/", OneFeature.as_view(), name="api-feature"),
     path("api/v1/", include("cryptai.web.research.study_urls")),

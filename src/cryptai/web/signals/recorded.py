@@ -1,0 +1,85 @@
+"""`GET /api/v1/recorded-signals/`: what was promised and what came of it, and whether the record is whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpResponse, JsonResponse
+
+from cryptai.market.symbol import parse_symbol
+from cryptai.market.times import parse_time
+from cryptai.web import live
+from cryptai.web.context import marked, shown
+from cryptai.web.errors import problem
+from cryptai.web.signals.asking import Answers, limit_of, options, side_of, tagged
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rest_framework.request import Request
+
+
+class Recorded(Answers):
+    """The record."""
+
+    def get(self, request: Request) -> HttpResponse:
+        """Answer recorded signals, the newest first, each with its life since.
+
+        `?symbol=&timeframe=&strategy=&signal_type=&since=&until=&limit=50`; times are ISO UTC.
+        """
+        asked = options(
+            request, "symbol", "timeframe", "strategy", "signal_type", "since", "until", "limit", "exchange"
+        )
+        exchange = shown(request._request)["exchange"]  # noqa: SLF001
+        from cryptai.screening.record import Record  # noqa: PLC0415
+
+        record = Record(live.store().catalog)
+        found = record.newest(
+            exchange,
+            symbol=asked.get("symbol") and parse_symbol(asked["symbol"]),
+            timeframe=asked.get("timeframe"),
+            strategy=asked.get("strategy"),
+            side=side_of(asked.get("signal_type")),
+            since_ms=parse_time(asked["since"], field="since") if asked.get("since") else None,
+            until_ms=parse_time(asked["until"], field="until") if asked.get("until") else None,
+            limit=limit_of(asked.get("limit", "")),
+        )
+        told = recorded(record, [one.id for one in found])
+        return tagged(request, {**marked(exchange), "count": len(told), "signals": told})
+
+
+class OneRecorded(Answers):
+    """One of the record."""
+
+    def get(self, request: Request, number: int) -> HttpResponse:
+        """Answer a recorded signal as it was sealed, with its life since."""
+        options(request)
+        from cryptai.screening.record import Record  # noqa: PLC0415
+
+        told = recorded(Record(live.store().catalog), [number])
+        return (
+            tagged(request, told[0]) if told else problem(404, f"There is no signal {number} in the record.")
+        )
+
+
+class Verified(Answers):
+    """Whether the record is whole."""
+
+    def get(self, request: Request) -> HttpResponse:
+        """Check the whole chain, against a `?head=` that was printed before if one is given."""
+        asked = options(request, "head")
+        from cryptai.screening.record import Record  # noqa: PLC0415
+
+        record = Record(live.store().catalog)
+        broken = record.verify(asked.get("head"))
+        number, head = record.head()
+        wrong = None if broken is None else {"id": broken.id, "reason": broken.reason}
+        return JsonResponse({"signals": number, "head": head, "whole": broken is None, "broken": wrong})
+
+
+def recorded(record: Any, numbers: Sequence[int]) -> list[dict[str, Any]]:
+    """Return recorded signals as JSON takes them."""
+    from cryptai.screening.record import told  # noqa: PLC0415
+
+    lives = record.events(numbers)
+    return [told(one, lives[one.id]) for one in record.several(numbers)]
