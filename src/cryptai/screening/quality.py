@@ -17,7 +17,6 @@ from cryptai.errors import CryptaiError, InputError
 from cryptai.features.averages import ema
 from cryptai.features.regimes import REGIMES, regime
 from cryptai.features.volatility import atr
-from cryptai.features.volume import relative_volume
 from cryptai.strategies.compose import check_weights
 from cryptai.strategies.user import what_failed
 
@@ -103,7 +102,7 @@ def quality(
         "confluence": _confluence(found, strategy, candles, coarser),
         "entry_point": _entry_point(found, candles),
         "reward_risk": np.minimum(found.reward_risk() / 3.0, 1.0),
-        "volume": np.minimum(relative_volume(candles.volume, 20)[row] / 2.0, 1.0),
+        "volume": _volume(found, candles),
         "regime_fit": _regime_fit(side, code[row], strength[row]),
     }
     parts = {"rules": _mean(factors, FACTORS)}
@@ -203,6 +202,17 @@ def _entry_point(found: Setups, candles: Candles) -> Floats:
         stretched = (away / atr(candles.high, candles.low, candles.close, 14))[found.row]
     near: Floats = 1.0 - np.clip(found.side * stretched / 3.0, 0.0, 1.0)
     return near
+
+
+def _volume(found: Setups, candles: Candles) -> Floats:
+    """Return the bar's volume over the mean of the 20 before, twice that mean being 1."""
+    # Of these bars alone: a running sum would remember, in its last digit, where it began.
+    before = found.row[:, None] - np.arange(1, 21)
+    usual = candles.volume[np.maximum(before, 0)].mean(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        busy: Floats = np.minimum(candles.volume[found.row] / usual / 2.0, 1.0)
+    busy[(before[:, -1] < 0) | ~(usual > 0.0)] = np.nan
+    return busy
 
 
 def _regime_fit(side: NDArray[np.int8], code: Floats, strength: Floats) -> Floats:

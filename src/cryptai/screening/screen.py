@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 # Bars an own strategy reads that declares no memory.
 _MEMORY: Final = 1_000
-_DIGITS: Final = 9
+# Digits of what running sums have a part in, whose last ones depend on where they began.
+_DIGITS: Final = 6
 # Windows are so many bars or a multiple: then what strategies need of them is the same, and computed once.
 _STEP: Final = 512
 FILTERS: Final = ("quality", "against_the_trend", "chasing", "no_volume")
@@ -81,7 +82,7 @@ def screen(
 
     A setup stands from the close that decided it until its stop or its target is reached, it was missed, or
     120 bars have gone by. Each is a function of the bars up to the one that decided it, so a screen of any
-    later moment finds it again, the same to nine digits.
+    later moment finds it again, the same to six digits.
 
     Parameters
     ----------
