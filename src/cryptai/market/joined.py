@@ -36,10 +36,11 @@ class JoinedCopies:
 
     A copy is named by the digests it joins and made again when it is missing or wrong. One that was on the
     disk before it got its name bears a time of change made from that name: while it does, nothing was written
-    to it since. Any other is first compared with the digests.
+    to it since. Any other is first compared with the digests, and so is each where they are not `trusting`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, trusting: bool = True) -> None:
+        self._trusting = trusting
         # What was mapped and proven in this process, with the (inode, size, time of change) it had then.
         self._known: dict[Market, tuple[Stamp, Candles]] = {}
 
@@ -97,7 +98,7 @@ class JoinedCopies:
         return bars >= largest / BAR_BYTES * _GROWTH and not self.path(home, segments).exists()
 
     def _proven(self, path: Path, stamp: Stamp, candles: Candles, segments: Sequence[Segment]) -> bool:
-        if stamp[-1] == _mark(path):
+        if self._trusting and stamp[-1] == _mark(path):
             return True
         ends = np.cumsum([segment.rows for segment in segments]).tolist()
         return all(

@@ -252,6 +252,16 @@ class Rows:
         self._note(state.id, candles, source, fetched_at_ms, now, now, None)
         self._keep(market, State(state.id, max(state.last_ts, int(candles.ts[-1])), now, 0, 0))
 
+    def written(self, market: Market) -> list[tuple[int, str, bytes, int | None]]:
+        """Return each row of bars with a digest of its own: key, digest, packed bars, when it was folded."""
+        state = self.state(market)
+        found = self.execute(
+            "SELECT id, digest, data, folded_at_ms FROM revision "
+            "WHERE market = ? AND data IS NOT NULL AND members IS NULL AND digest <> '' ORDER BY id",
+            (-1 if state is None else state.id,),
+        )
+        return [(key, digest, bytes(data), folded) for key, digest, data, folded in found]
+
     def fold_tail(self, market: Market, segments: list[Segment], before: list[Segment], tail: Tail) -> bool:
         """Make segments the truth that hold a tail which was read earlier; False if it is another one now.
 

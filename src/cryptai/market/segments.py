@@ -198,6 +198,21 @@ class SegmentFiles:
         self._objects.put(self._name(path), path.read_bytes())
         return True
 
+    def sound(self, market: Market, segment: Segment) -> bool:
+        """Whether a segment holds what its name says: its file, or what is shared where there is no file."""
+        path = self.path(market, segment)
+        if path.exists() or not self._objects:
+            return _read(path, market, segment) is not None
+        return _parsed(self._objects.get(self._name(path)), market, segment) is not None
+
+    def copy(self, market: Market, segments: Sequence[Segment]) -> Path:
+        """Return where the joined copy of segments lies, if there is one."""
+        return self._joined.path(self._home(market), segments)
+
+    def copy_sound(self, market: Market, segments: Sequence[Segment]) -> bool:
+        """Whether the joined copy holds what the segments do, bar by bar and whatever its time of change."""
+        return JoinedCopies(trusting=False).read(self._home(market), market, segments) is not None
+
     def _fetch(self, path: Path, market: Market, segment: Segment) -> Candles | None:
         content = self._objects.get(self._name(path)) if self._objects else None
         candles = _parsed(content, market, segment)

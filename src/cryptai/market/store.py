@@ -14,6 +14,7 @@ from cryptai.market.exchange import check_exchange
 from cryptai.market.folding import Folding
 from cryptai.market.holdings import Holdings, Stored
 from cryptai.market.merge import Merge, Written
+from cryptai.market.proving import prove
 from cryptai.market.rows import Market
 from cryptai.market.segments import SegmentFiles
 from cryptai.market.symbol import parse_symbol
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from cryptai.market.candles import Candles
     from cryptai.market.objects import ObjectFolder
+    from cryptai.market.proving import Proof
     from cryptai.market.revisions import Revision
     from cryptai.market.rows import Rows
     from cryptai.market.transactions import Transactions
@@ -257,6 +259,10 @@ class CandleStore:
                 for series, start in since.items()
                 if series in wanted
             }
+
+    def prove(self, exchange: str | None = None, chosen: Callable[[Market], bool] | None = None) -> Proof:
+        """Read every file and row of bars again, against its digest; see `cryptai.market.proving`."""
+        return prove(self._catalog, self._files, exchange, chosen or (lambda _market: True))
 
     def exchanges(self) -> list[str]:
         """Return the names of the venues with stored bars, sorted."""
