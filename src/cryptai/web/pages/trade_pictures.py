@@ -86,7 +86,9 @@ def histogram(trips: RoundTrips, stop: float | None) -> Histogram | None:
         return None
     unit, values = ("R", given / stop) if stop else ("%", given * 100.0)
     low, high = (float(v) for v in np.quantile(values, [_TAIL, 1.0 - _TAIL]))
-    levels = round_levels(low, high, _BINS)
+    # What differs in its last digits only is one value, and has one bar.
+    alike = high - low <= 1e-9 * max(abs(low), abs(high), 1e-6)
+    levels = [] if alike else round_levels(low, high, _BINS)
     step = levels[1] - levels[0] if len(levels) > 1 else max(abs(low), 1e-9) / 2
     first, last = math.floor(low / step), math.floor(high / step) + 1
     places = np.clip(np.floor(values / step).astype(np.int64), first, last - 1) - first
