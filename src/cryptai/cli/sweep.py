@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,6 +27,9 @@ from cryptai.cli.searching import (
     Workers,
     searched,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SHOWN = 10
 
@@ -142,6 +145,9 @@ def _show(told: dict[str, Any]) -> None:
             + ", ".join(f"{name} {figure(name, later[name])}" for name in figures),
             highlight=False, soft_wrap=True,
         )  # fmt: skip
+    if told["best"]:
+        for line in drawn(told["best"]["monte_carlo"]):
+            console.print(line, highlight=False, soft_wrap=True)
     near = told["stability"]
     if near and near["kept"] is not None:
         console.print(
@@ -171,3 +177,15 @@ def figure(name: str, value: float | None) -> str:
     if name in ("total_return", "max_drawdown", "cagr", "win_rate", "volatility"):
         return f"{value:.2%}"
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def drawn(told: dict[str, Any]) -> Iterator[str]:
+    """Return the lines that tell a Monte-Carlo of trades and of days."""
+    for name, what in (("trades", "Its trades drawn again"), ("blocks", "Its days drawn again in blocks")):
+        one = told[name]
+        if one is not None:
+            end, fall = one["total_return"], one["max_drawdown"]
+            yield (
+                f"{what}: nine of ten returns lie from {end['p05']:.1%} to {end['p95']:.1%}, and the "
+                f"drawdown is up to {fall['p95']:.1%} in nineteen of twenty.".replace("%", " %")
+            )

@@ -113,7 +113,7 @@ def _show(told: dict[str, Any]) -> None:
     from rich.table import Table
 
     from cryptai.cli.evidence import lines
-    from cryptai.cli.sweep import figure
+    from cryptai.cli.sweep import drawn, figure
 
     console = Console()
     if told.get("practice"):
@@ -148,6 +148,8 @@ def _show(told: dict[str, Any]) -> None:
     kept = told["efficiency"]
     said = "cannot be told: training did not earn" if kept is None else f"{kept:.0%}".replace("%", " %")
     console.print(f"Walk-forward efficiency (return a day, out of sample over in sample): {said}")
+    for line in drawn(told["monte_carlo"]):
+        console.print(line, highlight=False, soft_wrap=True)
     console.print()
     for line in lines(told["evidence"]):
         console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -12,11 +12,13 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from cryptai.analytics.returns import daily_returns
 from cryptai.errors import InputError
 from cryptai.market.times import iso
 from cryptai.research.chosen import of_choice
 from cryptai.research.explore import best_of, explore
 from cryptai.research.measured import bench, in_portions
+from cryptai.research.monte_carlo import monte_carlo
 from cryptai.research.noted import evidence_of
 from cryptai.research.plans import check_plan
 from cryptai.research.search import search
@@ -64,6 +66,8 @@ class Sweep:
         The set with the best objective, the first of equals; None where the objective is undefined of all.
     held_out, best_held_out
         Opens of the first and last bar held out (ms UTC), and the best set's metrics there.
+    monte_carlo
+        What the best set's trades and days might have come to (`cryptai.research.monte_carlo`).
     """
 
     id: str
@@ -76,6 +80,7 @@ class Sweep:
     held_out: tuple[int, int] | None
     best_held_out: Mapping[str, float | None] | None
     evidence: Mapping[str, Any]
+    monte_carlo: Mapping[str, Any]
 
     def as_object(self) -> dict[str, Any]:
         """Return the one object that `sweep --json` prints."""
@@ -95,6 +100,7 @@ class Sweep:
             "best": None if self.best is None else {
                 "run": self.best.run, "params": self.best.params, "metrics": self.best.metrics,
                 "held_out": None if self.best_held_out is None else dict(self.best_held_out),
+                "monte_carlo": dict(self.monte_carlo),
             },
             "results": [
                 {"params": one.params, "metrics": {name: one.metrics[name] for name in _told(objective)}}
@@ -192,6 +198,9 @@ def sweep(
         held_out=None if later is None else (int(later.ts[0]), int(later.ts[-1])),
         best_held_out=outside if best is not None else None,
         evidence=of_choice(told, results, outside if best is not None else None),
+        monte_carlo=monte_carlo(
+            run.as_object(), daily_returns(run.capital, run.ts, run.equity), seed=plan.seed
+        ),
     )
 
 

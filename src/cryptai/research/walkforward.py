@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cryptai.analytics.metrics import measure
-from cryptai.analytics.returns import drawdowns
+from cryptai.analytics.returns import daily_returns, drawdowns
 from cryptai.market.times import iso
 from cryptai.research.evidence import judge
 from cryptai.research.explore import best_of, explore
 from cryptai.research.folds import Fold, Folds, out_of_sample_trades
 from cryptai.research.measured import bench, day_ends, in_portions
+from cryptai.research.monte_carlo import monte_carlo
 from cryptai.research.noted import note_all
 from cryptai.research.plans import check_plan
 from cryptai.research.search import search
@@ -67,6 +68,8 @@ class WalkForward:
         training did not earn.
     skipped
         Sets that the strategy's own check refused.
+    monte_carlo
+        What its trades and days might have come to (`cryptai.research.monte_carlo`).
     """
 
     id: str
@@ -80,6 +83,7 @@ class WalkForward:
     efficiency: float | None
     skipped: int
     evidence: Mapping[str, Any]
+    monte_carlo: Mapping[str, Any]
 
     def as_object(self) -> dict[str, Any]:
         """Return the one object that `walkforward --json` prints; `equity` has the last bar of each day."""
@@ -95,6 +99,7 @@ class WalkForward:
             "equity": [[int(self.ts[row]), float(self.equity[row])] for row in last],
             "metrics": asdict(self.metrics), "efficiency": self.efficiency,
             "trials": self.evidence["trials"], "evidence": dict(self.evidence),
+            "monte_carlo": dict(self.monte_carlo),
         }  # fmt: skip
 
 
@@ -209,6 +214,7 @@ def _stitched(
         efficiency=_efficiency(folds),
         skipped=skipped,
         evidence=judge(told, ts, equity, tried),
+        monte_carlo=monte_carlo(told, daily_returns(capital, ts, equity), seed=plan.search.seed),
     )
 
 
