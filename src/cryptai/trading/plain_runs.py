@@ -10,20 +10,19 @@ import numpy as np
 from cryptai.errors import InputError
 from cryptai.jit import NativeKernel
 from cryptai.ledger.book import TRADE
-from cryptai.market.timeframe import DAY_MS
 from cryptai.signals import COLUMNS, EXIT_LONG, EXIT_SHORT
 from cryptai.trading.backtest import decided
-from cryptai.trading.portions import encoded, lines_of, portions
-from cryptai.trading.tallied import TALLIES, daily_returns, measure_all
+from cryptai.trading.portions import encoded, numbered, portions
+from cryptai.trading.tallied import TALLIES, daily_returns, day_ends, measure_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
 
     from numpy.typing import NDArray
 
     from cryptai.analytics.metrics import Metrics
-    from cryptai.features.shared import Line, Shared
+    from cryptai.features.shared import Shared
     from cryptai.signals import Signals
     from cryptai.strategies.strategy import Strategy
     from cryptai.trading.result import Result
@@ -59,7 +58,7 @@ class Market:
             np.minimum.reduceat(low, begins), np.maximum.reduceat(high, begins),
             np.minimum.reduceat(close, begins), np.maximum.reduceat(close, begins),
         ]  # fmt: skip
-        self.day_last = np.append(np.flatnonzero(np.diff(ts // DAY_MS)), self.n - 1)
+        self.day_last = day_ends(bars.ts)
         self.settings = np.array([result.capital, *result.rules[:4], *result.costs[:2]])
 
     def run(
@@ -186,15 +185,14 @@ def _words(signals: Signals, width: int) -> NDArray[np.uint64]:
 class _Lines:
     """The runs of sets that tell what they share, and the room for their lines."""
 
-    def __init__(self, plain: Plain, told: dict[int, Shared]) -> None:
-        self.plain, self.told, self.market = plain, told, plain.market
-        self.slots = max(
-            _LINES_BYTES // (8 * self.market.rows), 2, *(len(lines_of(one)) for one in told.values())
-        )
-        distinct = len({line for shared in told.values() for line in lines_of(shared)})
-        self.room = np.empty((min(self.slots, distinct), self.market.rows))
-        self.at: dict[Line, int] = {}
-        self.first: dict[Line, int] = {}
+    def __init__(self, plain: Plain, shared: Mapping[int, Shared]) -> None:
+        self.plain, self.market = plain, plain.market
+        self.lines, self.told = numbered(shared)
+        needed = max((len(one.lines) for one in self.told.values()), default=1)
+        self.slots = max(_LINES_BYTES // (8 * self.market.rows), needed)
+        self.room = np.empty((min(self.slots, len(self.lines)), self.market.rows))
+        self.at: dict[int, int] = {}
+        self.first = [0] * len(self.lines)
 
     def run(self) -> list[int]:
         """Run them portion by portion; return those left for their signals."""
@@ -208,7 +206,7 @@ class _Lines:
                 left += some
         return left
 
-    def _fill(self, lines: Sequence[Line]) -> None:
+    def _fill(self, lines: Sequence[int]) -> None:
         stay = {line: self.at[line] for line in lines if line in self.at}
         taken = set(stay.values())
         free = (slot for slot in range(len(self.room)) if slot not in taken)
@@ -216,8 +214,8 @@ class _Lines:
         self.at = stay | dict(zip(new, free, strict=False))
         list(self.plain.pool.map(self._compute, new))
 
-    def _compute(self, line: Line) -> None:
-        rows = line.over(self.market.result.candles)
+    def _compute(self, line: int) -> None:
+        rows = self.lines[line].over(self.market.result.candles)
         self.room[self.at[line]] = rows
         unknown = np.isnan(rows)
         begin = int(np.argmin(unknown)) if not unknown.all() else len(rows)
@@ -227,8 +225,9 @@ class _Lines:
     def _run(self, indices: Sequence[int]) -> list[int]:
         if self.plain.stopped():
             return []
-        left = [i for i in indices if any(self.first[line] < 0 for line in lines_of(self.told[i]))]
-        whole = [i for i in indices if i not in left]
+        holed = {line for line in self.at if self.first[line] < 0}
+        left = [i for i in indices if holed and not holed.isdisjoint(self.told[i].lines)]
+        whole = [i for i in indices if i not in left] if left else indices
         pairs, terms = encoded([self.told[i] for i in whole], self.at, self.first)
         out, daily = self.market.run(self.room, pairs, terms, len(whole))
         return left + self.market.tell(whole, out, daily, self.plain.done)

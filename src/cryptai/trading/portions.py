@@ -15,64 +15,81 @@ if TYPE_CHECKING:
 
 
 class Portion(NamedTuple):
-    """Sets whose lines are held together, and those lines."""
+    """Sets whose lines are held together, and those lines, by number."""
 
     indices: list[int]
-    lines: list[Line]
+    lines: list[int]
 
 
-def lines_of(shared: Shared) -> list[Line]:
-    """Return the lines that a set compares, each once, in the order it names them."""
-    return list(dict.fromkeys(line for terms in shared for term in terms for line in (term.a, term.b)))
+class Told(NamedTuple):
+    """What a set tells, in numbers: its lines, each once, and of each condition its terms."""
+
+    lines: tuple[int, ...]
+    conditions: tuple[tuple[tuple[int, int, int], ...], ...]
 
 
-def portions(told: Mapping[int, Shared], slots: int) -> Iterator[Portion]:
+def numbered(shared: Mapping[int, Shared]) -> tuple[list[Line], dict[int, Told]]:
+    """Return the lines of all sets, each once, and the sets in numbers of these."""
+    number: dict[Line, int] = {}
+    found = {}
+    for index, one in shared.items():
+        conditions = tuple(
+            [
+                tuple([(number.setdefault(a, len(number)), number.setdefault(b, len(number)), how)
+                       for a, b, how in terms])
+                for terms in one
+            ]
+        )  # fmt: skip
+        lines = dict.fromkeys([at for terms in conditions for a, b, _ in terms for at in (a, b)])
+        found[index] = Told(tuple(lines), conditions)
+    return list(number), found
+
+
+def portions(told: Mapping[int, Told], slots: int) -> Iterator[Portion]:
     """Cut the sets, by index, into portions of at most `slots` lines; of one set, however many it has."""
     # Sets are ordered by blocks of their lines, so that a portion is as near to a square as its room allows.
-    numbers: list[dict[Line, int]] = []
-    keys = {}
-    for index, shared in told.items():
-        key = []
-        for place, line in enumerate(lines_of(shared)):
-            if place == len(numbers):
-                numbers.append({})
-            key.append(numbers[place].setdefault(line, len(numbers[place])))
-        keys[index] = key
-    side = max(1, slots // max(len(numbers), 1))
+    places: list[dict[int, int]] = [
+        {} for _ in range(max((len(one.lines) for one in told.values()), default=0))
+    ]
+    keys = {
+        index: [place.setdefault(at, len(place)) for place, at in zip(places, one.lines, strict=False)]
+        for index, one in told.items()
+    }
+    side = max(1, slots // max(len(places), 1))
     # The place with the fewest lines turns fastest.
-    turn = sorted(range(len(numbers)), key=lambda place: -len(numbers[place]))
+    turn = sorted(range(len(places)), key=lambda place: -len(places[place]))
 
-    def order(index: int) -> tuple[list[int], list[int]]:
-        key = [keys[index][place] for place in turn if place < len(keys[index])]
-        return [number // side for number in key], key
+    def order(index: int) -> list[int]:
+        key = keys[index]
+        held = [key[place] for place in turn if place < len(key)]
+        return [number // side for number in held] + held
 
     indices: list[int] = []
-    lines: dict[Line, None] = {}
+    lines: dict[int, None] = {}
     for index in sorted(told, key=order):
-        more = dict.fromkeys(lines_of(told[index]))
-        if indices and len(lines | more) > slots:
+        more = [at for at in told[index].lines if at not in lines]
+        if indices and len(lines) + len(more) > slots:
             yield Portion(indices, list(lines))
             indices, lines = [], {}
+            more = list(told[index].lines)
         indices.append(index)
-        lines |= more
+        lines.update(dict.fromkeys(more))
     if indices:
         yield Portion(indices, list(lines))
 
 
-def encoded(
-    sets: Sequence[Shared], at: Mapping[Line, int], first: Mapping[Line, int]
-) -> tuple[list[int], list[int]]:
+def encoded(sets: Sequence[Told], at: Mapping[int, int], first: Sequence[int]) -> tuple[list[int], list[int]]:
     """Return pairs of lines and the terms of the sets, as the kernel takes them.
 
     `at` says where each line lies, `first` its first row with a value.
     """
-    number: dict[tuple[Line, Line], int] = {}
+    number: dict[tuple[int, int], int] = {}
     pairs: list[int] = []
     bounds: list[int] = []
     coded: list[int] = []
     begin = 5 * len(sets)
-    for shared in sets:
-        for terms in shared:
+    for one in sets:
+        for terms in one.conditions:
             bounds.append(begin + len(coded))
             for a, b, how in terms:
                 if (a, b) not in number:

@@ -21,7 +21,7 @@ from cryptai.market.timeframe import DAY_MS
 from cryptai.strategies.strategy import build, parameters
 from cryptai.trading.backtest import backtest
 from cryptai.trading.plain_runs import Market, Plain
-from cryptai.trading.tallied import daily_returns
+from cryptai.trading.tallied import daily_returns, day_ends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -137,8 +137,7 @@ def run_many(
         if stopped():
             return None
         result = backtest(candles, made[index], **whole)
-        ends = np.append(np.flatnonzero(np.diff(result.ts // DAY_MS)), len(result.ts) - 1)
-        found(index, result.metrics, daily_returns(capital, result.equity[None, ends])[0])
+        found(index, result.metrics, daily_returns(capital, result.equity[None, day_ends(result.ts)])[0])
         return result
 
     # The first one in full: what is refused for all of them is refused here, in its words.
@@ -149,7 +148,7 @@ def run_many(
             market = Market(first, close_at_end=bool(options.get("close_at_end", True)))
             left = Plain(market, made, found, pool, threads, stopped).run(left, first.metrics)
         list(pool.map(run, left))
-    days = np.empty(0, np.int64) if first is None else np.unique(first.ts // DAY_MS) * DAY_MS
+    days = np.empty(0, np.int64) if first is None else first.ts[day_ends(first.ts)] // DAY_MS * DAY_MS
     return Many(found.metrics, days, found.returns(len(days)))
 
 

@@ -50,6 +50,12 @@ def measure_all(
     return found
 
 
+def day_ends(ts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows of the last bar of each UTC day that has bars; `ts` are bar opens, ms UTC, rising."""
+    midnights = np.arange(int(ts[0]) // DAY_MS + 1, int(ts[-1]) // DAY_MS + 2) * DAY_MS
+    return np.unique(np.searchsorted(ts, midnights) - 1).astype(np.int64)
+
+
 def daily_returns(capital: float, daily: Table) -> Table:
     """Return each run's daily returns; a lost account has -1 on the day it was lost, and 0 after it."""
     equity = np.concatenate([np.full((len(daily), 1), capital), daily], axis=1)
