@@ -9,8 +9,9 @@ from .reference_sizes import (
     NEARLY,
     Refused,
     capped,
-    check_bracket,
     check_kelly,
+    check_reward,
+    check_sides,
     check_step,
     check_volume,
     down,
@@ -134,11 +135,12 @@ class Account:
         check_volume(self.markets[m], self.closed[m], self.costs)
         if position is None:
             stop, target = self.bracket(order, price)
+            check_sides(price, order.side, stop, target)
             steps = self.setup.target_steps
             if order.row.target is None and steps and steps[0][0] <= 0:
                 first = price + order.side * (price * steps[0][1])
                 target = level(first, order.side, self.tick(m))
-            check_bracket(price, order.side, stop, target, order.row, self.setup)
+            check_reward(price, stop, target, order.row, self.setup)
         # Sums of floats leave a little of nothing.
         if equity <= NEARLY * self.setup.capital or self.spendable.cash <= NEARLY * equity:
             raise Refused("cash")

@@ -127,18 +127,20 @@ def check_volume(market: Market, last: int, costs: Costs) -> None:
         raise Refused("volume")
 
 
-def check_bracket(
-    price: float, side: int, stop: float | None, target: float | None, row: Row, setup: Setup
-) -> None:
-    """Refuse a bracket on the wrong side of the fill, and one from columns that pays too little."""
+def check_sides(price: float, side: int, stop: float | None, target: float | None) -> None:
+    """Refuse a bracket on the wrong side of the fill."""
     if stop is not None and (price - stop) * side <= 0:
         raise Refused("wrong_side")
     if target is not None and (target - price) * side <= 0:
         raise Refused("wrong_side")
-    if (row.stop is not None or row.target is not None) and stop is not None and target is not None:
-        ratio = abs(target - price) / abs(price - stop)
-        if ratio < setup.min_reward_risk * (1 - 1e-12):
-            raise Refused("reward_risk")
+
+
+def check_reward(price: float, stop: float | None, target: float | None, row: Row, setup: Setup) -> None:
+    """Refuse a bracket of the row's own that pays too little for its risk."""
+    if (row.stop is None and row.target is None) or stop is None or target is None:
+        return
+    if abs(target - price) / abs(price - stop) < setup.min_reward_risk * (1 - 1e-12):
+        raise Refused("reward_risk")
 
 
 def check_kelly(row: Row, trades: list[Trade], rules: Rules) -> None:
