@@ -6,8 +6,9 @@ What is archived, in this order, so that a running server can go on writing:
 2. every other file. Candle segments never change and are never removed, and a run's files are written before
    its row, so whatever the databases of step 1 refer to is found in step 2.
 
-Left out are what goes with a process (`lock`, drafts, SQLite's own side files) and what is made again when
-it is missing (joined copies of segments, byte-code). Links are followed: their content is archived.
+Left out are what goes with a process (`lock`, drafts of files and of runs, SQLite's own side files) and what
+is made again when it is missing (joined copies of segments, byte-code). Links are followed: their content is
+archived.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ def _files(root: Path) -> Iterator[tuple[str, Path]]:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        folders[:] = sorted(name for name in folders if name != "__pycache__" and not name.endswith(".tmp"))
         for name in sorted(names):
             path = Path(folder, name)
             relative = path.relative_to(root).as_posix()
