@@ -21,6 +21,7 @@ from testbeds.follow import START_MS, Volume, follow, with_kinds
 from testbeds.kept import keeps
 from testbeds.listing import listings
 from testbeds.null_market import null_bed
+from testbeds.parity import STRATEGIES, parity
 from testbeds.power import cuts, failures
 from testbeds.reaper import kills
 from testbeds.reproducible import reproduce
@@ -262,6 +263,12 @@ BEDS: Final = {
     "execution": Bed(
         "Trades, equity and refusals of random scripts of orders are those of a reference in plain Python",
         lambda seed, size: scripts(seed, SCRIPTS[size]), ("better_reading",),
+    ),
+    "parity": Bed(
+        "C4: a session, shown one time of the clock after the other, does what the backtest did, to the bit",
+        lambda seed, size: parity(seed, STRATEGIES[size]),
+        ("row_before_forgotten", "bars_not_counted", "decided_a_bar_late", "restart_loses_orders",
+         "finer_bars_ignored", "funding_forgotten"),
     ),
 }  # fmt: skip
 

@@ -28,6 +28,14 @@ from testbeds.careless import CARELESS
 from testbeds.causality import a_feature_peeks
 from testbeds.execution import better_reading
 from testbeds.null_market import labels_traded
+from testbeds.parity import (
+    bars_not_counted,
+    decided_a_bar_late,
+    finer_bars_ignored,
+    funding_forgotten,
+    restart_loses_orders,
+    row_before_forgotten,
+)
 from testbeds.reproducible import local_times, set_of_markets
 
 if TYPE_CHECKING:
@@ -247,6 +255,12 @@ BUGS: Final[dict[str, Callable[[], list[Any]]]] = {
     "trials_not_counted": trials_not_counted,
     "purged_by_entry": purged_by_entry,
     "better_reading": better_reading,
+    "row_before_forgotten": row_before_forgotten,
+    "bars_not_counted": bars_not_counted,
+    "decided_a_bar_late": decided_a_bar_late,
+    "restart_loses_orders": restart_loses_orders,
+    "finer_bars_ignored": finer_bars_ignored,
+    "funding_forgotten": funding_forgotten,
 }
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # What is shared by all markets. Days are UTC days since 1970, steps count from 0.
 ACCOUNT: Final = np.dtype(
     [
-        ("cash", "f8"), ("equity", "f8"), ("peak", "f8"), ("floor", "f8"), ("max_drawdown", "f8"),
+        ("capital", "f8"), ("cash", "f8"), ("equity", "f8"), ("peak", "f8"), ("floor", "f8"), ("max_drawdown", "f8"),
         ("day_end", "i8"), ("days", "i8"), ("step", "i8"),
         # The equity that sizes this step's entries, and what of the cash an entry inside the bar may take.
         ("sizing", "f8"), ("free", "f8"),
@@ -57,7 +57,7 @@ MARKET_STATE: Final = np.dtype(
 def first_account(capital: float) -> NDArray[np.void]:
     """Return the account before the first step: one record (`ACCOUNT`), the capital in cash."""
     account = np.zeros(1, ACCOUNT)
-    for name in ("cash", "equity", "peak", "floor", "day_start"):
+    for name in ("capital", "cash", "equity", "peak", "floor", "day_start"):
         account[name] = capital
     account["day_end"] = -(1 << 62)
     account["blocked_day"] = account["guard_until"] = -(1 << 62)

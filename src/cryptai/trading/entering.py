@@ -101,8 +101,9 @@ def _sized(
     run: Any, m: int, price: float, fee: float, distance: float, last: int, free: float
 ) -> tuple[float, int]:
     # The quantity by its rule and under its caps, or why there is none.
-    market, sizing = market_at(run["markets"], m), account_of(run)["sizing"]
-    if not (sizing > 0.0 and free > DUST * sizing):
+    market, account = market_at(run["markets"], m), account_of(run)
+    sizing = account["sizing"]
+    if not (sizing > DUST * account["capital"] and free > DUST * sizing):
         return 0.0, CASH
     weighed = not math.isnan(market["weight"])
     size = market["adds"] if weighed else _wanted(run, market, price, fee, distance)
@@ -190,11 +191,14 @@ def _unfit(run: Any, m: int, last: int, price: float, stop: float, target: float
     asks_volume = terms["impact"] > 0.0 or terms["max_volume_share"] > 0.0
     if asks_volume and not said(column_at(run["columns"], m)["volume"], last) > 0.0:
         return VOLUME
-    if market["quantity"] != 0.0 or (math.isnan(market["order_stop"]) and math.isnan(market["order_target"])):
+    if market["quantity"] != 0.0:
         return ALLOWED
-    if wrong_side(market["side"], price, stop, target):
+    own_target = not math.isnan(market["order_target"])
+    stepped = run["pairs"] > 0 and not own_target
+    if wrong_side(market["side"], price, stop, math.nan if stepped else target):
         return WRONG_SIDE
-    if poor(price, stop, target, terms["min_reward_risk"]):
+    own = own_target or not math.isnan(market["order_stop"])
+    if own and poor(price, stop, target, terms["min_reward_risk"]):
         return REWARD_RISK
     return ALLOWED
 
