@@ -72,13 +72,17 @@ class SourceError(CryptaiError):
     """A venue did not answer, or answered otherwise than agreed.
 
     `permanent` is true when asking again cannot help (451: not served in this country); `answered` when the
-    venue itself said that it cannot answer now (429, 503): it is there.
+    venue itself said that it cannot answer now (429, 503): it is there. `pause_s` is how long it wants not to
+    be asked, in seconds, where it told; 0 otherwise.
     """
 
-    def __init__(self, message: str, *, permanent: bool = False, answered: bool = False) -> None:
+    def __init__(
+        self, message: str, *, permanent: bool = False, answered: bool = False, pause_s: float = 0.0
+    ) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.answered = answered
+        self.pause_s = pause_s
 
 
 class LimitExceeded(CryptaiError):

@@ -7,6 +7,7 @@ import asyncio
 import numpy as np
 import pytest
 from binance_standin import standing_in, true_row
+from scripted_source import Scripted as Told
 
 from cryptai import seams
 from cryptai.errors import InputError, SourceError
@@ -27,6 +28,7 @@ SINCE = NOON - 200 * DAY_MS
 def clock():
     class Clock:
         ms = NOON + 30_000
+        s = 0.0
 
     with seams.replaced(now_ns=lambda: Clock.ms * 1_000_000):
         yield Clock
@@ -320,3 +322,38 @@ async def test_one_empty_answer_about_its_newest_bar_leaves_no_series_out(store,
     (one,) = await get(store)
     assert not empty
     assert one.added > 1_000
+
+
+async def test_a_ban_is_told_once_and_waited_out(store, clock):
+    source, told, waits = Told(), [], []
+    banned = SourceError("The venue asked for a pause.", answered=True, pause_s=120.0)
+    source.errors = {"BTC/USDT": banned, "ETH/USDT": banned}
+
+    async def rest(seconds):
+        waits.append(seconds)
+        source.errors.clear()
+        await asyncio.sleep(0)
+
+    done = await download(
+        source, store, ["BTC/USDT", "ETH/USDT"], ["1h"], since_ms=NOON - 30 * HOUR_MS,
+        paused=told.append, rest=rest,
+    )  # fmt: skip
+    assert [(one.added, one.failed) for one in done] == [(30, None)] * 2
+    assert told == [120.0]
+    assert set(waits) == {121.0}
+
+
+async def test_a_ban_of_days_and_bans_without_end_are_not_waited_out(store, clock):
+    for pause_s, most in ((2 * 86_400.0, 0), (600.0, 6)):
+        source, waits = Told(), []
+        source.errors["BTC/USDT"] = SourceError("Banned.", answered=True, pause_s=pause_s)
+
+        async def rest(seconds, waits=waits):
+            waits.append(seconds)
+            clock.s += seconds
+            await asyncio.sleep(0)
+
+        with seams.replaced(monotonic=lambda: clock.s):
+            (one,) = await download(source, store, ["BTC/USDT"], ["1h"], since_ms=NOON - HOUR_MS, rest=rest)
+        assert one.failed == "Banned."
+        assert len(waits) <= most

@@ -106,7 +106,9 @@ class Budget:
                 pause, wait, ticket = await asyncio.to_thread(self._try, weight, ticket)
                 if pause > most_pause_s:
                     raise SourceError(
-                        f"{self._title} asked for a pause, of which {pause:.0f} s are left.", answered=True
+                        f"{self._title} asked for a pause, of which {pause:.0f} s are left.",
+                        answered=True,
+                        pause_s=pause,
                     )
                 if max(pause, wait) <= 0.0:
                     return

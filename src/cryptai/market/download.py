@@ -15,7 +15,7 @@ from cryptai.market.symbol import parse_symbol
 from cryptai.market.timeframe import DAY_MS, Timeframe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from cryptai.market.source import CandleSource
     from cryptai.market.store import CandleStore
@@ -35,6 +35,8 @@ async def download(
     listed: Mapping[str, int] | None = None,
     second: CandleSource | None = None,
     progress: Callable[[int, int], None] | None = None,
+    paused: Callable[[float], None] | None = None,
+    rest: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> list[Downloaded]:
     """Store every closed bar that opens in `[since_ms, until_ms)` and that the venue has.
 
@@ -43,7 +45,8 @@ async def download(
     asked of `second`, if given, whose bars keep its name (`CandleStore.revisions`).
     What lies before the day that `listed` names for a market (ms UTC) is not asked for at all.
     Killed at any moment, the next call goes on: each write is whole, the oldest bars come first.
-    `progress(done, total)` counts bars.
+    `progress(done, total)` counts bars. A pause that the venue asks for is waited out (by `rest`), up to an
+    hour without an answer; `paused(seconds)` is told when one begins.
 
     Raises
     ------
@@ -62,7 +65,7 @@ async def download(
     }
     for one in series:
         await asyncio.to_thread(store.sync_log.cut_off, source.name, *one)
-    fetching = Fetching(source, store, series, progress)
+    fetching = Fetching(source, store, series, progress, paused, rest)
     newest = await fetching.newest([one for one, spans in work.items() if spans])
     # Where the venue's own bars end nothing is missing yet: a hole is one only before its newest bar.
     await fetching.run({one: _before(work[one], ts + one[1].ms) for one, ts in newest.items()})

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from cryptai import seams
 from cryptai.errors import InputError, SourceError
 from cryptai.market.spans import Span, count, pieces
 from cryptai.market.sync import keep
@@ -30,6 +31,9 @@ _PIECE: Final = 20_000
 _TRIES: Final = 3
 # So many failures in a row are the venue's, not a market's.
 _PATIENCE: Final = 8
+# A ban of minutes is waited out; who is banned for days rather goes on with the same command then.
+LONGEST_WAIT_S: Final = 3600.0
+"""How long in all a download waits without an answer for pauses that the venue asks for."""
 
 
 @dataclass
@@ -44,7 +48,10 @@ class Downloaded:
 
 
 class Fetching:
-    """One download or repair under way: `series` says how far each of its series is."""
+    """One download or repair under way: `series` says how far each of its series is.
+
+    Where the venue wants not to be asked for a time, it is told to `paused(seconds)` and waited for.
+    """
 
     def __init__(
         self,
@@ -52,11 +59,16 @@ class Fetching:
         store: CandleStore,
         series: Iterable[Series],
         progress: Callable[[int, int], None] | None = None,
+        paused: Callable[[float], None] | None = None,
+        rest: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self.source = source
         self.store = store
         self.series = {one: Downloaded(*one) for one in series}
         self._progress = progress
+        self._paused = paused
+        self._rest = rest
+        self._paused_since: float | None = None
         self._done = self._total = 0
         self._writing = asyncio.Lock()
         self._failures = 0
@@ -146,13 +158,13 @@ class Fetching:
                     continue
                 try:
                     await do(series, span)
-                    self._failures = 0
+                    self._failures, self._paused_since = 0, None
                 except InputError as error:
                     if refuse:
                         raise
                     self.series[series].failed = str(error)
                 except SourceError as error:
-                    if self._once_more(series, span, error):
+                    if await self._again(series, span, error):
                         queue.append((series, span))
 
         workers = [asyncio.create_task(worker()) for _ in range(min(_WORKERS, len(queue)))]
@@ -164,6 +176,25 @@ class Fetching:
             await asyncio.gather(*workers, return_exceptions=True)
         if self._hopeless:
             raise self._hopeless
+
+    async def _again(self, series: Series, span: Span, error: SourceError) -> bool:
+        """Return whether a piece that failed is to be done once more, when the pause asked for is over."""
+        if self._waits(error):
+            await self._rest(error.pause_s + 1.0)
+            return True
+        return self._once_more(series, span, error)
+
+    def _waits(self, error: SourceError) -> bool:
+        """Return whether a pause is waited out, and tell of it once for all workers."""
+        now = seams.monotonic()
+        begun = self._paused_since
+        since = now if begun is None else begun
+        if error.pause_s <= 0.0 or now + error.pause_s - since > LONGEST_WAIT_S:
+            return False
+        self._paused_since = since
+        if self._paused and begun is None:
+            self._paused(error.pause_s)
+        return True
 
     def _once_more(self, series: Series, span: Span, error: SourceError) -> bool:
         """Return whether a piece that failed is to be tried again; note it if not."""

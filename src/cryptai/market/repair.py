@@ -25,12 +25,14 @@ async def repair(
     *,
     second: CandleSource | None = None,
     progress: Callable[[int, int], None] | None = None,
+    paused: Callable[[float], None] | None = None,
 ) -> list[Downloaded]:
     """Ask the venue again for every hole between the first and the last stored bar of each series.
 
     Also for those that were recorded before: a venue may have mended its own. What it still has not is asked
     of `second`, if given, and stored as a bar of that source (`CandleStore.revisions` says so); what
-    neither has stays a recorded hole. No bar is changed. `series` None is all that are stored of the venue.
+    neither has stays a recorded hole. No bar is changed. Pauses are waited out as `download` does. `series`
+    None is all that are stored of the venue.
 
     Raises
     ------
@@ -48,7 +50,7 @@ async def repair(
         )
     chosen = list(stored if series is None else dict.fromkeys(series))
     work = {one: await asyncio.to_thread(_holes, store, source.name, one) for one in chosen}
-    fetching = Fetching(source, store, chosen, progress)
+    fetching = Fetching(source, store, chosen, progress, paused)
     await fetching.run(work)
     if second is not None:
         await ask_second(second, source.name, store, fetching.series.values())

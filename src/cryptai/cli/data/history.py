@@ -75,6 +75,7 @@ def download_history(
             return await download(
                 source, store, names, frames,
                 since_ms=since_ms, until_ms=until_ms, listed=listed, second=other, progress=progress,
+                paused=_told_of_pause(source),
             )  # fmt: skip
 
     _run(work, exchange, as_json=as_json, title="Downloaded from")
@@ -123,7 +124,9 @@ def repair_history(
             if (names is None or one[0] in names) and (frames is None or one[1] in frames)
         ]
         async with _closing(other):
-            return await repair(source, store, chosen, second=other, progress=progress)
+            return await repair(
+                source, store, chosen, second=other, progress=progress, paused=_told_of_pause(source)
+            )
 
     _run(work, exchange, as_json=as_json, title="Repaired from", create=False)
 
@@ -169,18 +172,35 @@ async def _closing(source: CandleSource | None) -> AsyncIterator[None]:
 
 
 async def _reach(source: CandleSource) -> None:
-    """Find out within seconds that a venue cannot be reached, before series by series would."""
+    """Find out within seconds that a venue cannot be reached, before series by series would.
+
+    One that wants not to be asked for a time is reached: the pause is waited out.
+    """
     from cryptai.errors import SourceError
+    from cryptai.market.fetching import LONGEST_WAIT_S
 
     for wait in (0.5, 1.0, None):
         try:
             await source.ping()
         except SourceError as error:
-            if error.permanent or wait is None:
+            if error.permanent or wait is None or error.pause_s > LONGEST_WAIT_S:
                 raise
-            await asyncio.sleep(wait)
+            if error.pause_s:
+                _told_of_pause(source)(error.pause_s)
+            await asyncio.sleep(error.pause_s + 1.0 if error.pause_s else wait)
         else:
             return
+
+
+def _told_of_pause(source: CandleSource) -> Callable[[float], None]:
+    def tell(seconds: float) -> None:
+        print(
+            f"{source.title} asked for a pause; going on in {seconds:,.0f} s. What came is stored, so Ctrl-C "
+            "costs nothing: the same command goes on.",
+            file=sys.stderr,
+        )
+
+    return tell
 
 
 def _rows(store: CandleStore, exchange: str, done: Sequence[Downloaded]) -> list[dict[str, Any]]:
