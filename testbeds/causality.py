@@ -105,7 +105,8 @@ def speaks(piece: Piece, candles: Candles) -> bool:
         return len(reading.known) > 0
     half = len(candles) // 2
     if piece.kind == "strategy":
-        return bool(np.count_nonzero(reading.columns["entry"]) >= 1)
+        weights = reading.columns.get("signals.weight", np.empty(0))
+        return bool(np.count_nonzero(reading.columns["entry"]) or np.count_nonzero(weights > 0.0))
     return any(np.isfinite(column[half:]).any() for column in reading.columns.values())
 
 

@@ -113,8 +113,8 @@ def _live(told: dict[str, Any]) -> str:
 def _history(told: dict[str, Any]) -> str:
     warmup = told["warmup"]
     needed = "no window here is enough" if warmup["needed"] is None else f"needs {_bars(warmup['needed'])}"
-    if told["kind"] == "strategy":
-        return f"{needed} (found here; a strategy declares none)"
+    if told["kind"] == "strategy" and warmup["declared"] is None:
+        return f"{needed} (found here; the strategy declares no memory)"
     if not warmup["enough"]:
         return f"not enough: {_bars(warmup['declared'])} declared, {needed}; {_offence(warmup['offence'])}"
     if warmup["declared"] is None:

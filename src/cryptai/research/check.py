@@ -206,8 +206,8 @@ class _Memory(NamedTuple):
 
 
 def _memory(piece: Piece, real: Candles) -> _Memory:
-    if piece.kind == "strategy":
-        # A strategy declares nothing: what it needs is found, and told.
+    if piece.kind == "strategy" and piece.warmup is None:
+        # It declares nothing: what it needs is found, and told.
         slow = _cost(piece, noise(2, 1_000)) > _MEMORY_S / 100.0
         return _Memory(None, None, None if slow else _needed(piece, real, 1_000), asked=not slow)
     if max(piece.exact or 0, piece.warmup or 0) > _LONGEST:
@@ -225,6 +225,7 @@ def _first(piece: Piece, real: Candles, window: int | None, tolerance: float) ->
     for name, series in _long(real, window + max(100, window // 4)):
         affordable = _MEMORY_S / 4.0 / _cost(piece, series)
         cuts = _spread(min(window + 1, len(series)), len(series), int(np.clip(affordable, 4, 25)))
+        cuts = sorted({*cuts, *(cut for cut in _decisive(piece, series) if cut > window)})
         found = first_unlike_live(piece, series, window, cuts, tolerance=tolerance)
         if found is not None:
             return name, found

@@ -10,6 +10,7 @@ import numpy as np
 from cryptai.features.events import FIGURES, Events
 from cryptai.features.higher import compute_at, memory_at
 from cryptai.features.indicator import Indicator
+from cryptai.signals import COLUMNS
 from cryptai.strategies.strategy import values_of
 from cryptai.trading.backtest import decided
 
@@ -99,6 +100,8 @@ def of_strategy(strategy: Strategy) -> Piece:
     def read(candles: Candles) -> Reading:
         signals = decided(strategy, candles)
         columns: dict[str, NDArray[Any]] = {"entry": signals.entry, "exits": signals.exits}
+        said = {name: getattr(signals, name) for name in COLUMNS}
+        columns |= {f"signals.{name}": column for name, column in said.items() if column is not None}
         if hasattr(strategy, "score"):
             columns["score"] = np.asarray(strategy.score(candles), np.float64)
         return Reading(columns)
