@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast, get_type_hints
 
 from cryptai.features.feature import features
@@ -13,7 +14,7 @@ from cryptai.parameters import Parameter, Value, read_all
 from cryptai.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -82,11 +83,17 @@ def param(
 
 def parameters(cls: type[Strategy]) -> list[Parameter]:
     """Return a strategy's declared parameters, in the order they are written."""
+    return list(_declared(cls))
+
+
+@lru_cache(maxsize=256)
+def _declared(cls: type[Strategy]) -> tuple[Parameter, ...]:
+    # Kept, since types are looked up by evaluating what is written, and a search makes thousands.
     declared: Any = cls  # mypy cannot see that a protocol's class is a dataclass too
     if not dataclasses.is_dataclass(declared):
-        return []
+        return ()
     types = get_type_hints(declared)
-    return [
+    return tuple(
         Parameter(
             name=field.name,
             type=types[field.name],
@@ -97,7 +104,7 @@ def parameters(cls: type[Strategy]) -> list[Parameter]:
             unit=field.metadata.get("unit", ""),
         )
         for field in dataclasses.fields(declared)
-    ]
+    )
 
 
 def bars_of(feature: str, *, on: str = "", **parameters: Any) -> int:
@@ -118,13 +125,10 @@ def bars_of(feature: str, *, on: str = "", **parameters: Any) -> int:
     return bars * MINUTE_MS // Timeframe(on).ms if on else bars
 
 
-def build(
-    cls: type[Strategy], given: Mapping[str, object], declared: Sequence[Parameter] | None = None
-) -> Strategy:
+def build(cls: type[Strategy], given: Mapping[str, object]) -> Strategy:
     """Make a strategy from parameters as a person gave them (text or numbers), all checked.
 
-    A class may add a method `check(self)` that raises `InputError` for values that do not go together. Who
-    makes many hands in its `declared` parameters.
+    A class may add a method `check(self)` that raises `InputError` for values that do not go together.
 
     Raises
     ------
@@ -133,7 +137,7 @@ def build(
     InputError
         For a value of another type, or out of its range; `field` is `param.<name>`.
     """
-    values = read_all(parameters(cls) if declared is None else declared, given, of=cls.name)
+    values = read_all(_declared(cls), given, of=cls.name)
     made = cls(**values)
     check = getattr(made, "check", None)
     if check is not None:

@@ -18,7 +18,7 @@ import numpy as np
 from cryptai.errors import InputError
 from cryptai.market.candles import Candles
 from cryptai.market.timeframe import DAY_MS
-from cryptai.strategies.strategy import build, parameters
+from cryptai.strategies.strategy import build
 from cryptai.trading.backtest import backtest
 from cryptai.trading.plain_runs import Market, Plain
 from cryptai.trading.tallied import daily_returns, day_ends
@@ -125,8 +125,7 @@ def run_many(
     """
     if threads < 1:
         raise InputError(f"threads must be 1 or more, was {threads}.", field="threads")
-    declared = parameters(strategy)
-    made = [build(strategy, one, declared) for one in sets]
+    made = [build(strategy, one) for one in sets]
     whole = {"capital": capital, "start_ms": start_ms, "end_ms": end_ms, **options}
     found = _Found(len(made), returns, on_done)
 
