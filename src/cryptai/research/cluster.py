@@ -7,6 +7,7 @@ version of CryptAI installed; a person's own strategy travels along.
 from __future__ import annotations
 
 import importlib.util
+import socket
 import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _PORTION: Final = 64
 _RETRIES: Final = 10
 _LOOK_S: Final = 0.5
+_KNOCK_S: Final = 10.0
 
 
 def on_cluster(address: str) -> Runner:
@@ -47,8 +49,9 @@ def on_cluster(address: str) -> Runner:
 
     if not ray.is_initialized():
         try:
+            _knock(address)
             ray.init(address=address, logging_level="ERROR", log_to_driver=False)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise InputError(
                 f"No Ray cluster answers at {address[:60]!r} ({type(error).__name__}); start one with "
                 "`ray start --head`, or leave --cluster out.",
@@ -61,6 +64,13 @@ def on_cluster(address: str) -> Runner:
             field="cluster",
         )
     return _run
+
+
+def _knock(address: str) -> None:
+    # Ray itself tries for minutes where nobody listens.
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit() and "://" not in address:
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
 
 
 def _version() -> str:
