@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cryptai.analytics.report import Report
     from cryptai.analytics.tables import Line
 
-PAGE_TRADES: Final = 500
+PAGE_TRADES: Final = 200
 
 
 @dataclass(frozen=True)

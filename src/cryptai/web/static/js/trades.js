@@ -109,7 +109,12 @@ function row(trade, index, several) {
   goto.dataset.goto = String(trade[AT.entry]);
   if (several) goto.dataset.symbol = trade[AT.symbol];
   goto.textContent = day(trade[AT.entry]);
-  tr.append(cell(String(trade[AT.no]), "num"), cell(`${trade[AT.side] === "long" ? "▲" : "▼"} ${trade[AT.side]}`, `side ${trade[AT.side]}`));
+  const side = document.createElement("span");
+  side.className = `side ${trade[AT.side]}`;
+  side.textContent = `${trade[AT.side] === "long" ? "▲" : "▼"} ${trade[AT.side]}`;
+  const sided = cell("");
+  sided.append(side);
+  tr.append(cell(String(trade[AT.no]), "num"), sided);
   if (several) tr.append(cell(trade[AT.symbol]));
   const entered = cell("");
   entered.append(goto);
