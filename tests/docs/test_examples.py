@@ -25,6 +25,7 @@ PAGES = (
     "docs/guide/features.md",
     "docs/guide/own_strategies.md",
     "docs/guide/portfolio.md",
+    "docs/guide/research.md",
     "CONTRIBUTING.md",
 )
 # These start a server or a whole test run; tests of their own drive them.
