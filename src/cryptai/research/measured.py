@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -257,7 +257,8 @@ def _measured(
     return Measured(
         run=replace(bench.template, params=values).run,
         params=dict(params),
-        metrics={name: _finite(value) for name, value in asdict(metrics).items()},
+        # Its values are numbers: `asdict` would copy each of them deeply.
+        metrics={name: _finite(value) for name, value in vars(metrics).items()},
         sharpe=None if found is None else found[0] / math.sqrt(step),
         blocks=blocks,
     )
