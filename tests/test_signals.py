@@ -45,3 +45,15 @@ def test_long_and_short_at_once_is_refused_with_the_row():
     both = np.array([False, False, True, False])
     with pytest.raises(InputError, match="Row 2"):
         Signals.entries(_candles(), long=both, short=both)
+
+
+def test_optional_columns_are_taken_by_name():
+    said = Signals.entries(
+        _candles(), long=np.zeros(len(_candles()), bool), limit=range(len(_candles())), stop=None
+    )
+    assert said.limit.dtype == np.float64
+    assert said.limit.tolist() == [float(i) for i in range(len(_candles()))]
+    assert said.stop is None
+    assert said.target is None
+    with pytest.raises(InputError, match="no column named 'limmit'; did you mean limit"):
+        Signals.entries(_candles(), limmit=[1.0])

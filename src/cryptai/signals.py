@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from cryptai.errors import InputError
+from cryptai.errors import InputError, UnknownName
 from cryptai.market.times import iso
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from cryptai.market.candles import Candles
 
@@ -78,15 +78,22 @@ class Signals:
         exit_short: NDArray[np.bool_] | None = None,
         long_reason: str = "long",
         short_reason: str = "short",
+        **columns: ArrayLike | None,
     ) -> Signals:
         """Make the columns from four conditions, each one boolean a bar; None is never.
+
+        `columns` are the optional ones by name (`limit=…`, `stop=…`), numbers one a bar.
 
         Raises
         ------
         InputError
-            For a condition of another length or type, or a row that says long and short at once.
+            For a condition of another length or type, a row that says long and short at once, or a column of
+            a name that there is not.
         """
         n = len(candles)
+        for name in columns:
+            if name not in COLUMNS:
+                raise UnknownName("column", name, COLUMNS)
         ups, downs = _condition("long", long, n), _condition("short", short, n)
         if ups is None or downs is None:
             entry = ups if ups is not None else np.zeros(n, np.int8) if downs is None else -downs
@@ -99,7 +106,12 @@ class Signals:
         exits = leave if leave is not None else np.zeros(n, np.int8)  # a true is the bit EXIT_LONG
         if cover is not None:
             exits = exits | cover * np.int8(EXIT_SHORT)
-        return cls(entry, exits, long_reason, short_reason)
+        more = {
+            name: np.ascontiguousarray(values, np.float64)
+            for name, values in columns.items()
+            if values is not None
+        }
+        return cls(entry, exits, long_reason, short_reason, **more)
 
     def __len__(self) -> int:
         return len(self.entry)

@@ -49,7 +49,7 @@ class Orders:
             {"stop": where(price * 0.98), "target": where(price * 1.04)},
             {"trail": price * 0.02},
         )[self.kind]
-        return Signals(entry, exits, **columns)
+        return Signals.entries(candles, long=entry == 1, exit_long=exits == 1, **columns)
 '''
 
 
