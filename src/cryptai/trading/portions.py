@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -31,15 +33,20 @@ class Told(NamedTuple):
 def numbered(shared: Mapping[int, Shared]) -> tuple[list[Line], dict[int, Told]]:
     """Return the lines of all sets, each once, and the sets in numbers of these."""
     number: dict[Line, int] = {}
+    # The same line is mostly the same object, and an address is found sooner than a line.
+    seen: dict[int, int] = {}
+
+    def numbered_line(line: Line) -> int:
+        known = seen.get(id(line))
+        if known is None:
+            known = seen[id(line)] = number.setdefault(line, len(number))
+        return known
+
     found = {}
     for index, one in shared.items():
         conditions = tuple(
-            [
-                tuple([(number.setdefault(a, len(number)), number.setdefault(b, len(number)), how)
-                       for a, b, how in terms])
-                for terms in one
-            ]
-        )  # fmt: skip
+            [tuple([(numbered_line(a), numbered_line(b), how) for a, b, how in terms]) for terms in one]
+        )
         lines = dict.fromkeys([at for terms in conditions for a, b, _ in terms for at in (a, b)])
         found[index] = Told(tuple(lines), conditions)
     return list(number), found
@@ -47,26 +54,9 @@ def numbered(shared: Mapping[int, Shared]) -> tuple[list[Line], dict[int, Told]]
 
 def portions(told: Mapping[int, Told], slots: int) -> Iterator[Portion]:
     """Cut the sets, by index, into portions of at most `slots` lines; of one set, however many it has."""
-    # Sets are ordered by blocks of their lines, so that a portion is as near to a square as its room allows.
-    places: list[dict[int, int]] = [
-        {} for _ in range(max((len(one.lines) for one in told.values()), default=0))
-    ]
-    keys = {
-        index: [place.setdefault(at, len(place)) for place, at in zip(places, one.lines, strict=False)]
-        for index, one in told.items()
-    }
-    side = max(1, slots // max(len(places), 1))
-    # The place with the fewest lines turns fastest.
-    turn = sorted(range(len(places)), key=lambda place: -len(places[place]))
-
-    def order(index: int) -> list[int]:
-        key = keys[index]
-        held = [key[place] for place in turn if place < len(key)]
-        return [number // side for number in held] + held
-
     indices: list[int] = []
     lines: dict[int, None] = {}
-    for index in sorted(told, key=order):
+    for index in _in_order(told, slots):
         more = [at for at in told[index].lines if at not in lines]
         if indices and len(lines) + len(more) > slots:
             yield Portion(indices, list(lines))
@@ -76,6 +66,25 @@ def portions(told: Mapping[int, Told], slots: int) -> Iterator[Portion]:
         lines.update(dict.fromkeys(more))
     if indices:
         yield Portion(indices, list(lines))
+
+
+def _in_order(told: Mapping[int, Told], slots: int) -> list[int]:
+    # By blocks of their lines, so that a portion is as near to a square as its room allows.
+    if not told:
+        return []
+    indices = np.array(list(told), np.int64)
+    most = max(len(one.lines) for one in told.values())
+    # A set with fewer lines than others repeats its last one.
+    table = np.array(
+        [one.lines + one.lines[-1:] * (most - len(one.lines)) for one in told.values()], np.int64
+    )
+    keys = [np.unique(column, return_inverse=True)[1] for column in table.reshape(len(indices), most).T]
+    side = max(1, slots // most)
+    # The place with the fewest lines turns fastest: `lexsort` takes it first.
+    keys.sort(key=lambda key: int(key.max()))
+    order = np.lexsort((*keys, *(key // side for key in keys)))
+    found: list[int] = indices[order].tolist()
+    return found
 
 
 def encoded(sets: Sequence[Told], at: Mapping[int, int], first: Sequence[int]) -> tuple[list[int], list[int]]:
