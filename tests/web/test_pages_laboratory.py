@@ -125,6 +125,18 @@ def test_a_failed_run_leaves_no_folder(alice: User, home: Workspace, monkeypatch
     assert not run.folder.exists()
 
 
+def test_an_account_that_was_lost_has_a_page_and_files(hers: Client) -> None:
+    asked = {**ASKED, "param.fast": "2", "param.slow": "3", "param.allow_short": "true", "fee": "0.5"}
+    answer = hers.post(PAGE, {**asked, "target": "none"})
+    assert answer.status_code == 302, unescape(answer.content.decode())[:3000]
+    address = answer["location"]
+    page = hers.get(address).content.decode()
+    assert "\u2212100.00\u202f%" in page
+    assert not re.search(r"\b(nan|inf)\b", re.sub(r"<[^>]+>", " ", page))
+    assert hers.get(f"{address}files/report.json").json()["exposure"]["mean"] is None
+    assert hers.get(f"{address}equity.json").status_code == 200
+
+
 def test_several_markets_share_one_page(hers: Client, alice: User) -> None:
     answer = hers.post(PAGE, {**ASKED, "symbol": "BTC/USDT, ETHUSDT", "max_open": "1"})
     assert answer.status_code == 302, unescape(answer.content.decode())[:4000]

@@ -34,9 +34,11 @@ class Exposure:
 
     @property
     def mean(self) -> float | None:
-        """Return the mean of `gross` where it is known; None where it is nowhere."""
+        """Return the mean of `gross` where it is known; None where it is nowhere, or beyond all numbers."""
         known = self.gross[np.isfinite(self.gross)]
-        return float(known.mean()) if len(known) else None
+        with np.errstate(over="ignore"):
+            found = float(known.mean()) if len(known) else np.nan
+        return found if np.isfinite(found) else None
 
     @property
     def highest(self) -> float | None:
