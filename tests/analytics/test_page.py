@@ -99,7 +99,7 @@ def test_practice_doubts_and_what_is_undecided_are_said():
     result = ran(1)
     found = {
         **result.as_object(), "practice": True,
-        "undecided": {"share": 0.25, "worst": {"total_return": -0.5}, "best": 0.125},
+        "undecided": {"share": 0.25, "worst_return": -0.5, "best_return": 0.125, "exact": False},
     }  # fmt: skip
     found["metrics"] = {**found["metrics"], "sharpe_ratio": 183.0}
     text = page(report(found, result.ts, result.equity))

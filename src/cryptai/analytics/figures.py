@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FRACTIONS: Final = frozenset(
     {
@@ -18,6 +21,7 @@ _SIGNED: Final = frozenset({"total_return", "cagr", "buy_and_hold_return", "mean
 _AMOUNTS: Final = frozenset(
     {"pnl", "average_win", "average_loss", "best", "worst", "expectancy", "fees", "final_equity"}
 )
+_MOST_NAMES: Final = 6
 NONE: Final = "–"
 # A space that is narrow and breaks no line.
 _SPACE: Final = "\u202f"
@@ -77,6 +81,11 @@ def confidence(value: float | None) -> str:
     if value >= 0.9995:
         return f"over 99.9{_PERCENT}"
     return f"{math.floor(value * 1_000) / 10:g}{_PERCENT}" if value >= 0.001 else f"under 0.1{_PERCENT}"
+
+
+def markets(symbols: Sequence[str]) -> str:
+    """Return the names of some markets, or how many there are."""
+    return ", ".join(symbols) if len(symbols) <= _MOST_NAMES else f"{len(symbols)} markets"
 
 
 def moment(ms: int) -> str:

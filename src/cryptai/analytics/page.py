@@ -6,7 +6,7 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from cryptai.analytics.figures import NONE, amount, confidence, figure, moment, percent
+from cryptai.analytics.figures import NONE, amount, confidence, figure, markets, moment, percent
 from cryptai.analytics.pictures import curve, spread
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ _FIRST: Final = (
 def page(report: Report, evidence: Mapping[str, Any] | None = None) -> str:
     """Return the report's page. Every word of a person's own is escaped; times are UTC."""
     found = report.found
-    symbols = ", ".join(found.get("symbols") or [str(found["symbol"])])
-    title = f"{found['strategy']} on {symbols} {found['timeframe']}"
+    named = markets(found.get("symbols") or [str(found["symbol"])])
+    title = f"{found['strategy']} on {named} {found['timeframe']}"
     return "\n".join(
         [
             "<!doctype html>",
@@ -112,21 +112,17 @@ def _verdict(report: Report, evidence: Mapping[str, Any] | None) -> Iterator[str
     undecided = report.found.get("undecided")
     if isinstance(undecided, dict) and undecided.get("share"):
         yield '<section class="verdict"><h2>What the data cannot decide</h2>'
+        low, high = (figure("total_return", undecided.get(name)) for name in ("worst_return", "best_return"))
+        bounds = "" if undecided.get("exact") else " in the orders that were tried"
         yield (
-            f"<p>Of {percent(undecided['share'])} of the trades the order of events inside a bar is not "
-            f"known. The total return lies between {_of_undecided(undecided, 'worst_return')} and "
-            f"{_of_undecided(undecided, 'best_return')}.</p></section>"
+            f"<p>Of {percent(undecided['share'])} of the trades the bars do not tell which of two events came "
+            f"first. Over all orders of these the total return lies between {escape(low)} and {escape(high)}"
+            f"{bounds}.</p></section>"
         )
     if report.doubts:
         yield '<section class="verdict doubt"><h2>Too good to be believed as it stands</h2><ul>'
         yield from (f"<li>{escape(one)}</li>" for one in report.doubts)
         yield "</ul></section>"
-
-
-def _of_undecided(undecided: Mapping[str, Any], which: str) -> str:
-    told = undecided.get(which)
-    value = told.get("total_return") if isinstance(told, dict) else told
-    return escape(figure("total_return", value))
 
 
 def _figures(metrics: Mapping[str, Any]) -> Iterator[str]:

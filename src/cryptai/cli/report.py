@@ -127,10 +127,10 @@ def _markets(workspace: Workspace, found: Mapping[str, Any]) -> dict[str, Candle
 
 
 def _lines(told: Mapping[str, Any]) -> Iterator[str]:
-    from cryptai.analytics.figures import figure, percent
+    from cryptai.analytics.figures import figure, markets, percent
     from cryptai.cli.evidence import lines
 
-    symbols = ", ".join(told.get("symbols") or [told["symbol"]])
+    symbols = markets(told.get("symbols") or [told["symbol"]])
     yield f"{told['strategy']} on {symbols} {told['timeframe']}, {told['from']} to {told['to']}"
     for name, value in told["metrics"].items():
         yield f"  {name:<20} {figure(name, value)}"

@@ -37,6 +37,7 @@ def listed(
     json_: Json = False,
 ) -> None:
     """List the stored runs, the newest first."""
+    from cryptai.analytics.figures import markets
     from cryptai.research.runs import list_runs
     from cryptai.workspace import open_workspace
 
@@ -55,7 +56,7 @@ def listed(
         rows.append(
             (
                 one["id"], one["made_at"].replace("T", " ")[:16], one["strategy"],
-                f"{','.join(one['symbols'])} {one['timeframe']}", _text("trades", metrics),
+                f"{markets(one['symbols'])} {one['timeframe']}", _text("trades", metrics),
                 _text("total_return", metrics), _text("sharpe_ratio", metrics),
             )
         )  # fmt: skip
@@ -68,7 +69,7 @@ def listed(
 
 def show(run: Run, json_: Json = False) -> None:
     """Show a stored run: its figures, its evidence, and where its files lie."""
-    from cryptai.analytics.figures import figure
+    from cryptai.analytics.figures import figure, markets
     from cryptai.research.runs import FILES, changed_files, find_run, read_manifest
     from cryptai.workspace import open_workspace
 
@@ -80,7 +81,7 @@ def show(run: Run, json_: Json = False) -> None:
         return
     head = _head({**manifest, "id": folder.name, "folder": folder})
     print(
-        f"{head['strategy']} on {', '.join(head['symbols'])} {head['timeframe']}, "
+        f"{head['strategy']} on {markets(head['symbols'])} {head['timeframe']}, "
         f"{head['from']} to {head['to']}"
     )
     print(f"run {manifest['run']}, engine {manifest['engine']}, made {manifest['made_at']}, in {folder}")
