@@ -115,8 +115,8 @@ def _verdict(report: Report, evidence: Mapping[str, Any] | None) -> Iterator[str
         low, high = (figure("total_return", undecided.get(name)) for name in ("worst_return", "best_return"))
         bounds = "" if undecided.get("exact") else " in the orders that were tried"
         yield (
-            f"<p>Of {percent(undecided['share'])} of the trades the bars do not tell which of two events came "
-            f"first. Over all orders of these the total return lies between {escape(low)} and {escape(high)}"
+            f"<p>Of {percent(undecided['share'])} of the trades the bars do not tell which of two events "
+            f"came first. Over all orders of these the total return lies between {escape(low)} and {escape(high)}"
             f"{bounds}.</p></section>"
         )
     if report.doubts:
