@@ -47,7 +47,7 @@ OBJECTIVES: Final[Mapping[str, int]] = {
 
 # Sets handed over at a time: few where one takes long, so that little is lost with a process.
 _MOST = 2_048
-_SHORT_S, _LONG_S = 0.5, 3.0
+_SHORT_S, _LONG_S = 2.0, 8.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +202,7 @@ def in_portions(
         start += size
         took = monotonic() - began
         if took < _SHORT_S:
-            size = min(_MOST, 2 * size)
+            size = min(_MOST, 4 * size)
         elif took > _LONG_S:
             size = max(workers, size // 2)
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _MOST_BLOCKS: Final = 20
 _TWO: Final = "Overfitting needs the returns of two trials at least, one column each."
-# Numbers held at a time: 64 MiB of them.
-_PORTION: Final = 8_388_608
+# Numbers held at a time: what stays in a processor's cache.
+_PORTION: Final = 65_536
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,22 +99,19 @@ def of_blocks(found: BlockSums) -> Overfit:
     blocks, trials = sums.shape
     if trials < 2:
         raise InputError(_TWO, field="returns")
-    picks = list(combinations(range(blocks), blocks // 2))
-    chosen = np.zeros((len(picks), blocks))
-    chosen[np.arange(len(picks))[:, None], np.array(picks)] = 1.0
+    picks = np.array([sum(1 << b for b in pick) for pick in combinations(range(blocks), blocks // 2)])
+    of_sums, of_squares = _Picked(sums), _Picked(squares)
+    n = rows * blocks // 2
     logits, inside, outside = (np.empty(len(picks)) for _ in range(3))
+    # In this order the last split is the first one turned round: each half is looked at once for both.
+    half = len(picks) // 2
     portion = max(1, _PORTION // trials)
-    for start in range(0, len(picks), portion):
-        part = slice(start, min(start + portion, len(picks)))
-        seen = _sharpe(chosen[part] @ sums, chosen[part] @ squares, rows * blocks // 2)
-        later = _sharpe((1.0 - chosen[part]) @ sums, (1.0 - chosen[part]) @ squares, rows * blocks // 2)
-        best = seen.argmax(axis=1)
-        at = np.arange(len(best))
-        inside[part], outside[part] = seen[at, best], later[at, best]
-        mine = later[at, best][:, None]
-        rank = (later < mine).sum(axis=1) + ((later == mine).sum(axis=1) + 1) / 2.0
-        relative = rank / (trials + 1.0)
-        logits[part] = np.log(relative / (1.0 - relative))
+    for start in range(0, half, portion):
+        part = slice(start, min(start + portion, half))
+        turned = np.arange(len(picks) - 1 - part.start, len(picks) - 1 - part.stop, -1)
+        one, two = (_sharpe(of_sums(picks[some]), of_squares(picks[some]), n) for some in (part, turned))
+        inside[part], outside[part], logits[part] = _split(one, two)
+        inside[turned], outside[turned], logits[turned] = _split(two, one)
     spread = float(np.square(inside - inside.mean()).sum())
     slope = (
         float(((inside - inside.mean()) * (outside - outside.mean())).sum()) / spread if spread else np.nan
@@ -127,6 +124,39 @@ def of_blocks(found: BlockSums) -> Overfit:
         slope=slope,
         probability_of_loss=float((outside < 0.0).mean()),
     )
+
+
+class _Picked:
+    """Sums of blocks by the bits of a pick: those of each half of the blocks are made once."""
+
+    def __init__(self, values: NDArray[np.float64]) -> None:
+        self._bits = len(values) // 2
+        self._lower, self._upper = _subsets(values[: self._bits]), _subsets(values[self._bits :])
+
+    def __call__(self, picks: NDArray[np.int64]) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = self._lower[picks & ((1 << self._bits) - 1)]
+        found += self._upper[picks >> self._bits]
+        return found
+
+
+def _subsets(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    found = np.zeros((1 << len(values), values.shape[1]))
+    for bit, row in enumerate(values):
+        found[1 << bit : 2 << bit] = found[: 1 << bit] + row
+    return found
+
+
+def _split(
+    seen: NDArray[np.float64], later: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the best trial's Sharpe ratio in sample and out of it, and the logit of its rank there."""
+    best = seen.argmax(axis=1)
+    at = np.arange(len(best))
+    mine = later[at, best]
+    below = np.count_nonzero(later < mine[:, None], axis=1)
+    equal = np.count_nonzero(later == mine[:, None], axis=1)
+    relative = (below + (equal + 1) / 2.0) / (later.shape[1] + 1.0)
+    return seen[at, best], mine, np.log(relative / (1.0 - relative))
 
 
 def _sharpe(sums: NDArray[np.float64], squares: NDArray[np.float64], n: int) -> NDArray[np.float64]:
