@@ -116,8 +116,8 @@ def _verdict(report: Report, evidence: Mapping[str, Any] | None) -> Iterator[str
         bounds = "" if undecided.get("exact") else " in the orders that were tried"
         yield (
             f"<p>Of {percent(undecided['share'])} of the trades the bars do not tell which of two events "
-            f"came first. Over all orders of these the total return lies between {escape(low)} and {escape(high)}"
-            f"{bounds}.</p></section>"
+            f"came first. Over all orders of these the total return lies between {escape(low)} and "
+            f"{escape(high)}{bounds}.</p></section>"
         )
     if report.doubts:
         yield '<section class="verdict doubt"><h2>Too good to be believed as it stands</h2><ul>'

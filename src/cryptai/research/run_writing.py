@@ -140,11 +140,9 @@ def keep_run(
     """
     if not (workspace.root / "version").is_file():
         return None
-    # All parameters as they were: a default that is changed later must not change what is run again.
-    options = {**request.as_options(), "param": dict(result.params)}
     return write_run(
         found, result.ts, result.equity, workspace.runs / str(found["run"]),
-        markets=markets_of(result), request=options, as_of_ms=as_of_ms, files=files,
+        markets=markets_of(result), request=request.as_options(), as_of_ms=as_of_ms, files=files,
         strategy_file=user_files(workspace.strategies).get(request.strategy),
     )  # fmt: skip
 
@@ -175,7 +173,8 @@ def _manifest(
         **{name: value for name, value in found.items() if name not in _ELSEWHERE},
         # A backtest draws nothing by chance; what does names its seed among its parameters.
         "seed": found.get("seed"),
-        "request": None if request is None else dict(request),
+        # All parameters as they were: a default that is changed later must not change what is run again.
+        "request": None if request is None else {**request, "param": dict(found["params"])},
         "data": {
             "exchange": found.get("exchange"),
             "digest": found["data_digest"],
