@@ -21,7 +21,7 @@ from cryptai.strategies.buy_and_hold import BuyAndHold
 from cryptai.strategies.ema_trend import EmaTrend
 from cryptai.strategies.rsi_reversal import RsiReversal
 from cryptai.strategies.strategy import build, param, strategies
-from cryptai.trading import plain_runs, sweeping
+from cryptai.trading import plain_runs, sweeping, tallied
 from cryptai.trading.backtest import backtest
 from cryptai.trading.costs import Costs
 from cryptai.trading.sweeping import run_many
@@ -243,6 +243,24 @@ def test_conditions_of_several_terms_and_states_are_understood(candles):
 def test_a_strategy_that_shares_something_else_than_it_signals_is_refused(candles):
     with pytest.raises(InputError, match="says one thing by `shared`"):
         run_many(candles, Liar, [{"period": p} for p in (3, 5, 20)])
+
+
+@pytest.mark.parametrize("mistake", ["lines swapped", "days miscounted", "a bar late"])
+def test_a_mistake_on_the_shared_road_is_caught_by_the_first_set(candles, monkeypatch, mistake):
+    if mistake == "lines swapped":
+        encoded = plain_runs.encoded
+        swapped = lambda sets, at, first: (  # noqa: E731 (a mistake in one line)
+            (pairs := encoded(sets, at, first)[0])[1:2] + pairs[:1] + pairs[2:], encoded(sets, at, first)[1]
+        )  # fmt: skip
+        monkeypatch.setattr(plain_runs, "encoded", swapped)
+    elif mistake == "days miscounted":
+        longest = tallied._longest
+        monkeypatch.setattr(tallied, "_longest", lambda under: [days + 1 for days in longest(under)])
+    else:
+        over = Line.over
+        monkeypatch.setattr(Line, "over", lambda self, bars: before(over(self, bars)))
+    with pytest.raises(InputError, match="says one thing by `shared`"):
+        run_many(candles, EmaTrend, SETS)
 
 
 def test_both_sides_at_once_are_refused_in_the_words_of_a_backtest(candles):

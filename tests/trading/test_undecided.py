@@ -15,7 +15,7 @@ from cryptai.portfolio.rules import Rules
 from cryptai.signals import Signals
 from cryptai.trading.backtest import backtest
 from cryptai.trading.costs import Costs
-from cryptai.trading.undecided import BEST, Ending, interval
+from cryptai.trading.undecided import BEST, Ending, interval, orders_for
 
 
 class World:
@@ -63,6 +63,11 @@ def test_more_paths_than_may_be_run_are_said_not_to_be_exact():
     assert (found.exact, found.orders, world.runs) == (False, 30, 30)
     assert min(leaves) <= found.worst <= found.best <= max(leaves)
     assert interval(world, world(0), trades=1, marked=1, rejoins=False, most=10_000).worst == min(leaves)
+
+
+@pytest.mark.parametrize(("bars", "orders"), [(0, 128), (55_000, 128), (1_000_000, 20), (10**8, 8)])
+def test_long_runs_are_made_again_less_often(bars, orders):
+    assert orders_for(bars) == orders
 
 
 def test_nothing_open_is_free():

@@ -18,7 +18,7 @@ from cryptai.market.exchange import PRACTICE
 from cryptai.market.times import iso
 from cryptai.signals import COLUMNS
 from cryptai.trading.terms import Terms
-from cryptai.trading.undecided import Ending, Undecided, interval
+from cryptai.trading.undecided import Ending, Undecided, interval, orders_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cryptai.analytics.metrics import Metrics
+    from cryptai.analytics.report import Report
     from cryptai.ledger.book import Book, Order
     from cryptai.market.candles import Candles
     from cryptai.portfolio.rules import Rules
@@ -135,7 +136,7 @@ class Result:
     def undecided(self) -> Undecided:
         """Return the interval of the final equity over all orders of events that the bars do not tell.
 
-        Free where they tell everything; else the run is made again, at most `MOST_ORDERS` times.
+        Free where they tell everything; else the run is made again, at most as often as `orders_for` says.
         """
         marked = int(np.count_nonzero(self.records["undecided"]))
 
@@ -146,7 +147,10 @@ class Result:
         base = Ending(float(self.equity[-1]), max(marked, self.readings), float(self.equity.min()))
         if self.terms.policy:
             base = run(0)
-        return interval(run, base, trades=len(self.records), marked=marked, rejoins=self._rejoins())
+        return interval(
+            run, base, trades=len(self.records), marked=marked, rejoins=self._rejoins(),
+            most=orders_for(sum(len(one.bars) for one in self.markets)),
+        )  # fmt: skip
 
     def _rejoins(self) -> bool:
         # One market, market orders with a bracket and shares of the equity: whichever level came first, the
@@ -191,6 +195,14 @@ class Result:
         spans = self.records["exit_time"] - self.records["entry_time"]
         table["hole_bars"] = spans // self.markets[0].bars.timeframe.ms - table["bars_held"]
         return table.view(np.recarray)
+
+    @cached_property
+    def report(self) -> Report:
+        """Return the run in full: months and years, groups of trades, drawdowns, exposure, doubts."""
+        from cryptai.analytics.report import report  # noqa: PLC0415 (its indicators wait until one asks)
+
+        candles = {one.candles.symbol: one.candles for one in self.markets}
+        return report(self.as_object(), self.ts, self.equity, candles)
 
     @cached_property
     def run(self) -> str:

@@ -4,7 +4,8 @@ A bar tells that two levels were touched, not which one first. By default a rule
 (docs/guide/execution.md); here the run is made again with the other readings. Where nothing but stop and
 target is at stake, a bar ends flat either way: outcomes rejoin, more cash never ends in less, and two runs
 are the exact interval. Elsewhere one reading changes what comes after it, so every path is run, up to
-`MOST_ORDERS` of them; beyond that the interval is the widest one found, and says that it is not exact.
+`MOST_ORDERS` of them, or as many as go through twenty million bars; beyond that the interval is the widest
+one found, and says that it is not exact.
 
 Levels are taken to fill at their price: what a price may jump inside a bar is no order of events.
 """
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MOST_ORDERS: Final = 128
+_FEWEST_ORDERS: Final = 8
+_MOST_BARS: Final = 20_000_000
 BEST: Final = -1
 # Readings are the bits of a number, whose sign is that of all further ones.
 _BITS: Final = 62
@@ -105,6 +108,11 @@ def interval(
         paths.extend(_turns(readings, fixed, ending.met))
     exact = exact and base.met <= _BITS
     return Undecided(marked, share, min(ends.values()), max(ends.values()), exact, orders)
+
+
+def orders_for(bars: int) -> int:
+    """Return how many orders of a run over so many bars, of all its markets, are run at most."""
+    return max(_FEWEST_ORDERS, min(MOST_ORDERS, _MOST_BARS // max(bars, 1)))
 
 
 def _turns(readings: int, fixed: int, met: int) -> list[tuple[int, int]]:
