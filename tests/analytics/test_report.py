@@ -216,3 +216,8 @@ def test_the_growth_that_freqtrade_printed_as_a_yearly_rate_is_none_here():
     assert stats.cagr(growth, 18) is None
     assert stats.cagr(growth, 31) is None
     assert stats.cagr(growth, 370) == pytest.approx(growth ** (365 / 370) - 1)
+
+
+def test_a_result_brings_its_report():
+    result = ran(3)
+    assert result.report.as_object() == reported(result).as_object()
