@@ -30,6 +30,7 @@ export function tradesTable(box, trades) {
   table.removeAttribute("data-sortable");
   box.querySelector(".pager")?.remove();
   form.hidden = false;
+  widen(table, trades);
   const above = spacer();
   const below = spacer();
 
@@ -90,6 +91,22 @@ function chosen(form) {
     (!side || trade[AT.side] === side) && (!left || trade[AT.reason] === left) && (!market || trade[AT.symbol] === market) &&
     (!ended || (ended === "won") === trade[AT.pnl] > 0) &&
     (!words || `${day(trade[AT.entry])} ${trade[AT.why]}`.toLowerCase().includes(words));
+}
+
+/**
+ * The columns whose figures may be long are as wide as their longest. @param {HTMLTableElement} table @param {Trade[]} trades
+ */
+function widen(table, trades) {
+  let all = 0;
+  for (const [name, write] of /** @type {[string, (v: number) => string][]} */ ([["paid", price], ["got", price], ["pnl", (v) => fixed(v, 2, true)], ["fees", (v) => fixed(v, 2)]])) {
+    const values = trades.map((trade) => Math.abs(trade[AT[name]]));
+    const [low, high] = values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, 0]);
+    const wide = Math.max(7, write(-low).length, write(-high).length) + 4;
+    const head = /** @type {HTMLElement | null} */ (table.querySelector(`th[data-by=${name}]`));
+    if (head) head.style.width = `${wide}ch`;
+    all += wide;
+  }
+  table.style.minWidth = `calc(${all}ch + 700px)`;
 }
 
 /** What has no value stands last, whichever way. @param {any} a @param {any} b @param {boolean} up */
