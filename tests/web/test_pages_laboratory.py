@@ -342,6 +342,15 @@ def test_runs_are_compared_and_the_best_is_marked_honestly(hers: Client, alice: 
     assert [one[-1][1] for one in series] == pytest.approx([100 * (1 + value) for value in returns])
 
 
+def test_a_run_that_did_nothing_is_the_best_at_nothing(hers: Client) -> None:
+    idle = _pk(hers.post(PAGE, {**ASKED, "param.fast": "900", "param.slow": "5000"})["location"])
+    page = hers.get(f"{PAGE}compare/", {"run": [idle, *_two(hers)]}).content.decode()
+    rows = re.findall(r'<th scope="row">[^<]+</th>(<td class="num.*?)</tr>', page)
+    assert rows
+    assert not any(row.startswith('<td class="num best"') for row in rows)
+    assert "(best)" in page
+
+
 def test_what_cannot_be_compared_like_for_like_is_said(hers: Client) -> None:
     first = _pk(hers.post(PAGE, ASKED)["location"])
     other = {

@@ -88,13 +88,21 @@ def compare(request: HttpRequest) -> HttpResponse:
 
 
 def table(runs: Sequence[Compared]) -> list[Line]:
-    """Return a row a metric; the best of it is marked where one way is better and the values differ."""
+    """Return a row a metric; the best of it is marked where one way is better and the values differ.
+
+    A run without a trade is the best at nothing: it lost no money because it did nothing.
+    """
     lines = []
+    traded = [one.found["metrics"]["trades"] > 0 for one in runs]
     for name, way in _METRICS.items():
         values = [number(one.found["metrics"].get(name)) for one in runs]
-        known = {way * value for value in values if value is not None}
+        ranked = [v * way if v is not None and did else None for v, did in zip(values, traded, strict=True)]
+        known = {value for value in ranked if value is not None}
         best = max(known) if way and len(known) > 1 else None
-        texts = [(figure(name, v), best is not None and v is not None and way * v == best) for v in values]
+        texts = [
+            (figure(name, v), best is not None and rank == best)
+            for v, rank in zip(values, ranked, strict=True)
+        ]
         lines.append(Line(named(name), texts))
     return lines
 
