@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cryptai.screening.card import FEWEST, INSUFFICIENT, NOT_SUPPORTED, SUPPORTED, Asked, apart, card
-from cryptai.screening.folds import ROW, Folds, folds
 from cryptai.screening.outcomes import STOP, TARGET
+from cryptai.screening.past import ROW, PastSetups, past_setups
 
 from .made import HOUR, Scripted, walk
 
@@ -16,7 +16,7 @@ ASKED = Asked("BTC/USDT", 1, 1, 10_000 * HOUR, 100.0, 92.0, 115.0)
 
 
 def made(hits, misses, *, symbol=0, regime=1, every=200, symbols=("BTC/USDT", "ETH/USDT"), seed=0):
-    """Return folds of so many hits and stops that do not overlap, in random order."""
+    """Return past setups of so many hits and stops that do not overlap, in random order."""
     n = hits + misses
     rows = np.zeros(n, ROW)
     rows["symbol"], rows["regime"], rows["side"] = symbol, regime, 1
@@ -26,7 +26,7 @@ def made(hits, misses, *, symbol=0, regime=1, every=200, symbols=("BTC/USDT", "E
     rows["outcome"] = np.where(hit, TARGET, STOP)
     rows["net"] = np.where(hit, 0.147, -0.083)
     rows["r"] = rows["net"] / 0.08
-    return Folds({"costs": COSTS, "pbo": None}, symbols, rows)
+    return PastSetups({"costs": COSTS, "pbo": None}, symbols, rows)
 
 
 def late(past):
@@ -54,7 +54,7 @@ def test_too_few_say_how_many_are_missing():
     assert told["missing"] == ["Only 25 like it were decided and ended before; 30 are the least."]
 
 
-def test_no_folds_at_all_are_insufficient():
+def test_no_past_at_all_are_insufficient():
     told = card(None, ASKED)
     assert told["status"] == INSUFFICIENT
     assert told["trades"] == 0
@@ -73,9 +73,9 @@ def test_nothing_that_ended_later_is_seen():
     middle = int(past.rows["decided_ms"][40])
     told = card(past, ASKED._replace(decided_ms=middle), trials=1)
     assert told["trades"] == 40
-    cut = Folds(past.facts, past.symbols, past.rows[:40])
+    cut = PastSetups(past.facts, past.symbols, past.rows[:40])
     again = card(cut, ASKED._replace(decided_ms=middle), trials=1)
-    assert {**again, "folds": 0} == {**told, "folds": 0}
+    assert {**again, "past": 0} == {**told, "past": 0}
 
 
 def test_overlapping_setups_of_one_market_count_once():
@@ -89,7 +89,7 @@ def test_the_narrowest_slice_with_enough_is_asked():
     here, there = made(25, 5, regime=1), made(25, 25, symbol=1, regime=1)
     rows = np.concatenate([here.rows, there.rows])
     rows = rows[np.argsort(rows["decided_ms"], kind="stable")]
-    past = Folds(here.facts, here.symbols, rows)
+    past = PastSetups(here.facts, here.symbols, rows)
     assert card(past, late(past), 1)["scope"] == {"symbols": 1, "symbol": "BTC/USDT", "regime": "BULL"}
     other = late(past)._replace(symbol="XRP/USDT")
     assert card(past, other, 1)["scope"] == {"symbols": 2, "symbol": None, "regime": "BULL"}
@@ -107,17 +107,17 @@ def test_break_even_is_where_stop_and_target_earn_nothing_after_costs():
     assert needed * won + (1 - needed) * lost == pytest.approx(0, abs=1e-12)
 
 
-def test_folds_that_were_kept_give_the_same_card(tmp_path):
+def test_past_setups_that_were_kept_give_the_same_card(tmp_path):
     candles = walk(1, 3_000)
-    past = folds(Scripted(tuple(range(5, 2_900, 30))), {"BTC/USDT": [candles]}, exchange="binance")
+    past = past_setups(Scripted(tuple(range(5, 2_900, 30))), {"BTC/USDT": [candles]}, exchange="binance")
     past.save(tmp_path)
-    again = Folds.load(tmp_path, past.digest)
+    again = PastSetups.load(tmp_path, past.digest)
     asked = ASKED._replace(decided_ms=int(candles.close_ts[-1]))
     assert card(again, asked, 5) == card(past, asked, 5)
     assert card(past, asked, 5)["trades"] > FEWEST / 2
 
 
-def test_folds_that_were_changed_are_refused(tmp_path):
+def test_past_setups_that_were_changed_are_refused(tmp_path):
     from cryptai.errors import DataError
 
     past = made(3, 3)
@@ -126,7 +126,7 @@ def test_folds_that_were_changed_are_refused(tmp_path):
     for at in (5, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         with pytest.raises(DataError):
-            Folds.load(tmp_path, past.digest)
+            PastSetups.load(tmp_path, past.digest)
 
 
 def test_its_interval_covers_a_planted_edge_as_often_as_it_says():

@@ -188,7 +188,7 @@ def test_evidence_is_kept_in_the_workspace_and_read_again(store, now, tmp_path):
     second = Evidence(home, store, "binance", progress=again.append)
     assert screen(store, evidence=second, **asked).signals == found
     assert again == []
-    assert all(s.evidence["folds"] for s in found)
+    assert all(s.evidence["past"] for s in found)
 
 
 def test_evidence_is_made_anew_a_day_later(store, now, tmp_path):

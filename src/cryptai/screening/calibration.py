@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cryptai.screening.folds import Folds
+    from cryptai.screening.past import PastSetups
 
     Floats = NDArray[np.float64]
 
@@ -98,8 +98,8 @@ class Calibration:
         }  # fmt: skip
 
 
-def calibrate(past: Sequence[Folds], *, until_ms: int | None = None, seed: int = 0) -> Calibration:
-    """Fit a curve on the setups of several folds that had ended by an instant, and test it on the newest.
+def calibrate(past: Sequence[PastSetups], *, until_ms: int | None = None, seed: int = 0) -> Calibration:
+    """Fit a curve on past setups that had ended by an instant, and test it on the newest of them.
 
     Overlapping setups of a market count once, as on a card; the curve is shared by the strategies given.
     """

@@ -1,7 +1,7 @@
 """The evidence card: how often such a setup was right where it was never trained, or that nobody can know.
 
-The card of a setup is computed from folds (`cryptai.screening.folds`), of which it sees only what had ended
-when the setup was decided. Of each market it takes setups that do not overlap: one begins when the one before
+The card of a setup is computed from past ones (`cryptai.screening.past`), and sees only what had ended when
+the setup was decided. Of each market it takes setups that do not overlap: one begins when the one before
 has ended, as one could have traded them. It asks the narrowest slice that has 30 of them: this market in
 this regime, this market, all markets in this regime, all markets.
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cryptai.screening.folds import Folds
+    from cryptai.screening.past import PastSetups
 
 SUPPORTED: Final = "supported"
 NOT_SUPPORTED: Final = "not_supported"
@@ -56,13 +56,13 @@ class Asked(NamedTuple):
     target: float
 
 
-def card(past: Folds | None, asked: Asked, trials: int | None = None) -> dict[str, Any]:
+def card(past: PastSetups | None, asked: Asked, trials: int | None = None) -> dict[str, Any]:
     """Return the card of a setup as JSON takes it.
 
     Parameters
     ----------
     past
-        The folds of its strategy, parameters and timeframe; None where there are none yet.
+        Those of its strategy, parameters and timeframe; None where there are none yet.
     trials
         How many configurations of the strategy were tried, from the ledger; None where that is not known.
     """
@@ -141,7 +141,7 @@ def _break_even(asked: Asked, fee: float, slippage: float) -> float:
 
 def _card(
     net: NDArray[np.float64], hit: NDArray[np.bool_], rows: Any, scope: dict[str, Any],
-    trials: int | None, asked: Asked, needed: float, past: Folds | None,
+    trials: int | None, asked: Asked, needed: float, past: PastSetups | None,
 ) -> dict[str, Any]:  # fmt: skip
     n, hits = len(net), int(hit.sum())
     rate = sig.wilson(hits, n)
@@ -179,7 +179,7 @@ def _card(
             "outcome": OUTCOMES[int(last["outcome"])],
             "r": float(last["r"]),
         },
-        "folds": None if past is None else past.digest,
+        "past": None if past is None else past.digest,
     }
     told["missing"] = list(_missing(told))
     if not told["missing"]:

@@ -1,4 +1,4 @@
-"""Where a screen's evidence comes from: folds kept in the workspace, made on demand, and the calibration."""
+"""Where a screen's evidence comes from: past setups kept in the workspace, and what is calibrated on them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cryptai.market.timeframe import DAY_MS, TIMEFRAMES, Timeframe
 from cryptai.research.trials import tried
 from cryptai.screening.calibration import calibrate
 from cryptai.screening.card import card
-from cryptai.screening.folds import Folds, folds
+from cryptai.screening.past import PastSetups, past_setups
 from cryptai.strategies.strategy import values_of
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 class Evidence:
-    """The folds of a venue's configurations: read from the workspace, made where they are missing or old.
+    """The past setups of a venue's configurations: kept in the workspace, made where they are missing or old.
 
-    Folds that were made of bars up to some moment serve every setup decided before it, for a card looks at
+    Those that were made of bars up to some moment serve every setup decided before it, for a card looks at
     nothing that ended later; a later one is served by them for a day, then they are made anew. Where the
     workspace cannot be written, they are made for this call alone.
     """
@@ -45,7 +45,7 @@ class Evidence:
         self.folder = workspace.root / "evidence"
         self._workspace, self._store, self._exchange = workspace, store, exchange
         self._progress = progress
-        self._folds: dict[tuple[str, str], tuple[int, Folds]] = {}
+        self._past: dict[tuple[str, str], tuple[int, PastSetups]] = {}
         self._curves: dict[tuple[str, int], Calibration] = {}
         self._trials: dict[str, int | None] = {}
         self._markets: dict[str, dict[str, list[Candles]]] = {}
@@ -54,17 +54,17 @@ class Evidence:
         self, strategy: Strategy, timeframe: str, asked: Asked, quality: float
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the card and the confidence of a setup."""
-        past = self.folds(strategy, timeframe, asked.decided_ms)
+        past = self.past(strategy, timeframe, asked.decided_ms)
         told = card(past, asked, self._tried(strategy.name))
         return told, self.calibration(strategy, timeframe, asked.decided_ms).confidence(quality)
 
-    def folds(self, strategy: Strategy, timeframe: str, decided_ms: int) -> Folds:
-        """Return the folds of a configuration that reach a moment, or come within a day of it."""
+    def past(self, strategy: Strategy, timeframe: str, decided_ms: int) -> PastSetups:
+        """Return the past setups of a configuration that reach a moment, or come within a day of it."""
         key = (_named(strategy), timeframe)
-        found = self._folds.get(key) or self._kept(key)
+        found = self._past.get(key) or self._kept(key)
         if found is None or found[0] < min(decided_ms, self._newest(timeframe)) - DAY_MS:
             found = self._made(strategy, timeframe, key)
-        self._folds[key] = found
+        self._past[key] = found
         return found[1]
 
     def calibration(self, strategy: Strategy, timeframe: str, decided_ms: int) -> Calibration:
@@ -72,7 +72,7 @@ class Evidence:
         day = decided_ms // DAY_MS * DAY_MS
         key = (f"{_named(strategy)} {timeframe}", day)
         if key not in self._curves:
-            self._curves[key] = calibrate([self.folds(strategy, timeframe, decided_ms)], until_ms=day)
+            self._curves[key] = calibrate([self.past(strategy, timeframe, decided_ms)], until_ms=day)
         return self._curves[key]
 
     def _tried(self, name: str) -> int | None:
@@ -101,9 +101,9 @@ class Evidence:
             self._markets[frame] = dict(sorted(found.items()))
         return self._markets[frame]
 
-    def _made(self, strategy: Strategy, timeframe: str, key: tuple[str, str]) -> tuple[int, Folds]:
+    def _made(self, strategy: Strategy, timeframe: str, key: tuple[str, str]) -> tuple[int, PastSetups]:
         self._progress(f"looking up what came of {strategy.name} on {timeframe}")
-        made = folds(strategy, self._read(Timeframe(timeframe)), exchange=self._exchange)
+        made = past_setups(strategy, self._read(Timeframe(timeframe)), exchange=self._exchange)
         until = self._newest(timeframe)
         if (self._workspace.root / "version").is_file():
             made.save(self.folder)
@@ -113,12 +113,12 @@ class Evidence:
             sync_folder(self.folder)
         return until, made
 
-    def _kept(self, key: tuple[str, str]) -> tuple[int, Folds] | None:
+    def _kept(self, key: tuple[str, str]) -> tuple[int, PastSetups] | None:
         try:
             told = json.loads(self._pointer(key).read_text())
-            return int(told["until_ms"]), Folds.load(self.folder, str(told["digest"]))
+            return int(told["until_ms"]), PastSetups.load(self.folder, str(told["digest"]))
         except (OSError, ValueError, KeyError, TypeError, CryptaiError):
-            # Nothing there, or damaged: folds can always be made again.
+            # Nothing there, or damaged: they can always be made again.
             return None
 
     def _pointer(self, key: tuple[str, str]) -> Any:

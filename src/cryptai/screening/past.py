@@ -1,4 +1,4 @@
-"""Folds: every setup a configuration ever decided on stored bars, and what came of it, kept to be checked.
+"""Past setups: all that a configuration ever decided on stored bars, and what came of them, kept.
 
 The parameters were given before these bars were looked at, or tuned on bars before `tuned_until_ms`: only
 setups decided after that are kept, so each is out of sample. A card (`cryptai.screening.card`) is
@@ -40,12 +40,12 @@ ROW: Final = np.dtype(
         ("mae", "f8"), ("mfe", "f8"), ("entry", "f8"), ("stop", "f8"), ("target", "f8"),
     ]
 )  # fmt: skip
-"""One setup that was entered and has ended. `symbol` is its number in `Folds.symbols`; times are the closes
-of the bars, ms UTC; `net`, `r`, `mae`, `mfe` as in `cryptai.screening.outcomes`."""
+"""One setup that was entered and has ended. `symbol` is its number in `PastSetups.symbols`; times are closes
+of bars, ms UTC; `net`, `r`, `mae`, `mfe` as in `cryptai.screening.outcomes`."""
 
 
 @dataclass(frozen=True, eq=False)
-class Folds:
+class PastSetups:
     """The table, and what it was made of.
 
     Attributes
@@ -72,7 +72,7 @@ class Folds:
 
     def save(self, folder: Path) -> Path:
         """Keep it in a folder under its digest; it is on the disk when this returns."""
-        path = folder / f"{self.digest}.folds"
+        path = folder / f"{self.digest}.past"
         if not path.exists():
             make_folder(folder)
             head = _text(self.facts, self.symbols).encode()
@@ -81,7 +81,7 @@ class Folds:
         return path
 
     @classmethod
-    def load(cls, folder: Path, digest: str) -> Folds:
+    def load(cls, folder: Path, digest: str) -> PastSetups:
         """Return the table of a digest.
 
         Raises
@@ -89,21 +89,23 @@ class Folds:
         DataError
             If it is not there, or is not what its name says.
         """
-        path = folder / f"{digest}.folds"
+        path = folder / f"{digest}.past"
         try:
             head, _, body = path.read_bytes().partition(b"\n")
             told = json.loads(head)
             found = cls(told["facts"], tuple(told["symbols"]), np.frombuffer(body, ROW))
         except FileNotFoundError:
-            raise DataError(f"The folds {digest[:16]} are not in this workspace.", field="folds") from None
+            raise DataError(
+                f"The past setups {digest[:16]} are not in this workspace.", field="past"
+            ) from None
         except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{path} is damaged: {error}.", field="folds") from error
+            raise DataError(f"{path} is damaged: {error}.", field="past") from error
         if found.digest != digest:
-            raise DataError(f"{path} is not what its name says; it was changed.", field="folds")
+            raise DataError(f"{path} is not what its name says; it was changed.", field="past")
         return found
 
 
-def folds(
+def past_setups(
     strategy: Strategy,
     markets: Mapping[str, Sequence[Candles]],
     *,
@@ -111,7 +113,7 @@ def folds(
     costs: Costs | None = None,
     tuned_until_ms: int | None = None,
     pbo: float | None = None,
-) -> Folds:
+) -> PastSetups:
     """Return what came of every setup of a strategy.
 
     Parameters
@@ -136,7 +138,7 @@ def folds(
         "timeframe": " ".join(sorted(timeframes)), "costs": {"fee": costs.fee, "slippage": costs.slippage},
         "engine": ENGINE_VERSION, "data": digests, "tuned_until_ms": tuned_until_ms, "pbo": pbo,
     }  # fmt: skip
-    return Folds(facts, tuple(markets), rows)
+    return PastSetups(facts, tuple(markets), rows)
 
 
 def _table(
