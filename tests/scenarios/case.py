@@ -22,7 +22,7 @@ TABLES = File(__file__).parent / "tables"
 START = 1_609_459_200_000  # 2021-01-01, 00:00 UTC
 HOUR = 3_600_000
 MUCH = 1e12  # traded in a bar whose volume does not matter
-WORDS = {
+WORDS: dict[str, tuple[str, float]] = {
     "long": ("entry", 1), "short": ("entry", -1),
     "exit": ("exits", 3), "exit-long": ("exits", 1), "exit-short": ("exits", 2),
 }  # fmt: skip
@@ -76,11 +76,11 @@ def _case(raw: dict[str, Any], theme: str) -> Case:
                 tuple(Filter(START + round(one[0] * HOUR), *one[1:]) for one in filters),
             )
         )
-    options = dict(raw.get("options", {}))
+    options: dict[str, Any] = dict(raw.get("options", {}))
     if "target_steps" in options:
         options["target_steps"] = tuple((int(a), float(b)) for a, b in options["target_steps"])
     setup = Setup(
-        **({"capital": 1000.0} | options),
+        **{"capital": 1000.0, **options},
         rules=Rules(**({"stop": None, "target": None} | raw.get("rules", {}))),
         costs=Costs(**({"fee": 0.0, "slippage": 0.0} | raw.get("costs", {}))),
     )
@@ -105,8 +105,8 @@ def _bars(text: str, hours: int) -> tuple[list[Bar], list[Row]]:
                 last.open, last.high, last.low, last.close, last.ts, last.volume, (*last.finer, path)
             )
         else:
-            prices = [float(number) for number in numbers.split()]
-            bars.append(Bar(*prices[:4], at, prices[4] if len(prices) > 4 else MUCH))
+            open_, high, low, close, *rest = (float(number) for number in numbers.split())
+            bars.append(Bar(open_, high, low, close, at, rest[0] if rest else MUCH))
             rows.append(_row(words))
             at += hours * HOUR
     return bars, rows
@@ -115,8 +115,8 @@ def _bars(text: str, hours: int) -> tuple[list[Bar], list[Row]]:
 def _row(words: str) -> Row:
     said: dict[str, Any] = {}
     for word in words.split():
-        name, _, value = word.partition("=")
-        column, value = (name, float(value)) if value else WORDS[name]
+        name, _, number = word.partition("=")
+        column, value = (name, float(number)) if number else WORDS[name]
         said[column] = value
     return Row(**said)
 
