@@ -23,15 +23,24 @@ _EULER: Final = 0.577_215_664_901_532_9
 
 def moments(returns: NDArray[np.float64]) -> tuple[float, float, float] | None:
     """Return the Sharpe ratio per period, skewness and kurtosis; None of fewer than three, or all equal."""
-    if len(returns) < 3:
+    ratio = sharpe(returns)
+    if ratio is None:
         return None
     centred = returns - returns.mean()
     second = float(np.square(centred).mean())
-    if second <= (1e-15 * max(1.0, float(np.abs(returns).max()))) ** 2:
-        return None
     skewness = float((centred**3).mean()) / second**1.5
     kurtosis = float((centred**4).mean()) / second**2
-    return float(returns.mean()) / float(returns.std(ddof=1)), skewness, kurtosis
+    return ratio, skewness, kurtosis
+
+
+def sharpe(returns: NDArray[np.float64]) -> float | None:
+    """Return the Sharpe ratio per period, of sample deviation; None of fewer than three, or all equal."""
+    if len(returns) < 3:
+        return None
+    second = float(np.square(returns - returns.mean()).mean())
+    if second <= (1e-15 * max(1.0, float(np.abs(returns).max()))) ** 2:
+        return None
+    return float(returns.mean()) / float(returns.std(ddof=1))
 
 
 def probabilistic_sharpe(

@@ -12,7 +12,7 @@ import numpy as np
 
 from cryptai.analytics.metrics import measure as metrics_of
 from cryptai.analytics.returns import drawdowns
-from cryptai.analytics.significance import moments
+from cryptai.analytics.significance import sharpe
 from cryptai.ledger.book import END
 from cryptai.market.timeframe import DAY_MS
 from cryptai.research.overfit import BlockSums, block_sums
@@ -252,14 +252,14 @@ def _measured(
     # One trial at a time, so that no sum depends on how many are measured together.
     blocks = block_sums(returns[:, None], bench.blocks) if bench.blocks else None
     lost = len(returns) > 0 and float(returns.min()) <= -1.0
-    found = None if lost else moments(returns)
+    ratio = None if lost else sharpe(returns)
     step = 7 if bench.template.timeframe == "1w" else 1
     return Measured(
         run=replace(bench.template, params=values).run,
         params=dict(params),
         # Its values are numbers: `asdict` would copy each of them deeply.
         metrics={name: _finite(value) for name, value in vars(metrics).items()},
-        sharpe=None if found is None else found[0] / math.sqrt(step),
+        sharpe=None if ratio is None else ratio / math.sqrt(step),
         blocks=blocks,
     )
 
