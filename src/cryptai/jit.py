@@ -38,8 +38,8 @@ _SOURCES = (
     "portfolio/refusals.py", "portfolio/rules.py", "portfolio/sizing.py", "signals.py",
     "trading/columns.py", "trading/costs.py", "trading/entering.py", "trading/event_kernel.py",
     "trading/fills.py", "trading/inside.py", "trading/kernel.py", "trading/markets_kernel.py",
-    "trading/matching.py", "trading/memory.py", "trading/moments.py", "trading/reading.py",
-    "trading/tables.py",
+    "trading/masks.py", "trading/matching.py", "trading/memory.py", "trading/moments.py",
+    "trading/reading.py", "trading/tables.py", "trading/tally.py",
 )  # fmt: skip
 # Kernels of features stand above their functions, so each file there may hold some.
 _SOURCE_PATTERNS = ("kernels.py", "features/*.py")

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numba import carray  # type: ignore[attr-defined]
 
-from cryptai.features.shared import ABOVE, BELOW, CROSSES_BELOW
 from cryptai.jit import njit
 from cryptai.ledger.book import END, LONG, NO_EXIT, SHORT, TRADE, Book, Exit, Mark, Order
 from cryptai.ledger.fold import close_position, empty_book, first_mark, record
@@ -25,125 +24,12 @@ from cryptai.portfolio.rules import Rules
 from cryptai.signals import EXIT_LONG, EXIT_SHORT
 from cryptai.trading.costs import Costs
 from cryptai.trading.kernel import mark, match_inside, match_open
+from cryptai.trading.masks import compare, condition, next_row, only_new, overlap
+from cryptai.trading.tally import STACK, tally
 
 # Bars of a block whose extremes are known.
 BLOCK = 16
 _SHIFT = 4
-# Four numbers for each halving of a sum.
-_STACK = 256
-# Words of 64 bars compared together, so that the lines' rows stay in the processor's cache.
-_TILE = 32
-_NONE, _ONE, _ALL = np.uint64(0), np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)
-_LAST = np.uint64(63)
-# Position of the one bit of a 32-bit number, by a de Bruijn sequence (Leiserson, Prokop and Randall 1998).
-_HALF, _HALF_BITS, _SEQUENCE = np.uint64(0xFFFFFFFF), np.uint64(32), np.uint64(0x077CB531)
-_TOP = np.uint64(27)
-_POSITION = np.array(
-    [0, 1, 28, 2, 29, 14, 24, 3, 30, 22, 20, 15, 25, 17, 4, 8, 31, 27, 13, 23, 21, 19, 16, 7, 26, 12, 18, 6,
-     11, 5, 10, 9]
-)  # fmt: skip
-
-
-@njit
-def compare(lines: Any, n: int, pairs: Any, words: Any, width: int) -> None:
-    """Write for each pair of lines the bits of its rows: where the first is above, and where below.
-
-    `pairs` holds three numbers a pair: the two lines, and the first row on which both have a value.
-    """
-    for begin in range(0, width, _TILE):
-        for p in range(len(pairs) // 3):
-            a, b = pairs[3 * p] * n, pairs[3 * p + 1] * n
-            at = 2 * p * width
-            for w in range(begin, min(begin + _TILE, width)):
-                above, below = _NONE, _NONE
-                if 64 * w + 64 <= n:
-                    # Unsigned: an index that could be negative keeps the loop from being vectorised.
-                    of_a, of_b = np.uint64(a + 64 * w), np.uint64(b + 64 * w)
-                    for k in range(64):
-                        x, y = lines[of_a + np.uint64(k)], lines[of_b + np.uint64(k)]
-                        above |= np.uint64(x > y) << np.uint64(k)
-                        below |= np.uint64(x < y) << np.uint64(k)
-                else:
-                    for k in range(n - 64 * w):
-                        x, y = lines[a + 64 * w + k], lines[b + 64 * w + k]
-                        above |= np.uint64(x > y) << np.uint64(k)
-                        below |= np.uint64(x < y) << np.uint64(k)
-                words[at + w] = above
-                words[at + width + w] = below
-
-
-@njit
-def condition(words: Any, width: int, pairs: Any, terms: Any, out: Any, at: int) -> bool:
-    """Write the rows on which all terms hold (pair and kind, each), and return True; or False without one."""
-    if len(terms) == 0:
-        return False
-    for w in range(width):
-        out[at + w] = _ALL
-    for k in range(len(terms) // 2):
-        pair, how = terms[2 * k], terms[2 * k + 1]
-        falls = how in (BELOW, CROSSES_BELOW)
-        rows = (2 * pair + (1 if falls else 0)) * width
-        if how in (ABOVE, BELOW):
-            for w in range(width):
-                out[at + w] &= words[rows + w]
-            continue
-        first, carried = pairs[3 * pair + 2], _NONE
-        for w in range(width):
-            here = words[rows + w]
-            # The row before may be anything but this, and not unknown.
-            known = (
-                _ALL
-                if first <= 64 * w
-                else _NONE
-                if first >= 64 * w + 64
-                else _ALL << np.uint64(first - 64 * w)
-            )
-            not_yet = ~here & known
-            out[at + w] &= here & ((not_yet << _ONE) | carried)
-            carried = not_yet >> _LAST
-    return True
-
-
-@njit
-def only_new(out: Any, at: int, width: int, first: int) -> None:
-    """Keep of an entry's rows those that begin it; the first row of the range begins whatever it says."""
-    word, bit = at + (first >> 6), _ONE << np.uint64(first & 63)
-    begins = out[word] & bit
-    carried = _NONE
-    for w in range(at, at + width):
-        here = out[w]
-        out[w] = here & ~((here << _ONE) | carried)
-        carried = here >> _LAST
-    out[word] |= begins
-
-
-@njit
-def overlap(words: Any, at: int, width: int) -> bool:
-    """Say whether some row is in the first condition and in that which begins at `at`."""
-    both = _NONE
-    for w in range(width):
-        both |= words[w] & words[at + w]
-    return bool(both != _NONE)
-
-
-@njit
-def next_row(words: Any, at: int, row: int, n: int) -> Any:
-    """Return the first row from `row` on whose bit is set, or n."""
-    if row >= n:
-        return n
-    w = row >> 6
-    here = words[at + w] & (_ALL << np.uint64(row & 63))
-    last = (n + 63) >> 6
-    while here == _NONE:
-        w += 1
-        if w >= last:
-            return n
-        here = words[at + w]
-    half, base = here & _HALF, 64 * w
-    if half == _NONE:
-        half, base = here >> _HALF_BITS, base + 32
-    lowest = half & (~half + _ONE)
-    return min(n, base + _POSITION[np.int64(((lowest * _SEQUENCE) & _HALF) >> _TOP)])
 
 
 @njit
@@ -255,93 +141,6 @@ def run(  # noqa: C901, PLR0912 (one loop: each event of a run in its turn)
     return book, value
 
 
-@njit
-def eight_sums(values: Any, begin: int, n: int) -> Any:
-    """Sum at most 128 numbers as NumPy does: eight sums side by side."""
-    if n < 8:
-        total = -0.0
-        for i in range(begin, begin + n):
-            total += values[i]
-        return total
-    a, b, c, d = values[begin], values[begin + 1], values[begin + 2], values[begin + 3]
-    e, f, g, h = values[begin + 4], values[begin + 5], values[begin + 6], values[begin + 7]
-    whole = n - n % 8
-    for i in range(begin + 8, begin + whole, 8):
-        a += values[i]
-        b += values[i + 1]
-        c += values[i + 2]
-        d += values[i + 3]
-        e += values[i + 4]
-        f += values[i + 5]
-        g += values[i + 6]
-        h += values[i + 7]
-    total = ((a + b) + (c + d)) + ((e + f) + (g + h))
-    for i in range(begin + whole, begin + n):
-        total += values[i]
-    return total
-
-
-@njit
-def pairwise(values: Any, n: int, stack: Any) -> Any:
-    """Sum as NumPy does, in the same order: halves of eights until there are at most 128.
-
-    `stack` has four numbers for each halving; a function that calls itself cannot be kept as object code.
-    """
-    begin, depth = 0, 0
-    while True:
-        while n > 128:
-            half = n // 2
-            half -= half % 8
-            stack[depth], stack[depth + 1], stack[depth + 2] = begin + half, n - half, 0.0
-            depth += 4
-            n = half
-        total = eight_sums(values, begin, n)
-        while depth > 0 and stack[depth - 2] != 0.0:
-            depth -= 4
-            total = stack[depth + 3] + total
-        if depth == 0:
-            return total
-        begin, n = int(stack[depth - 4]), int(stack[depth - 3])
-        stack[depth - 2], stack[depth - 1] = 1.0, total
-
-
-@njit
-def tally(trades: Any, count: int, room: Any, stack: Any, out: Any) -> None:
-    """Write what the metrics need of the trades; `room` holds as many numbers as there are trades."""
-    wins = losses = held = shared = 0
-    largest = 0.0
-    for i in range(count):
-        trade = trades[i]
-        held += trade["exit_bar"] - trade["entry_bar"] + 1
-        if i > 0 and trades[i - 1]["exit_bar"] == trade["entry_bar"]:
-            shared += 1
-        largest = max(largest, abs(trade["pnl"]))
-        room[i] = abs(trade["quantity"]) * (trade["entry_price"] + trade["exit_price"])
-    out[9] = pairwise(room, count, stack)
-    for i in range(count):
-        room[i] = trades[i]["fees"]
-    out[8] = pairwise(room, count, stack)
-    for i in range(count):
-        if trades[i]["pnl"] > 0.0:
-            room[wins] = trades[i]["pnl"]
-            wins += 1
-    out[3] = pairwise(room, wins, stack)
-    for i in range(count):
-        if trades[i]["pnl"] < 0.0:
-            room[losses] = trades[i]["pnl"]
-            losses += 1
-    out[4] = pairwise(room, losses, stack)
-    for i in range(count):
-        room[i] = trades[i]["pnl"]
-    total = pairwise(room, count, stack)
-    mean = total / count if count else 0.0
-    for i in range(count):
-        room[i] = (room[i] - mean) * (room[i] - mean)
-    spread = np.sqrt(pairwise(room, count, stack) / (count - 1)) if count > 1 else np.nan
-    out[0], out[1], out[2], out[5], out[6], out[7] = count, wins, losses, total, spread, largest
-    out[10] = held - shared
-
-
 def sweep_entry(
     n: int, ts: Any, open_: Any, high: Any, low: Any, close: Any, low_min: Any, high_max: Any, close_min: Any,
     close_max: Any, days: int, day_last: Any, rows: int, first: int, lines: Any, slots: int, pairs: Any,
@@ -360,7 +159,7 @@ def sweep_entry(
     bits, ready = carray(words, 2 * width * pair_count, np.uint64), carray(four, 4 * width, np.uint64)
     s = carray(settings, 7, np.float64)
     rules, costs = Rules(s[1], s[2], s[3], s[4]), Costs(s[5], s[6])
-    records, sums = carray(trades, room, TRADE), carray(scratch, room + _STACK, np.float64)
+    records, sums = carray(trades, room, TRADE), carray(scratch, room + STACK, np.float64)
     found, equity = carray(out, 14 * sets, np.float64), carray(daily, days * sets, np.float64)
     blocks = (n + BLOCK - 1) // BLOCK
     compare(carray(lines, slots * rows, np.float64), rows, pair_of, bits, width)
