@@ -16,7 +16,7 @@ PINNED = json.loads(TABLE.read_text())
 
 
 def test_there_are_a_hundred_and_each_pinned_one_is_there():
-    # A strategy that was added since is not pinned until the table is written anew: python -m testbeds.goldens
+    # A strategy that was added since is pinned when the table is written anew: python -m testbeds.goldens
     names = [one.name for one in goldens()]
     assert len(names) == len(set(names))
     assert len(PINNED["digests"]) >= 100
