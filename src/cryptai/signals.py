@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +13,8 @@ from cryptai.errors import InputError, UnknownName
 from cryptai.market.times import iso
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import ArrayLike, NDArray
 
     from cryptai.market.candles import Candles
@@ -210,3 +214,19 @@ class Signal:
         for name in ("decided", "expires"):
             row[f"{name}_ms"] = row.pop(f"{name}_at_ms")
         return row
+
+    @property
+    def identity(self) -> str:
+        """Return the digest that names this signal and no other."""
+        return identity_of({**asdict(self), "decided_ms": self.decided_at_ms})
+
+
+def canonical(body: Mapping[str, Any]) -> str:
+    """Return a body as the one text that is hashed: sorted keys, no spaces, no NaN, ASCII."""
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def identity_of(body: Mapping[str, Any]) -> str:
+    """Return the digest of what makes a signal this one and no other: market, strategy, side, its bar."""
+    names = ("exchange", "symbol", "timeframe", "strategy", "params", "side", "decided_ms")
+    return hashlib.sha256(canonical({name: body[name] for name in names}).encode()).hexdigest()

@@ -22,6 +22,7 @@ from cryptai.market.symbol import parse_symbol
 from cryptai.market.timeframe import Timeframe
 from cryptai.market.times import iso
 from cryptai.seams import now_ms
+from cryptai.signals import canonical, identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -163,6 +164,11 @@ class Record:
             raise UnknownName("signal", str(number), (), field="id")
         return found[0]
 
+    def named(self, identity: str) -> Sealed | None:
+        """Return the signal of an identity, or None."""
+        found = self._read("WHERE identity = ?", (identity,))
+        return found[0] if found else None
+
     def several(self, numbers: Sequence[int]) -> list[Sealed]:
         """Return signals by number, in that order; those that are not there are left out."""
         marks = ", ".join("?" * len(numbers))
@@ -281,20 +287,9 @@ def told(one: Sealed, life: Sequence[Event]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def canonical(body: Mapping[str, Any]) -> str:
-    """Return a body as the one text that is hashed: sorted keys, no spaces, no NaN, ASCII."""
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
 def link(previous: str, number: int, sealed_ms: int, text: str) -> str:
     """Return the hash of a row."""
     return hashlib.sha256(f"{previous}\n{number}\n{sealed_ms}\n{text}".encode()).hexdigest()
-
-
-def identity_of(body: Mapping[str, Any]) -> str:
-    """Return the digest of what makes a signal this one and no other."""
-    names = ("exchange", "symbol", "timeframe", "strategy", "params", "side", "decided_ms")
-    return hashlib.sha256(canonical({name: body[name] for name in names}).encode()).hexdigest()
 
 
 def _chosen(rows: Rows, exchange: str, day: str) -> list[int]:
