@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cryptai.errors import InputError, LimitExceeded
+from cryptai.market.candles import Candles
 from cryptai.market.store import CandleStore
 from cryptai.trading.isolated import run_isolated
 from cryptai.trading.request import BacktestRequest
@@ -91,3 +92,26 @@ def test_nothing_is_left_behind_by_a_failure(home):
     with pytest.raises(InputError):
         run_isolated(ASKED, home.root, home.runs / "a")
     assert list((home.runs / "a").iterdir()) == []
+
+
+def test_a_portfolio_of_the_users_strategy_runs_in_a_child(home, tmp_path):
+    bars = random_candles(np.random.default_rng(4), 400, volatility=0.01)
+    columns = [getattr(bars, name) for name in ("ts", "open", "high", "low", "close", "volume")]
+    CandleStore(home.candles).write("binance", Candles(*columns, "ETH/USDT", "1h"))
+    asked = {"strategy": "my_own", "symbols": ["BTC/USDT", "ETH/USDT"], "timeframe": "1h", "size": 0.4}
+    found = run_isolated(asked, home.root, tmp_path / "out")
+    assert found["symbols"] == ["BTC/USDT", "ETH/USDT"]
+    expected = run_request(BacktestRequest.parse(asked), CandleStore(home.candles), home.strategies)
+    assert found["run"] == expected.run
+    assert np.load(tmp_path / "out" / "equity.npy")[0].tolist() == expected.ts.tolist()
+
+
+def test_a_strategy_that_sees_the_future_is_refused_in_the_child(home, tmp_path):
+    _own(
+        home,
+        "import numpy as np; rises = np.append(np.diff(candles.close) > 0, False)\n"
+        "        return Signals.entries(candles, long=rises)",
+    )
+    with pytest.raises(InputError, match="sees the future") as refused:
+        run_isolated(ASKED, home.root, tmp_path / "out")
+    assert refused.value.field == "strategy"

@@ -24,6 +24,7 @@ import numpy as np
 from cryptai.errors import CryptaiError, InputError, LimitExceeded
 from cryptai.market.opening import kept_elsewhere, open_store
 from cryptai.market.symbol import parse_symbol
+from cryptai.trading.outcome import make_ready
 from cryptai.trading.request import BacktestRequest
 from cryptai.workspace import Workspace
 
@@ -53,6 +54,8 @@ def run_isolated(
     LimitExceeded
         After `seconds` of time or over `megabytes` of memory.
     """
+    # The engine's own machine code is compiled here, if at all: the child's time is the strategy's.
+    make_ready()
     out.mkdir(parents=True, exist_ok=True)
     task = {"task": "backtest", "request": dict(request), "out": str(out)}
     exchange, symbol = request.get("exchange") or "binance", request.get("symbol")
