@@ -81,7 +81,7 @@ TRADE: Final = np.dtype(
     [
         ("side", "i8"), ("entry_bar", "i8"), ("exit_bar", "i8"), ("entry_time", "i8"), ("exit_time", "i8"),
         ("entry_price", "f8"), ("exit_price", "f8"), ("quantity", "f8"), ("fees", "f8"), ("pnl", "f8"),
-        ("exit_reason", "i8"), ("market", "i8"), ("funding", "f8"), ("entry_kind", "i8"), ("undecided", "i8"),
+        ("exit_reason", "i8"), ("funding", "f8"), ("market", "i4"), ("entry_kind", "i2"), ("undecided", "i2"),
     ]
 )  # fmt: skip
 

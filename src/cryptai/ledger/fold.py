@@ -59,7 +59,7 @@ def record(
     trade["undecided"] = 1 if undecided else 0
 
 
-@njit
+@njit(inline=True)
 def write(
     trade: Any, book: Book, entry_time: int, bar: int, time: int, exit_: Exit, fee: float, funding: float
 ) -> float:

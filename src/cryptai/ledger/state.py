@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 # What is shared by all markets. Days are UTC days since 1970, steps count from 0.
 ACCOUNT: Final = np.dtype(
     [
-        ("capital", "f8"), ("cash", "f8"), ("equity", "f8"), ("peak", "f8"), ("floor", "f8"), ("max_drawdown", "f8"),
-        ("day_end", "i8"), ("days", "i8"), ("step", "i8"),
+        ("capital", "f8"), ("cash", "f8"), ("equity", "f8"), ("peak", "f8"), ("floor", "f8"),
+        ("max_drawdown", "f8"), ("day_end", "i8"), ("days", "i8"), ("step", "i8"),
         # The equity that sizes this step's entries, and what of the cash an entry inside the bar may take.
         ("sizing", "f8"), ("free", "f8"),
         # Positions open; trades and fills written; trades by their outcome, for Kelly's fraction.

@@ -17,18 +17,17 @@ from numba import carray  # type: ignore[attr-defined]
 from cryptai.jit import njit
 from cryptai.ledger.book import END, Mark
 from cryptai.portfolio.limits import protect
+from cryptai.trading.calm import ask_ahead, calm, may_be_calm, pass_calm, speaks_of_positions
 from cryptai.trading.columns import account_of, column_at, market_at, terms_of
 from cryptai.trading.fills import valued
 from cryptai.trading.inside import pass_inside
 from cryptai.trading.kernel import follow
-from cryptai.trading.memory import fetch, put_real, put_whole, real, whole
+from cryptai.trading.memory import put_real, put_whole, real, whole
 from cryptai.trading.moments import carry, enter_all, leave_all, leave_at_market
 from cryptai.trading.reading import next_time, read_row
 from cryptai.trading.tables import RUN
 
 _LONG_AGO = -(1 << 62)
-# How many rows before they are read prices are asked for: more than a line of the cache holds.
-_AHEAD = 12
 
 
 @njit
@@ -42,13 +41,13 @@ def advance(run: Any) -> None:
     )  # fmt: skip
     for k in range(run["clocks"]):
         now = whole(run["clock"], k)
-        up = 0
-        for m in range(run["count"]):
-            if whole(run["wake"], m) == now:
-                put_whole(run["due"], up, m)
-                up += 1
+        up, rest = _look(run, now)
         if up > 0:
             step(run, now, up)
+        for i in range(rest, run["count"]):
+            # Their closes are known only now: what was sized above knew those before.
+            m = whole(run["due"], i)
+            put_whole(run["wake"], m, pass_calm(run, m))
         worth = valued(run)
         if now >= value.day_end:
             account["day_start"] = value.equity
@@ -66,6 +65,22 @@ def advance(run: Any) -> None:
 
 
 @njit
+def _look(run: Any, now: int) -> tuple[int, int]:
+    # Put the markets that are up into `due`: those with something to do from the front, those whose bar is
+    # calm from the back. Return how many the first are, and where the last begin.
+    up, rest, calms = 0, run["count"], run["calms"] != 0
+    for m in range(run["count"]):
+        if whole(run["wake"], m) == now:
+            if calms and calm(run, m):
+                rest -= 1
+                put_whole(run["due"], rest, m)
+            else:
+                put_whole(run["due"], up, m)
+                up += 1
+    return up, rest
+
+
+@njit
 def _wake_all(run: Any) -> None:
     account = account_of(run)
     account["open"] = 0
@@ -79,9 +94,11 @@ def _wake_all(run: Any) -> None:
             run["carries"] = 1
         if column["weight"] != 0:
             run["weighs"] = 1
+        column["speaks"] = 1 if speaks_of_positions(column) else 0
         if market["quantity"] != 0.0:
             put_whole(run["held"], account["open"], m)
             account["open"] += 1
+    run["calms"] = 1 if may_be_calm(run) else 0
 
 
 @njit
@@ -133,9 +150,7 @@ def _end_bar(run: Any, m: int, now: int) -> None:
     market["row"] = row + 1
     put_whole(run["wake"], m, next_time(column, market))
     if market["quantity"] != 0.0:
-        # Of many markets the processor does not see by itself which will be read on.
-        for prices in (column["high"], column["low"], column["close"]):
-            fetch(prices, row + _AHEAD)
+        ask_ahead(column, row)
 
 
 def advance_entry(run: Any) -> int:

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 # One market. Addresses are 0 where there is no such column. Rows before `first` are known, but over; `base`
 # is the number of the market's bars before row 0. `volatility` is yearly, `finer` holds for each row where
-# its finer bars begin (one entry more than rows).
+# its finer bars begin (one entry more than rows); the kernel sets `speaks` where a held market's rows count.
 COLUMNS: Final = np.dtype(
     [
         (name, "i8")
         for name in (
-            "rows", "first", "base", "group",
+            "rows", "first", "base", "group", "speaks",
             "ts", "open", "high", "low", "close", "volume", "entry", "exits",
             *SAID, "volatility",
             "fundings", "funding_ts", "funding_rate",
@@ -49,14 +49,15 @@ TERMS: Final = np.dtype(
 # One run: addresses of what it reads and writes, and how many of each there are. `held` are the markets with
 # a position, in order; `wake` is when each market must be looked at again; `due` are those of this step and
 # `ranked` those that enter, both as numbers of markets. `carries` and `weighs` say whether positions cost
-# anything while they are held, and whether any row has a weight.
+# anything while they are held, and whether any row has a weight; `calms` whether any bar may pass unseen
+# (`cryptai.trading.calm`).
 RUN: Final = np.dtype(
     [
         (name, "i8")
         for name in (
             "count", "columns", "markets", "account", "terms", "pairs", "steps", "held", "wake", "due",
             "ranked", "clocks", "clock", "equity", "days", "daily", "trades", "fill_room", "fills", "refused",
-            "places", "stops", "carries", "weighs",
+            "places", "stops", "carries", "weighs", "calms",
         )
     ]
 )  # fmt: skip
