@@ -107,6 +107,9 @@ def _verdict(report: Report, evidence: Mapping[str, Any] | None) -> Iterator[str
             rows["Costs a trade, and at which the edge is gone"] = (
                 f"{costs['paid_bp']:.1f} bp, {max(costs['cost_bp'], 0.0):.1f} bp"
             )
+        rows["Worth of a trade at which its own weight has eaten the edge"] = (
+            NONE if report.capacity is None else amount(report.capacity)
+        )
         yield from _pairs(rows)
         yield "</section>"
     undecided = report.found.get("undecided")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cryptai.analytics.capacity import capacity
 from cryptai.analytics.drawdowns import Drawdown, drawdowns, fallen
 from cryptai.analytics.exposure import Exposure, exposure, last_bars
 from cryptai.analytics.plausible import doubts
@@ -46,6 +47,10 @@ class Report:
         `Line`. A kind of which there is one line only is there, too.
     doubts
         Sentences on figures too good to be true.
+    held
+        What holding would have been worth at each close; None without candles.
+    capacity
+        The worth of an entry at which the edge is gone; see `cryptai.analytics.capacity`.
     """
 
     found: Mapping[str, Any]
@@ -62,6 +67,7 @@ class Report:
     exposure: Exposure
     doubts: list[str]
     held: NDArray[np.float64] | None
+    capacity: float | None
 
     @property
     def drawdown(self) -> NDArray[np.float64]:
@@ -88,6 +94,7 @@ class Report:
             "months": as_rows(self.months),
             "years": as_rows(self.years),
             "by": {name: as_rows(table) for name, table in self.groups.items()},
+            "capacity": self.capacity,
             "drawdowns": [one.as_object() for one in self.drawdowns],
             "daily": self._daily(),
         }
@@ -149,6 +156,7 @@ def report(
         exposure=exposure(trips, ts, equity, markets),
         doubts=list(doubts(found["metrics"], span / _DAY_MS)),
         held=holding(capital, ts, markets),
+        capacity=capacity(trips, markets),
     )
 
 
