@@ -108,24 +108,22 @@ def searched(
     from cryptai.strategies.user import user_files
     from cryptai.workspace import open_workspace
 
-    with answers_only():
+    with answers_only(), _progress() as show:
         workspace = open_workspace(create=False)
-        candles, exchange, store = candles_of(request, file, workspace)
-        options = {"threads": workers, "runner": _runner(cluster), "store": store}
-        with _progress() as show:
-            if request.strategy in user_files(workspace.strategies) and cluster is None:
-                from cryptai.cli.apart import apart
 
-                def alone(tell: Callable[[Any], object]) -> Any:
-                    made = work(candles, exchange, workspace, {**options, "progress": tell})
-                    return made.as_object()
-
-                found: dict[str, Any] = apart(alone, show, seconds=time_limit, megabytes=memory_limit)
-                return found
-            told: dict[str, Any] = work(
-                candles, exchange, workspace, {**options, "progress": show}
-            ).as_object()
+        def done(tell: Callable[[Any], object]) -> dict[str, Any]:
+            candles, exchange, store = candles_of(request, file, workspace)
+            options = {"threads": workers, "runner": _runner(cluster), "store": store, "progress": tell}
+            told: dict[str, Any] = work(candles, exchange, workspace, options).as_object()
             return told
+
+        if request.strategy not in user_files(workspace.strategies) or cluster is not None:
+            return done(show)
+        from cryptai.cli.apart import apart
+
+        # The candles are read there, too: a fork must not be of a process with threads.
+        found: dict[str, Any] = apart(done, show, seconds=time_limit, megabytes=memory_limit)
+        return found
 
 
 def candles_of(
