@@ -35,7 +35,7 @@ _PACKAGE = Path(__file__).parent
 # What kernels are made of: one change in any of these makes all object code stale.
 _SOURCES = (
     "jit.py", "ledger/book.py", "ledger/fold.py", "ledger/state.py", "portfolio/limits.py",
-    "portfolio/refusals.py", "portfolio/rules.py", "portfolio/sizing.py", "signals.py",
+    "portfolio/refusals.py", "portfolio/rules.py", "portfolio/sizing.py", "signals.py", "trading/calm.py",
     "trading/columns.py", "trading/costs.py", "trading/entering.py", "trading/event_kernel.py",
     "trading/fills.py", "trading/inside.py", "trading/kernel.py", "trading/markets_kernel.py",
     "trading/masks.py", "trading/matching.py", "trading/memory.py", "trading/moments.py",
