@@ -10,6 +10,7 @@
     ├── secrets/          the platform's secret key (mode 600)
     ├── strategies/       the user's own strategies, one file each
     ├── runs/             one folder a backtest
+    ├── sweeps/           finished sets of searches, made by the first one
     ├── reports/
     └── logs/
 """
