@@ -197,6 +197,9 @@ def test_the_library_asks_in_the_same_words(stored, capsys):
     assert len(walked.folds.folds) == 4
     beside = ca.compare(bars, ["ema_trend", "buy_and_hold"], fee=0.0)
     assert beside.results[0].costs.fee == 0.0
+    for call in (ca.sweep, ca.walkforward):
+        with pytest.raises(ca.InputError, match="one market, was list"):
+            call([bars, bars], "ema_trend", fast=5)
 
 
 def test_the_same_idea_tried_two_hundred_times_on_noise_is_told_as_luck(workspace, tmp_path, capsys):

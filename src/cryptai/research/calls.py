@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from cryptai.errors import InputError
+from cryptai.market.candles import Candles
 from cryptai.research import compare as comparing
 from cryptai.research import sweep as sweeping
 from cryptai.research import walkforward as walking
@@ -17,7 +19,6 @@ from cryptai.workspace import open_workspace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cryptai.market.candles import Candles
     from cryptai.research.compare import Comparison
     from cryptai.research.sweep import Sweep
     from cryptai.research.walkforward import WalkForward
@@ -45,7 +46,8 @@ def sweep(candles: Candles, strategy: str | type[Strategy], **options: Any) -> S
     InputError
         For anything that cannot be; its `field` names the option.
     """
-    asked, call = _sorted(strategy, options, (*OF_SEARCH,))
+    _refuse_several(candles)
+    asked, call = _sorted(strategy, options, OF_SEARCH)
     request, plan = read_sweep(asked)
     return sweeping.sweep(request, plan, candles, open_workspace(create=False), **call)
 
@@ -55,6 +57,7 @@ def walkforward(candles: Candles, strategy: str | type[Strategy], **options: Any
 
     With `train`, `test`, `anchored`, `embargo` and `purge` as in `cryptai walkforward --help`.
     """
+    _refuse_several(candles)
     asked, call = _sorted(strategy, options, (*OF_SEARCH, *OF_WALK))
     request, plan = read_walk(asked)
     return walking.walkforward(request, plan, candles, open_workspace(create=False), **call)
@@ -67,6 +70,7 @@ def compare(
 
     `strategies` are names, or strategies already made; options are those of a backtest, for all of them.
     """
+    _refuse_several(candles)
     workspace = open_workspace(create=False)
     results = []
     for one in strategies:
@@ -77,6 +81,13 @@ def compare(
         else:
             results.append(run_on(request, candles, made=one))
     return comparing.compare(results, workspace, seed=seed)
+
+
+def _refuse_several(candles: object) -> None:
+    if not isinstance(candles, Candles):
+        raise InputError(
+            f"A search is over the candles of one market, was {type(candles).__name__}.", field="candles"
+        )
 
 
 def _sorted(
