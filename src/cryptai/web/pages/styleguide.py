@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from cryptai.web.context import shown
 from cryptai.web.pages.fields import Field
 from cryptai.web.pages.icons import ICONS
+from cryptai.web.pages.laboratory_specimens import specimens
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -53,6 +54,7 @@ def styleguide(request: HttpRequest) -> HttpResponse:
     """Show it."""
     now_ms = shown(request)["now_ms"]
     page = {
+        **specimens(),
         "roles": _ROLES,
         "icons": sorted(ICONS),
         "values": _NUMBERS,
