@@ -11,7 +11,9 @@ from cryptai.cli.numbers import Grouped, with_numbers
 from cryptai.cli.options import Exchange, Json, answers_only, refuse_empty
 from cryptai.cli.searching import File, Seed
 
-_FIGURES = ("total_return", "sharpe_ratio", "max_drawdown", "calmar_ratio", "trades")
+_FIGURES = {
+    "return": "total_return", "Sharpe": "sharpe_ratio", "drawdown": "max_drawdown", "trades": "trades",
+}  # fmt: skip
 
 
 def register(app: typer.Typer) -> None:
@@ -86,14 +88,14 @@ def _show(told: dict[str, Any]) -> None:
         console.print("PRACTICE: these candles are synthetic.", style="bold yellow")
     console.print(f"{told['symbol']} {told['timeframe']}, {told['from']} to {told['to']}", highlight=False)
     table = Table(box=None, pad_edge=False)
-    table.add_column("strategy", no_wrap=True)
-    for name in (*_FIGURES, "over cash p", "over holding p", "evidence"):
+    table.add_column("strategy")
+    for name in (*_FIGURES, "p cash", "p holding", "evidence"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in told["strategies"]:
         params = " ".join(f"{name}={value}" for name, value in row["params"].items())
         table.add_row(
             f"{row['strategy']} {params}",
-            *(figure(name, row["metrics"][name]) for name in _FIGURES),
+            *(figure(name, row["metrics"][name]) for name in _FIGURES.values()),
             *(
                 "" if row[name] is None else f"{row[name]['holm']:.3f}"
                 for name in ("over_cash", "over_holding")
@@ -101,5 +103,6 @@ def _show(told: dict[str, Any]) -> None:
             "enough" if row["evidence"]["status"] == "enough" else "not enough",
         )
     console.print(table)
+    console.print("p: by chance this much better than cash, than holding, after Holm's correction.")
     for line in told["reasons"]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
