@@ -159,24 +159,28 @@ def sweep_entry(
     bits, ready = carray(words, 2 * width * pair_count, np.uint64), carray(four, 4 * width, np.uint64)
     s = carray(settings, 7, np.float64)
     rules, costs = Rules(s[1], s[2], s[3], s[4]), Costs(s[5], s[6])
-    records, sums = carray(trades, room, TRADE), carray(scratch, room + STACK, np.float64)
+    records, sums = carray(trades, room, TRADE), carray(scratch, 5 * room + STACK, np.float64)
     found, equity = carray(out, 14 * sets, np.float64), carray(daily, days * sets, np.float64)
     blocks = (n + BLOCK - 1) // BLOCK
     compare(carray(lines, slots * rows, np.float64), rows, pair_of, bits, width)
     count = 0
     for k in range(sets):
-        has = 0 if pair_count > 0 else 15
+        has, states = 0, 0
+        if pair_count == 0:
+            has = states = 15
         for c in range(4):
             if pair_count > 0:
                 begin, end = term_of[5 * k + c], term_of[5 * k + c + 1]
-                if condition(bits, width, pair_of, term_of[begin:end], ready, c * width):
+                if end > begin:
                     has |= 1 << c
+                if condition(bits, width, pair_of, term_of[begin:end], ready, c * width):
+                    states |= 1 << c
         one = found[14 * k : 14 * k + 14]
         if has & 5 == 5 and overlap(ready, 2 * width, width):
             one[0] = -1.0
             continue
         for c in range(0, 4, 2):
-            if has & (1 << c):
+            if states & (1 << c):
                 only_new(ready, c * width, width, first)
         book, value = run(
             carray(ts, n, np.int64), carray(open_, n, np.float64), carray(high, n, np.float64),
@@ -185,7 +189,7 @@ def sweep_entry(
             carray(close_max, blocks, np.float64), carray(day_last, days, np.int64), ready, width, has, first,
             rules, costs, s[0], close_at_end != 0, records, equity[days * k : days * k + days],
         )  # fmt: skip
-        tally(records, book.trades, sums, sums[room:], one)
+        tally(records, book.trades, sums[: 5 * room], sums[5 * room :], one)
         one[11], one[12], one[13] = value.max_drawdown, equity[days * k + days - 1], value.peak
         count = book.trades
     return count

@@ -52,34 +52,32 @@ def compare(lines: Any, n: int, pairs: Any, words: Any, width: int) -> None:
 
 @njit
 def condition(words: Any, width: int, pairs: Any, terms: Any, out: Any, at: int) -> bool:
-    """Write the rows on which all terms hold (pair and kind, each), and return True; or False without one."""
-    if len(terms) == 0:
-        return False
-    for w in range(width):
-        out[at + w] = _ALL
+    """Write the rows on which all terms hold (pair and kind, each), if there are any.
+
+    Return whether it may hold on two rows in a row: with a cross among the terms it cannot.
+    """
+    states = len(terms) > 0
     for k in range(len(terms) // 2):
         pair, how = terms[2 * k], terms[2 * k + 1]
         falls = how in (BELOW, CROSSES_BELOW)
         rows = (2 * pair + (1 if falls else 0)) * width
         if how in (ABOVE, BELOW):
             for w in range(width):
-                out[at + w] &= words[rows + w]
+                out[at + w] = words[rows + w] if k == 0 else out[at + w] & words[rows + w]
             continue
+        states = False
         first, carried = pairs[3 * pair + 2], _NONE
         for w in range(width):
             here = words[rows + w]
             # The row before may be anything but this, and not unknown.
-            known = (
-                _ALL
-                if first <= 64 * w
-                else _NONE
-                if first >= 64 * w + 64
-                else _ALL << np.uint64(first - 64 * w)
-            )
+            known = _ALL if first <= 64 * w else _ALL << np.uint64(first - 64 * w)
+            if first >= 64 * w + 64:
+                known = _NONE
             not_yet = ~here & known
-            out[at + w] &= here & ((not_yet << _ONE) | carried)
+            here &= (not_yet << _ONE) | carried
+            out[at + w] = here if k == 0 else out[at + w] & here
             carried = not_yet >> _LAST
-    return True
+    return states
 
 
 @njit

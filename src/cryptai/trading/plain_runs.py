@@ -74,7 +74,7 @@ class Market:
         bits = np.empty(2 * self.width * (len(pairs) // 3), np.uint64)
         four = np.empty(4 * self.width, np.uint64) if words is None else words
         # Room for a round trip a bar: what is not written to takes no memory.
-        trades, scratch = np.empty(self.n + 1, TRADE), np.empty(self.n + 1 + _STACK)
+        trades, scratch = np.empty(self.n + 1, TRADE), np.empty(5 * (self.n + 1) + _STACK)
         daily, out = np.empty((sets, len(self.day_last))), np.empty((sets, TALLIES))
         address = [one.ctypes.data for one in self.arrays]
         _sweep(

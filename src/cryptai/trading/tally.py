@@ -64,36 +64,35 @@ def pairwise(values: Any, n: int, stack: Any) -> Any:
 
 @njit
 def tally(trades: Any, count: int, room: Any, stack: Any, out: Any) -> None:
-    """Write what the metrics need of the trades; `room` holds as many numbers as there are trades."""
+    """Write what the metrics need of the trades; `room` holds five numbers for each there may be."""
     wins = losses = held = shared = 0
     largest = 0.0
+    size = len(room) // 5
+    pnl, fees, traded = room[:size], room[size : 2 * size], room[2 * size : 3 * size]
+    won, lost = room[3 * size : 4 * size], room[4 * size :]
+    before = -1
     for i in range(count):
         trade = trades[i]
         held += trade["exit_bar"] - trade["entry_bar"] + 1
-        if i > 0 and trades[i - 1]["exit_bar"] == trade["entry_bar"]:
-            shared += 1
-        largest = max(largest, abs(trade["pnl"]))
-        room[i] = abs(trade["quantity"]) * (trade["entry_price"] + trade["exit_price"])
-    out[9] = pairwise(room, count, stack)
-    for i in range(count):
-        room[i] = trades[i]["fees"]
-    out[8] = pairwise(room, count, stack)
-    for i in range(count):
-        if trades[i]["pnl"] > 0.0:
-            room[wins] = trades[i]["pnl"]
+        # A trade that leaves at an open and one that enters there share that bar.
+        shared += before == trade["entry_bar"]
+        before = trade["exit_bar"]
+        one = trade["pnl"]
+        pnl[i], fees[i] = one, trade["fees"]
+        traded[i] = abs(trade["quantity"]) * (trade["entry_price"] + trade["exit_price"])
+        largest = max(largest, abs(one))
+        if one > 0.0:
+            won[wins] = one
             wins += 1
-    out[3] = pairwise(room, wins, stack)
-    for i in range(count):
-        if trades[i]["pnl"] < 0.0:
-            room[losses] = trades[i]["pnl"]
+        elif one < 0.0:
+            lost[losses] = one
             losses += 1
-    out[4] = pairwise(room, losses, stack)
-    for i in range(count):
-        room[i] = trades[i]["pnl"]
-    total = pairwise(room, count, stack)
+    out[3], out[4] = pairwise(won, wins, stack), pairwise(lost, losses, stack)
+    out[8], out[9] = pairwise(fees, count, stack), pairwise(traded, count, stack)
+    total = pairwise(pnl, count, stack)
     mean = total / count if count else 0.0
     for i in range(count):
-        room[i] = (room[i] - mean) * (room[i] - mean)
-    spread = np.sqrt(pairwise(room, count, stack) / (count - 1)) if count > 1 else np.nan
+        pnl[i] = (pnl[i] - mean) * (pnl[i] - mean)
+    spread = np.sqrt(pairwise(pnl, count, stack) / (count - 1)) if count > 1 else np.nan
     out[0], out[1], out[2], out[5], out[6], out[7] = count, wins, losses, total, spread, largest
     out[10] = held - shared
