@@ -72,7 +72,10 @@ def evidence(result: Result) -> dict[str, Any]:
     """
     from cryptai.research.noted import evidence_of  # noqa: PLC0415 (a backtest alone needs none of it)
 
-    return evidence_of(result.as_object(), result.ts, result.equity, open_workspace(create=False))
+    markets = {one.candles.symbol: one.candles for one in result.markets}
+    return evidence_of(
+        result.as_object(), result.ts, result.equity, open_workspace(create=False), markets=markets
+    )
 
 
 def scan(exchange: str = "binance", **options: Any) -> list[Signal]:

@@ -208,3 +208,14 @@ def test_of_searches_by_backtests_on_noise_hardly_any_is_called_evidence():
         unaware += judge(*best, ONCE)["probabilistic_sharpe"] > 0.95
     assert passed <= 1
     assert unaware >= 5, "were the tries not counted, luck would pass for skill"
+
+
+def test_the_size_at_which_the_edge_is_gone_is_told_where_candles_are_given():
+    given = run(*steady())
+    assert judge(*given, ONCE)["break_even"]["size"] is None
+    result = ca.backtest(random_candles(np.random.default_rng(3), 2_000), "ema_trend", fee=0, slippage=0)
+    told = ca.evidence(result)
+    if told["mean_trade"]["value"] > 0.0:
+        assert told["break_even"]["size"] == result.report.capacity
+    else:
+        assert told["break_even"]["size"] is None

@@ -156,7 +156,8 @@ def backtest(
     if no_evidence:  # not judged, it was tried all the same
         note_run(told, result.ts, result.equity, workspace)
     else:
-        told["evidence"] = evidence_of(told, result.ts, result.equity, workspace)
+        candles_of = {one.candles.symbol: one.candles for one in result.markets}
+        told["evidence"] = evidence_of(told, result.ts, result.equity, workspace, markets=candles_of)
     if not no_run:
         told["folder"] = keep(result, told, request, workspace, as_of_ms=began, files=candles or [])
     if json_:

@@ -20,6 +20,8 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
         needed = "" if wins["break_even"] is None else f"; {wins['break_even']:.1%} would break even"
         yield f"wins          {wins['value']:.1%}, {wins['low']:.1%} to {wins['high']:.1%}{needed}"
         yield f"costs         {costs['paid_bp']:.1f} bp a trade; the edge is gone at {_bp(costs['cost_bp'])}"
+        if costs.get("size") is not None:
+            yield f"size          the edge is gone where each entry is worth {costs['size']:,.0f}"
     tried = "unknown" if told["trials"] is None else f"{told['trials']:,}"
     yield (
         f"Sharpe        above 0 with {_sure(told['probabilistic_sharpe'])}, "

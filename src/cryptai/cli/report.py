@@ -106,8 +106,9 @@ def _imported(file: Path | None, strategy: str | None, capital: float | None) ->
         tried = note(workspace, f"freqtrade {read.found['strategy']}", [trial])
     except WorkspaceError:
         tried = None
-    evidence = judge(read.found, read.ts, read.equity, tried)
-    made = reported(read.found, read.ts, read.equity, _markets(workspace, read.found))
+    markets = _markets(workspace, read.found)
+    evidence = judge(read.found, read.ts, read.equity, tried, markets=markets)
+    made = reported(read.found, read.ts, read.equity, markets)
     return {**made.as_object(), "evidence": evidence}, page(made, evidence)
 
 

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cryptai.analytics import significance as sig
+from cryptai.analytics.capacity import capacity
 from cryptai.analytics.edge import Fills, edge
 from cryptai.analytics.returns import daily_returns
+from cryptai.analytics.round_trips import of_rows
 from cryptai.research.trials import Trial
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cryptai.market.candles import Candles
     from cryptai.research.trials import Tried
 
 ENOUGH: Final = "enough"
@@ -46,6 +49,7 @@ def judge(
     tried: Tried | None,
     *,
     null_market: Mapping[str, Any] | None = None,
+    markets: Mapping[str, Candles] | None = None,
 ) -> dict[str, Any]:
     """Return the `evidence` object of a run.
 
@@ -59,6 +63,8 @@ def judge(
         What the ledger knows of the strategy, this run included; None where it cannot be read.
     null_market
         `Verdict.as_object()` of the strategy, where it was asked for.
+    markets
+        The candles of each symbol, from which the size is told at which the edge is gone.
     """
     returns, moments = _moments(found, ts, equity)
     ratio, skewness, kurtosis = moments or (None, None, None)
@@ -67,7 +73,7 @@ def judge(
     if ratio is not None and skewness is not None and kurtosis is not None:
         sure = sig.probabilistic_sharpe(ratio, n, skewness, kurtosis)
         record = sig.minimum_track_record(ratio, skewness, kurtosis, confidence=CONFIDENCE)
-    trades = _of_trades(found)
+    trades = _of_trades(found, markets or {})
     figures = {
         "sharpe": ratio, "skewness": skewness, "kurtosis": kurtosis, "returns": n,
         "probabilistic_sharpe": sure,
@@ -130,7 +136,7 @@ def _step(found: Mapping[str, Any]) -> int:
     return 7 if found["timeframe"] == "1w" else 1
 
 
-def _of_trades(found: Mapping[str, Any]) -> dict[str, Any]:
+def _of_trades(found: Mapping[str, Any], markets: Mapping[str, Candles]) -> dict[str, Any]:
     rows, costs = found["trades"], found["costs"]
     fills = Fills(
         np.array([1.0 if row["side"] == "long" else -1.0 for row in rows]),
@@ -151,6 +157,7 @@ def _of_trades(found: Mapping[str, Any]) -> dict[str, Any]:
         "break_even": {
             "cost_bp": one["before_costs"] * 1e4, "paid_bp": one["paid"] * 1e4,
             "fee": one["fee"], "slippage": one["slippage"],
+            "size": capacity(of_rows(rows, str(found["symbol"])), markets) if markets else None,
         },
     }  # fmt: skip
 

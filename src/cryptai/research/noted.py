@@ -61,6 +61,7 @@ def evidence_of(
     *,
     user: str = OWNER,
     among: Iterable[Trial] = (),
+    markets: Mapping[str, Candles] | None = None,
 ) -> dict[str, Any]:
     """Note a run, and return its evidence; arguments as `cryptai.research.evidence.judge` has them.
 
@@ -74,7 +75,8 @@ def evidence_of(
     if name in strategies:
         piece = of_strategy(build(strategies.get(name), found["params"]))
         verdict = null_market(piece, tried=_worlds())
-    return judge(found, ts, equity, tried, null_market=None if verdict is None else verdict.as_object())
+    null = None if verdict is None else verdict.as_object()
+    return judge(found, ts, equity, tried, null_market=null, markets=markets)
 
 
 @lru_cache(maxsize=1)

@@ -226,7 +226,7 @@ class Run(models.Model):
             found, markets = save(result, self.folder), markets_of(result)
         ts, equity = self.equity()
         found["evidence"] = evidence_of(
-            found, ts.astype(np.int64), equity, workspace, user=tries_as(self.owner)
+            found, ts.astype(np.int64), equity, workspace, user=tries_as(self.owner), markets=markets
         )
         (self.folder / "result.json").write_text(json.dumps(found, allow_nan=False))
         for name in ("result.json", "equity.npy"):
