@@ -142,7 +142,7 @@ def test_what_the_workspace_knows_is_taken_when_it_is_asked_for(stored, capfd):
     ("options", "words"),
     [
         (["--funding"], "No funding of binance BTC/USDT:USDT is stored"),
-        (["--filters"], "no market of binance with known filters named 'BTC/USDT'"),
+        (["--filters"], "No symbols of binance are known; take its list with: cryptai symbols sync"),
         (["--finer"], "No candles finer than 1h are stored of BTC/USDT"),
         (["--symbols", "ETH/USDT,XRP/USDT"], "symbol is one market, symbols are several"),
         (["--fill", "soon"], "fill must be open or close"),

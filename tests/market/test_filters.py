@@ -32,6 +32,8 @@ def test_each_change_holds_from_its_time_on(tmp_path):
 
 def test_a_market_that_nobody_listed_is_refused_with_the_near_ones(tmp_path):
     book = SymbolBook(tmp_path / "symbols.sqlite3")
+    with pytest.raises(DataError, match="cryptai symbols sync"):
+        filters_of(book, "binance", "BTC/USDC")
     book.sync("binance", [SymbolInfo("BTC/USDT", "trading", Decimal(1), Decimal(1))], T0)
     with pytest.raises(UnknownName, match="known are: BTC/USDT") as refused:
         filters_of(book, "binance", "BTC/USDC")

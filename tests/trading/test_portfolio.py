@@ -358,7 +358,9 @@ def test_funding_is_paid_by_who_holds_at_its_time():
     assert float(trade.funding) == 500.0 * 0.03  # the first was due before the entry
     assert found.equity[-1] == 1000.0 - 15.0
     (known,) = found.as_object()["markets"]
-    assert known["knows"]["funding"] == {"symbol": "BTC/USDT:USDT", "rates": 3}
+    assert known["knows"]["funding"] == {
+        "symbol": "BTC/USDT:USDT", "rates": 3, "from": "2021-01-01T00:00:00Z", "to": "2021-01-01T04:00:00Z",
+    }  # fmt: skip
     without = backtest(bars, Says({0: {}}), capital=1000.0, rules=Rules(NAN, NAN, 0.5), costs=FREE)
     assert without.run != found.run
     assert without.data_digest == bars.digest

@@ -62,7 +62,9 @@ def _known(told: dict[str, Any]) -> Iterator[str]:
         knows = one["knows"]
         said = [f"{one['bars']:,} bars from {one['from'][:10]} to {one['to'][:10]}"]
         if "funding" in knows:
-            said.append(f"{knows['funding']['rates']:,} fundings of {knows['funding']['symbol']}")
+            paid = knows["funding"]
+            until = f" until {paid['to'][:10]}" if paid["to"] else ""
+            said.append(f"{paid['rates']:,} fundings of {paid['symbol']}{until}")
         if "filters" in knows:
             said.append(f"filters as known since {(knows['filters']['since'] or 'never')[:10]}")
         if "finer" in knows:

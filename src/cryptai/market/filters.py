@@ -78,11 +78,17 @@ def filters_of(book: SymbolBook, exchange: str, symbol: str) -> Filters:
 
     Raises
     ------
+    DataError
+        If the book knows no market of the venue at all.
     UnknownName
-        If the book does not know the market.
+        If it does not know this one.
     """
     name = parse_symbol(symbol)
     events = sorted(book.events(exchange, name), key=lambda event: event.ts)
+    if not events and not book.events(exchange):
+        raise DataError(
+            f"No symbols of {exchange} are known; take its list with: cryptai symbols sync.", field="filters"
+        )
     if not events:
         raise UnknownName(
             f"market of {exchange} with known filters",

@@ -82,7 +82,10 @@ class Given:
         """Return what a reader of a result is told of it, as JSON takes it."""
         knows: dict[str, Any] = {}
         if self.funding is not None:
-            knows["funding"] = {"symbol": self.funding.symbol, "rates": len(self.funding)}
+            ends = [iso(int(one)) for one in self.funding.ts[[0, -1]]] if len(self.funding) else [None, None]
+            knows["funding"] = {
+                "symbol": self.funding.symbol, "rates": len(self.funding), "from": ends[0], "to": ends[1],
+            }  # fmt: skip
         if self.filters is not None:
             since = iso(int(self.filters.from_ms[0])) if len(self.filters) else None
             knows["filters"] = {"changes": len(self.filters), "since": since}
