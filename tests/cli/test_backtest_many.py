@@ -194,3 +194,13 @@ def test_the_table_of_a_portfolio_names_the_markets(stored, capfd):
     out = capfd.readouterr().out
     assert "BTC/USDT: 2,000 bars from 2021-01-01" in out
     assert "ETH/USDT: 1,500 bars from 2021-01-21" in out
+
+
+def test_the_help_stands_under_headings(capsys):
+    assert main(["backtest", "--help"]) == 0
+    out = capsys.readouterr().out
+    headings = ["Options:", "Orders and exits:", "How much:", "Costs:", "Limits and halts:", "Leverage:"]
+    assert all(f"\n{heading}\n" in out for heading in headings)
+    limits = out[out.index("Limits and halts:") :]
+    assert "--max-open" in limits[: limits.index("\n\n")]
+    assert "Example: cryptai backtest ema_trend --symbols" in " ".join(out.split())

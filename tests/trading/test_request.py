@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from cryptai.errors import InputError
+from cryptai.portfolio.rules import Rules
+from cryptai.trading.costs import Costs
+from cryptai.trading.options import NUMBERS
 from cryptai.trading.request import BacktestRequest, with_defaults
 
 
@@ -170,3 +173,11 @@ def test_defaults_fill_what_is_not_said_under_any_name():
         "stop": 0.08, "take_profit_percentage": 9,
     }  # fmt: skip
     assert with_defaults([1], fixed) == [1]
+
+
+def test_every_rule_and_every_cost_is_an_option():
+    named = {option.name for option in NUMBERS}
+    assert {*Rules._fields, *Costs._fields, "capital", "min_reward_risk"} == named
+    defaults = {**Rules()._asdict(), **Costs()._asdict()}
+    off = {name for name, value in defaults.items() if math.isnan(value)} | {"stop", "target"}
+    assert {option.name for option in NUMBERS if option.off} == off
