@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from cryptai.analytics.round_trips import of_rows
 from cryptai.analytics.tables import Period
+from cryptai.seams import now_ms
 from cryptai.strategies.strategy import parameters, strategies
 from cryptai.trading.options import FLAGS, NUMBERS
 from cryptai.trading.request import BacktestRequest
@@ -480,11 +481,12 @@ def test_a_search_is_seen_cancelled_and_nobody_elses(
     assert f'hx-get="{address}"' in page
     asking = {"HX-Request": "true", "HX-Target": "progress"}
     Study.objects.for_user(alice).update(
-        status="RUNNING", done=4, best={"params": {"fast": 5}, "value": 1.234}
+        status="RUNNING", done=3, best={"params": {"fast": 5}, "value": 1.234}, started_ms=now_ms() - 30_000
     )
     part = hers.get(address, headers=asking).content.decode()
     assert part.lstrip().startswith("<progress")
-    assert 'max="9" value="4"' in part
+    assert 'max="9" value="3"' in part
+    assert re.search(r"about (1|60) (min|s) left", part)
     assert "fast 5" in part
     his = signed_in(bob)
     assert his.get(address).status_code == his.post(f"{address}cancel/").status_code == 404
@@ -493,7 +495,7 @@ def test_a_search_is_seen_cancelled_and_nobody_elses(
     assert hers.get(address, headers=asking)["HX-Refresh"] == "true"
     page = hers.get(address).content.decode()
     assert "The search was cancelled" in page
-    assert "4 of 9 sets were finished" in page
+    assert "3 of 9 sets were finished" in page
     for tail in ("equity.json", "result.json"):
         assert hers.get(address + tail).status_code == 404
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import urlencode
 
 from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
@@ -11,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRefresh
 
 from cryptai.errors import InputError, LimitExceeded, UnknownName
+from cryptai.seams import now_ms
 from cryptai.web.context import marked, of_venue
 from cryptai.web.pages import curve, study_words
 from cryptai.web.pages.offered import about, declared_of, markets_of, strategy_names, venue_of
@@ -132,7 +134,7 @@ def _form(
     page = {
         **of_venue(exchange), "section": "backtest", "kind": kind, "tab": kind, "names": strategy_names(),
         "strategy": strategy, "about": about(strategy), "form": form, "any_stored": bool(symbols),
-        "studies": _listed(request),
+        "studies": _listed(request), "venue_keep": urlencode({"strategy": strategy}) + "&",
     }  # fmt: skip
     return render(request, "pages/study_form.html", page, status=status)
 
@@ -155,5 +157,12 @@ def _progress(row: Study) -> dict[str, Any]:
     return {
         "study": row, "best_words": in_words(best.get("params")),
         "best_value": study_words.figure(objective, best.get("value")),
-        "objective": study_words.named(objective),
+        "objective": study_words.named(objective), "left_ms": _left_ms(row),
     }  # fmt: skip
+
+
+def _left_ms(row: Study) -> float | None:
+    """Return about how long a search will take yet, at its pace so far; None where that cannot be told."""
+    if row.status != Study.Status.RUNNING or not row.done or row.started_ms is None:
+        return None
+    return (now_ms() - row.started_ms) * max(0, row.total - row.done) / row.done
