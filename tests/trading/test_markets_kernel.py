@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from cryptai.analytics.metrics import measure
@@ -49,3 +51,39 @@ def test_one_market_by_plain_rules_is_the_plain_kernel_to_the_last_bit():
         assert metrics == plain.metrics, seed
         undecided += int(full.trades["undecided"].sum())
     assert undecided > 10  # a test of the test
+
+
+def _portfolio(seed, count=4):
+    rng = np.random.default_rng([6, seed])
+    markets = []
+    for i in range(count):
+        candles = random_candles(rng, int(rng.integers(50, 250)), volatility=0.02)
+        candles = replace(candles, symbol=f"M{i}/USDT")
+        markets.append(Market(candles, random_script(rng, len(candles)).signals(candles)))
+    return markets
+
+
+def test_a_calm_bar_passed_unseen_is_the_bar_that_was_looked_at():
+    never = 1e7  # a time stop that no bar reaches, but that every bar must be held against
+    for seed in range(60):
+        markets, rules = _portfolio(seed), Rules(size=0.4, stop=0.1, target=0.15, max_open=3.0)
+        seen = simulate_markets(markets, rules=rules._replace(max_bars=never), fills=True)
+        passed = simulate_markets(markets, rules=rules, fills=True)
+        for name in ("equity", "daily", "trades", "fills"):
+            assert getattr(seen, name).tobytes() == getattr(passed, name).tobytes(), (seed, name)
+        assert seen.refused == passed.refused
+        assert seen.account.tobytes() == passed.account.tobytes()
+
+
+def test_the_order_of_markets_decides_between_equal_entries_and_nothing_else():
+    for seed in range(20):
+        markets = _portfolio(seed)
+        plenty = Rules(size=0.01, stop=0.1, target=0.15)
+        there, back = (simulate_markets(some, rules=plenty) for some in (markets, markets[::-1]))
+        assert len(there.trades) == len(back.trades) > 0
+        assert np.allclose(there.equity, back.equity, rtol=1e-12, atol=0)
+
+
+def test_nothing_to_run_is_an_empty_run():
+    empty = simulate_markets([])
+    assert (len(empty.clock), len(empty.equity), len(empty.trades), empty.refused) == (0, 0, 0, {})

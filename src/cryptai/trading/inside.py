@@ -79,10 +79,9 @@ def _match(
     if met.how == WAITS:
         market["triggered"] = 1
     elif met.how != NOT:
-        was = market["quantity"]
         filled = may_enter(run, m, row, now) and enter(run, m, row, now, met, row - 1, True)
         market["side"] = 0
-        if filled and was == 0.0:
+        if filled:
             _protect_entered(run, m, now, met.rested, high, low, real(closes, at))
 
 

@@ -68,14 +68,16 @@ def advance(run: Any) -> None:
 def _look(run: Any, now: int) -> tuple[int, int]:
     # Put the markets that are up into `due`: those with something to do from the front, those whose bar is
     # calm from the back. Return how many the first are, and where the last begin.
-    up, rest, calms = 0, run["count"], run["calms"] != 0
-    for m in range(run["count"]):
-        if whole(run["wake"], m) == now:
+    # What the loop needs of the record is read once: it cannot know that nothing is written there.
+    count, wake, due, calms = run["count"], run["wake"], run["due"], run["calms"] != 0
+    up, rest = 0, count
+    for m in range(count):
+        if whole(wake, m) == now:
             if calms and calm(run, m):
                 rest -= 1
-                put_whole(run["due"], rest, m)
+                put_whole(due, rest, m)
             else:
-                put_whole(run["due"], up, m)
+                put_whole(due, up, m)
                 up += 1
     return up, rest
 

@@ -38,6 +38,8 @@ COLUMNS: Final = np.dtype(
     ]
 )  # fmt: skip
 
+_NAMES: Final = COLUMNS.names or ()
+
 # Every rule and cost under its name, and how the run is done: `at_close` fills market orders at the deciding
 # bar's close; each bit of `readings` takes the better of one event that bars do not tell, its sign of all
 # further ones.
@@ -102,15 +104,17 @@ class Table:
     def fill(self, i: int, market: Market, *, first: int = 0, base: int = 0) -> None:
         """Set the row of one market; rows before `first` are over, `base` bars were before row 0."""
         bars, signals, at = market.candles, market.signals, self._address
-        row = dict.fromkeys(COLUMNS.names or (), 0)
+        row = dict.fromkeys(_NAMES, 0)
         row |= {"rows": len(bars), "first": first, "base": base, "group": market.group}
         row["ts"] = self._same or at(bars.ts, np.int64)
         for name in ("open", "high", "low", "close", "volume"):
             row[name] = at(getattr(bars, name), np.float64)
         row["entry"], row["exits"] = at(signals.entry, np.int8), at(signals.exits, np.int8)
         for name in SAID:
-            row[name] = at(getattr(signals, name), np.float64)
-        row["volatility"] = at(market.volatility, np.float64)
+            if (said := getattr(signals, name)) is not None:
+                row[name] = at(said, np.float64)
+        if market.volatility is not None:
+            row["volatility"] = at(market.volatility, np.float64)
         if market.funding is not None:
             row["fundings"] = len(market.funding[0])
             row["funding_ts"], row["funding_rate"] = (
@@ -127,9 +131,7 @@ class Table:
                 row["finer_" + name] = at(getattr(market.finer, name), np.float64)
         self.columns[i] = tuple(row.values())
 
-    def _address(self, values: NDArray[np.generic] | None, dtype: type[np.generic]) -> int:
-        if values is None:
-            return 0
+    def _address(self, values: NDArray[np.generic], dtype: type[np.generic]) -> int:
         held = np.ascontiguousarray(values, dtype)
         self._kept.append(held)
         return int(held.__array_interface__["data"][0])
