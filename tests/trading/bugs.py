@@ -113,8 +113,13 @@ BUGS: dict[str, tuple[str, str, str]] = {
     ),
     "the bracket sleeps in the bar of an entry inside it": (
         "trading.inside",
-        "if filled and was == 0.0:",
-        "if filled and was != 0.0:",
+        "if filled:\n            _protect_entered",
+        "if False:\n            _protect_entered",
+    ),
+    "a further entry inside the bar leaves its liquidation for the next": (
+        "trading.inside",
+        "if filled:\n            _protect_entered",
+        'if filled and market["entries"] == 1:\n            _protect_entered',
     ),
     "funding at the bar before's open is paid twice": (
         "trading.moments",

@@ -48,7 +48,7 @@ def world(seed: int) -> tuple[list[Market], Setup]:
     draw = Draw(seed)
     long = draw.often(0.05)  # enough trades for a Kelly fraction
     setup = _setup(draw, long=long)
-    count = draw.one(1, 1, 2, 3, 4)
+    count = draw.one(1, 1, 2, 3, 4, 7)
     clock = draw.whole(300, 400) if long else draw.whole(12, 110)
     return [_market(draw, clock, long=long) for _ in range(count)], setup
 
@@ -208,6 +208,7 @@ def _rows(draw: Draw, bars: list[Bar], grid: float | None, *, long: bool) -> lis
     exits = draw.one(0.3, 0.5) if long else draw.one(0.03, 0.1, 0.3)
     kinds = draw.one(("market",), ("market", "limit"), ("market", "limit", "trigger", "stop_limit"))
     brackets, sizes, scores, parts, trails = (draw.often(0.3) for _ in range(5))
+    weighs = draw.often(0.1)  # some rows say a weight: their entries are not read
     shorts, again = draw.often(0.6), draw.often(0.3)
     rows: list[Row] = []
     for number, bar in enumerate(bars):
@@ -229,6 +230,7 @@ def _rows(draw: Draw, bars: list[Bar], grid: float | None, *, long: bool) -> lis
                 reduce=draw.one(0.0, 1.0, draw.between(0, 1)) if parts and draw.often(0.2) else None,
                 trail=bar.close * draw.between(0.001, 0.05) if trails and draw.often(0.6) else None,
                 volatility=draw.maybe(0.9, 0.05, 2),
+                weight=draw.one(0.0, draw.between(-0.8, 1)) if weighs and draw.often(0.2) else None,
                 **said,
             )
         )

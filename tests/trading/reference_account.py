@@ -164,7 +164,6 @@ class Account:
             self.positions[m] = Position(
                 side, quantity, price, self.bar[m], kind, paid, stop, target, order.row.target is not None
             )
-            self.positions[m].entries = int(order.kind != "weight")  # type: ignore[union-attr]
             return
         total = position.quantity + quantity
         position.price = (position.price * position.quantity + price * quantity) / total
