@@ -86,7 +86,8 @@ def words(card: dict[str, Any]) -> str:
     '23 of 41 like it reached the target, 41 to 70 %; break-even is 35 %'
     """
     if not card["trades"]:
-        return f"not enough evidence: {card['missing'][0]}" if card["missing"] else "not enough evidence"
+        missing = card["missing"][0].rstrip(".") if card["missing"] else ""
+        return f"not enough evidence: {missing}" if missing else "not enough evidence"
     low, high = (round(100 * card["hit_rate"][side]) for side in ("low", "high"))
     told = (
         f"{card['hits']} of {card['trades']} like it reached the target, {low} to {high} %; "

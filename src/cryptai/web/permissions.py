@@ -63,6 +63,8 @@ _SIGNALS: Final = (
 PERMISSIONS: Final[Mapping[str, Mapping[str, Who]]] = {
     # Pages: Today, Market and Data are for whoever sits at this machine; what a user has run is that user's.
     "today": {"GET": HERE},
+    "signals": {"GET": HERE},
+    "signal": {"GET": HERE},
     "market-list": {"GET": HERE},
     "market-search": {"GET": HERE},
     "market": {"GET": HERE},

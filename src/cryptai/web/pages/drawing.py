@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from cryptai.web.pages.numbers import number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cryptai.market.candles import Candles
 
@@ -126,12 +126,18 @@ class CandlePicture:
     last_up: bool
 
 
-def candle_picture(candles: Candles, lines: dict[str, Sequence[float]] | None = None) -> CandlePicture | None:
-    """Return the chart of all these bars; None of none. `lines` hold one value a bar, NaN where undefined."""
+def candle_picture(
+    candles: Candles, lines: Mapping[str, Sequence[float]] | None = None, *, levels: Sequence[float] = ()
+) -> CandlePicture | None:
+    """Return the chart of all these bars; None of none.
+
+    `lines` hold one value a bar, NaN where undefined; `levels` are prices that must be in the picture.
+    """
     n = len(candles)
     if n == 0:
         return None
-    low, high = float(candles.low.min()), float(candles.high.max())
+    low = min(float(candles.low.min()), *levels, math.inf)
+    high = max(float(candles.high.max()), *levels, -math.inf)
     pad = (high - low) * 0.06 or high * 0.01
     low, high = low - pad, high + pad
     most = float(candles.volume.max()) or 1.0

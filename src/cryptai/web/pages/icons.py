@@ -8,6 +8,7 @@ ICONS: Final = {
     "today": '<circle cx="12" cy="12" r="4"/>'
     '<path d="M12 3v2.5M12 18.5V21M3 12h2.5M18.5 12H21M5.6 5.6l1.8 1.8'
     'M16.6 16.6l1.8 1.8M18.4 5.6l-1.8 1.8M7.4 16.6l-1.8 1.8"/>',
+    "signals": '<path d="M3 12h4l2.5-6 4 12 2.5-6h5"/>',
     "market": '<path d="M7 3v3M7 15v4M17 5v4M17 17v4M12 2v5M12 14v5"/>'
     '<rect x="5" y="6" width="4" height="9"/>'
     '<rect x="10" y="7" width="4" height="7"/><rect x="15" y="9" width="4" height="8"/>',

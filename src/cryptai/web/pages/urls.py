@@ -5,10 +5,24 @@ from __future__ import annotations
 from django.conf import settings
 from django.urls import path
 
-from cryptai.web.pages import backtests, compare, data, market, overlays, runs, studies, styleguide, today
+from cryptai.web.pages import (
+    backtests,
+    compare,
+    data,
+    market,
+    one_signal,
+    overlays,
+    runs,
+    signal_history,
+    studies,
+    styleguide,
+    today,
+)
 
 urlpatterns = [
     path("", today.today, name="today"),
+    path("signals/", signal_history.signals, name="signals"),
+    path("signals/<str:identity>/", one_signal.signal, name="signal"),
     path("markets/", market.market_list, name="market-list"),
     path("markets.json", market.markets_json, name="market-search"),
     path("markets/<str:symbol>/", market.market, name="market"),

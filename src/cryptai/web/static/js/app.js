@@ -184,7 +184,7 @@ const refreshPalette = chooser(/** @type {any} */ (paletteInput), byId("palette-
 
 // --- keys ---------------------------------------------------------------------------------------------------
 
-const pages = { t: "/", m: "/markets/", b: "/analytics/backtesting/", d: "/data/dashboard/" };
+const pages = { t: "/", s: "/signals/", m: "/markets/", b: "/analytics/backtesting/", d: "/data/dashboard/" };
 let waiting = 0;
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {

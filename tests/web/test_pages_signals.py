@@ -1,0 +1,135 @@
+"""The page of recorded signals and a signal's own: with good, weak and absent evidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.test import Client
+from tests.screening.made import signal
+
+from cryptai.screening.record import Event, Record
+from cryptai.seams import now_ms
+from cryptai.web import board, live
+from cryptai.web.pages.signal_history import Row, rates
+
+if TYPE_CHECKING:
+    from cryptai.workspace import Workspace
+
+CARD: dict[str, Any] = {
+    "status": "supported", "missing": [], "trades": 41, "hits": 23,
+    "hit_rate": {"value": 0.56, "low": 0.41, "high": 0.7}, "break_even": 0.35,
+    "expectancy": {"net": 0.02, "low": 0.01, "high": 0.03, "r": 0.25}, "deflated_sharpe": 0.97, "trials": 3,
+    "pbo": None, "scope": {"symbols": 1, "symbol": "BTC/USDT", "regime": "BULL"},
+    "span": {"from": "2018-01-01T00:00:00Z", "to": "2023-01-01T00:00:00Z"},
+    "last": {"symbol": "BTC/USDT", "decided_at": "2022-12-01T00:00:00Z", "outcome": "target", "r": 1.8},
+    "past": "0" * 64,
+}  # fmt: skip
+ABSENT = {
+    **CARD, "status": "insufficient_evidence", "missing": ["None like it were decided and ended before."],
+    "trades": 0, "hits": 0, "hit_rate": {"value": None, "low": None, "high": None},
+    "expectancy": {"net": None, "low": None, "high": None, "r": None}, "deflated_sharpe": None,
+    "scope": None, "span": None, "last": None,
+}  # fmt: skip
+AGAINST = {**CARD, "status": "not_supported", "missing": ["9 of 41 reached the target."], "hits": 9}
+STRUCTURE = {
+    "kind": "choch", "id": 1, "at": 0, "known_at": 0, "direction": 1, "level": 100.0, "top": 100.0,
+    "bottom": 100.0,
+}  # fmt: skip
+
+
+@pytest.fixture
+def here(on_loopback: dict[str, str], home: Workspace) -> Client:
+    del home
+    return Client(**on_loopback)  # type: ignore[arg-type]
+
+
+def text(answer: Any, status: int = 200) -> str:
+    assert answer.status_code == status
+    return " ".join(answer.content.decode().split())
+
+
+def last_close() -> int:
+    return int(live.store().read("binance", "BTC/USDT", "1h", last=30).close_ts[0])
+
+
+@pytest.mark.parametrize(
+    ("card", "says"),
+    [
+        (CARD, "The evidence supports it"),
+        (AGAINST, "The evidence speaks against it"),
+        (ABSENT, "Not enough evidence"),
+    ],
+)
+def test_a_signals_page_says_how_often_such_was_right(here: Client, card: Any, says: str) -> None:
+    decided = last_close()
+    structure = {**STRUCTURE, "at": decided - 9 * 3_600_000, "known_at": decided}
+    made = signal(
+        decided_at_ms=decided, evidence=card, structures=[structure], params={"card": card["status"]}
+    )
+    record = Record(live.store().catalog)
+    (number,) = record.seal([made.as_sealed()])
+    record.note(
+        [Event(number, "filled", decided, {"price": 100.0}), Event(number, "target", decided, {"r": 1.84})]
+    )
+    page = text(here.get(f"/signals/{made.identity}/"))
+    assert says in page
+    assert "level-target" in page
+    assert "structure up" in page
+    assert "Sealed" in page
+    assert "+1.84 R" in page
+    assert "silent" in page
+    if card["trades"]:
+        assert f"{card['hits']} of 41 like it reached the target, 41 to 70 %; break-even is 35 %" in page
+
+
+def test_one_that_stands_and_is_not_recorded_has_a_page(
+    here: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = signal(symbol="NOWHERE/USDT", decided_at_ms=now_ms(), evidence=ABSENT)
+    monkeypatch.setitem(board._signals, "binance", [made])
+    page = text(here.get(f"/signals/{made.identity}/"))
+    assert "Not recorded" in page
+    assert "are not stored any more" in page
+
+
+def test_one_that_does_not_exist_is_not_found(here: Client) -> None:
+    text(here.get("/signals/" + "0" * 64 + "/"), 404)
+    text(here.get("/signals/nothing/"), 404)
+
+
+def test_the_record_is_shown_by_day_with_what_came_of_each(here: Client) -> None:
+    record = Record(live.store().catalog)
+    numbers = record.seal(
+        [signal(decided_at_ms=1_652_000_000_000 + i * 3_600_000, evidence=CARD).as_sealed() for i in range(3)]
+    )
+    record.note([Event(numbers[0], "stop", 1_652_100_000_000, {"r": -1.03})])
+    page = text(here.get("/signals/?exchange=binance"))
+    assert "2022-05-08" in page
+    assert "\u22121.03 R" in page
+    assert "retrospective" in page
+    assert "Hit rates" in page
+
+
+def test_a_venue_without_signals_says_what_will_be_here(here: Client) -> None:
+    live.store().write("kraken", live.store().read("binance", "BTC/USDT", "1h", last=5), replace=True)
+    assert "No signal is recorded yet" in text(here.get("/signals/?exchange=kraken"))
+
+
+class _Sealed:
+    def __init__(self, **body: Any) -> None:
+        self.body = {"strategy": "a", "evidence": {"break_even": 0.36}, **body}
+
+
+def test_rates_count_only_what_has_ended() -> None:
+    rows: Any = [
+        Row(_Sealed(), Event(1, "target", 0, {"r": 1.8})),  # type: ignore[arg-type]
+        Row(_Sealed(), Event(2, "stop", 0, {"r": -1.0})),  # type: ignore[arg-type]
+        Row(_Sealed(), Event(3, "expired", 0, {"r": 0.1})),  # type: ignore[arg-type]
+        Row(_Sealed(), Event(4, "filled", 0, {})),  # type: ignore[arg-type]
+        Row(_Sealed(strategy="b"), None),  # type: ignore[arg-type]
+    ]
+    (rate,) = rates(rows, lambda body: body["strategy"])
+    assert (rate.name, rate.ended, rate.hits) == ("a", 3, 1)
+    assert rate.low < 1 / 3 < rate.high
+    assert rate.mean_r == pytest.approx(0.3)
