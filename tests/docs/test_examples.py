@@ -25,6 +25,7 @@ PAGES = (
     "docs/guide/features.md",
     "docs/guide/own_strategies.md",
     "docs/guide/portfolio.md",
+    "docs/guide/execution.md",
     "docs/guide/research.md",
     "CONTRIBUTING.md",
 )
