@@ -183,7 +183,7 @@ def _tinted(one: Period | None) -> str:
     strength = sum(abs(value) > least for least in (0.0, 0.02, 0.05, 0.1, 0.2))
     kind = "up" if value > 0.0 else "down"
     digits = 0 if abs(value) >= 1.0 else 1
-    text = percent(value, signed=True, digits=digits).removesuffix("\u202f%")
+    text = percent(value, signed=value != 0.0, digits=digits).removesuffix("\u202f%")
     return f'<td class="{kind} s{strength}">{escape(text)}</td>'
 
 
