@@ -119,15 +119,19 @@ class Reader:
         except DataError:
             return None
 
-    def differences(self, start_ms: int) -> Differences:
-        """Compare everything stored with the truth since `start_ms`."""
-        found = Differences()
+    def differences(self, start_ms: int, at_ms: int | None = None) -> Differences:
+        """Compare everything stored with the truth since `start_ms`.
+
+        With `at_ms` only bars that were closed then: of a platform in real time the newest are under way.
+        """
+        found, at_ms = Differences(), self.clock() if at_ms is None else at_ms
         for symbol, frame in self._series:
-            true = self._truth.candles(symbol, frame, start_ms, self.clock())
+            true = self._truth.candles(symbol, frame, start_ms, at_ms)
             stored = self.read(symbol, frame)
             if stored is None:
                 found.series += 1
                 continue
+            stored = stored.between(None, frame.last_closed(at_ms) + 1)
             found.series += stored.digest != true.digest
             found.holes += holes(stored.ts, frame).tolist() != holes(true.ts, frame).tolist()
             found.derived += sum(not self._derives(stored, coarse) for coarse in _DERIVED)

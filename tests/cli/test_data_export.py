@@ -44,6 +44,8 @@ def test_what_is_exported_reads_back_to_the_bit(
     assert main(["data", "export", *BTC, "--out", str(path), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert (answer["bars"], answer["digest"]) == (598, candles.digest)
+    assert main(["data", "list", "--json"]) == 0
+    assert [answer["series_digest"]] == [m["digest"] for m in json.loads(capsys.readouterr().out)["markets"]]
     assert read_candles(path).digest == candles.digest
     assert [p.name for p in tmp_path.iterdir() if p.suffix == ".tmp"] == []
 

@@ -127,6 +127,18 @@ async def test_a_hole_is_asked_for_again_after_everything_newer_and_filled_if_th
     assert [row[0] for row in stored(store)] == [*hours_before_noon(10), NOON]
 
 
+async def test_a_gap_between_an_older_download_and_the_live_fill_is_closed_by_the_next_longer_fill(
+    store, source, clock
+):
+    # `up` asks for the last 1,000 bars; what lies before them the daily job asks for, as far as 10,000 bars.
+    await fill(source, store, ["BTC/USDT"], ["1h"], bars=10)
+    clock.ms += 50 * HOUR_MS
+    await fill(source, store, ["BTC/USDT"], ["1h"], bars=10)
+    assert len(stored(store)) == 20
+    await fill(source, store, ["BTC/USDT"], ["1h"], bars=100)
+    assert {row[0] for row in stored(store)} >= set(range(NOON - 10 * HOUR_MS, clock.ms - HOUR_MS, HOUR_MS))
+
+
 async def test_older_bars_that_are_missing_are_filled_too(store, source):
     part = await source.history("BTC/USDT", "1h", bars=4)
     store.write("venue", part)

@@ -33,7 +33,8 @@ def export(
     """Export stored candles, exact to the bit; `data import` reads them back.
 
     Columns: ts (milliseconds UTC, the bar's open), open, high, low, close, volume. Parquet or CSV by the
-    file's ending.
+    file's ending. The `digest` of --json names the exported bars, as a run's data digest does; of a whole
+    series there is its `series_digest` too, by which `data list` and `data download` name what is stored.
     """
     from cryptai.errors import DataError
     from cryptai.market.opening import open_store
@@ -61,6 +62,9 @@ def export(
             "exchange": exchange, "symbol": candles.symbol, "timeframe": str(candles.timeframe),
             "file": str(out), "bars": len(candles), "from": first, "to": last, "digest": candles.digest,
         }  # fmt: skip
+        if not former and all(bound is None for bound in (start_ms, end_ms, as_of_ms)):
+            # The whole series: also as `data list` names it.
+            told["series_digest"] = store.stored(exchange, symbol, timeframe).digest
         print(json.dumps(told, indent=2))
     else:
         print(f"{len(candles):,} bars of {candles.symbol} {candles.timeframe}, {first} to {last}: {out}")
