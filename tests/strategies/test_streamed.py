@@ -80,7 +80,7 @@ def test_it_decides_as_the_same_rule_in_columns(monkeypatch):
     up, down = crosses_above(fast, slow), crosses_below(fast, slow)
     assert up.sum() > 30
     # However the bars are portioned, the machine goes on where it was.
-    for portion in (65_536, 7):
+    for portion in (4_096, 7):
         monkeypatch.setattr("cryptai.strategies.streamed._BARS", portion)
         signals = OnAverages().signals(candles)
         assert (signals.entry == up.astype(int) - down).all()
