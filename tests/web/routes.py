@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 # What stands in an address where its route has a parameter.
 _VALUES = {
     "symbol": "BTC-USDT", "name": "rsi", "pk": "0" * 32, "object_id": "1", "app_label": "accounts",
-    "content_type_id": "1", "url": "nowhere", "key": "k", "uidb36": "1", "id": "1", "number": "1", "identity": "0" * 64,
+    "content_type_id": "1", "url": "nowhere", "key": "k", "uidb36": "1", "id": "1", "number": "1",
+    "identity": "0" * 64,
 }  # fmt: skip
 _PARAMETER = re.compile(r"\(\?P<(\w+)>[^)]*\)|<(?:\w+:)?(\w+)>")
 

@@ -281,3 +281,17 @@ async def test_the_sessions_of_many_sockets_are_asked_for_together(
         while asked[-1] != 4:  # noqa: ASYNC110 (a thread asks)
             await asyncio.sleep(0.01)
         assert sockets_[3].inbox.empty()
+
+
+async def test_signals_are_told_to_those_who_ask(hub: live.PriceHub) -> None:
+    news = {"type": "signals", "exchange": "binance", "state": "ready", "standing": 3, "decided": []}
+    async with Socket(**HERE) as asking, Socket(**HERE) as other:
+        for socket in (asking, other):
+            await socket.opened()
+        await asking.say({"exchange": "binance", "signals": True, "subscribe": ["BTC-USDT"]})
+        await other.say({"exchange": "binance", "subscribe": ["BTC-USDT"]})
+        await asyncio.sleep(0.05)
+        hub.publish(news)
+        hub.publish(PRICE)
+        assert {(await asking.frame())["type"], (await asking.frame())["type"]} == {"signals", "price"}
+        assert (await other.frame())["type"] == "price"

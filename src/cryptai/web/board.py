@@ -78,12 +78,23 @@ async def keep() -> None:
     while True:
         for exchange in await loop.run_in_executor(_thread, _changed):
             await loop.run_in_executor(_thread, scan, exchange)
+            live.hub.publish(_news_of(exchange))
         try:
             await asyncio.wait_for(_news.wait(), _LOOK_S)
             await asyncio.sleep(_GATHER_S)
         except TimeoutError:
             pass
         _news.clear()
+
+
+def _news_of(exchange: str) -> dict[str, Any]:
+    found = _signals.get(exchange, [])
+    fresh = [one.as_object() for one in found if one.age_bars == 0 and not one.stale]
+    state_ = _states.get(exchange, _WAITING)
+    return {
+        "type": "signals", "exchange": exchange, "state": state_.state, "scanned_ms": state_.scanned_ms,
+        "standing": len(found), "decided": fresh,
+    }  # fmt: skip
 
 
 def scan(exchange: str) -> None:

@@ -213,4 +213,6 @@ def _topic(event: dict[str, Any]) -> Topic:
     if event["type"] == "candle":
         kind = "closed" if event["closed"] else "bar"
         return (kind, event["exchange"], event["symbol"], event["timeframe"])
+    if event["type"] == "signals":
+        return ("signals", event["exchange"])
     return ("state",)

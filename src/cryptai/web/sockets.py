@@ -3,13 +3,14 @@
 A browser says what it wants, as often as it likes within reason::
 
     {"exchange": "binance", "subscribe": ["BTC-USDT", "ETH-USDT"],
-     "candles": {"symbol": "BTC-USDT", "timeframe": "1h"},
+     "candles": {"symbol": "BTC-USDT", "timeframe": "1h"}, "signals": true,
      "epoch": "…", "seen": {"BTC-USDT": 17}}
 
 Each name replaces what it said before under it; `exchange` is the feed's where it is not given. It first gets
 `{"type": "hello", "epoch": …}`, then the newest of all it follows and every change, as the feed's events
 with a `seq` and `practice`, and the feed's state. After a break it sends
-back `epoch` and the last `seq` seen of each symbol. Whoever is signed in also gets what concerns them, and
+back `epoch` and the last `seq` seen of each symbol. `signals` are told after each screen: how many stand, and
+those that were decided at the newest close. Whoever is signed in also gets what concerns them, and
 them only, unasked: `{"type": "run", "id": "…", "status": "COMPLETED"}`.
 """
 
@@ -142,12 +143,13 @@ async def _listen(subscriber: live.Subscriber, who: Admitted, receive: Receive) 
 class _Wish:
     """What a browser said it wants, newest words first; what it says beside these is not kept."""
 
-    __slots__ = ("candles", "exchange", "symbols")
+    __slots__ = ("candles", "exchange", "signals", "symbols")
 
     def __init__(self) -> None:
         self.exchange = ""
         self.symbols: tuple[str, ...] = ()
         self.candles: tuple[str, str] | None = None
+        self.signals = False
 
     def hear(self, said: dict[str, Any]) -> None:
         """Take what it says in place of what it said before."""
@@ -158,6 +160,8 @@ class _Wish:
             if not isinstance(symbols, list) or len(symbols) > MOST_SYMBOLS:
                 raise InputError(f"A socket follows {MOST_SYMBOLS} symbols at most.", field="subscribe")
             self.symbols = tuple(intern(parse_symbol(symbol)) for symbol in symbols)
+        if "signals" in said:
+            self.signals = bool(said["signals"])
         if "candles" in said:
             series = said["candles"]
             self.candles = (
@@ -171,6 +175,8 @@ class _Wish:
         topics: list[Topic] = [("state",), *(("price", self._venue(), symbol) for symbol in self.symbols)]
         if who.user is not None:
             topics.append(live.user_topic(who.user))
+        if self.signals:
+            topics.append(("signals", self._venue()))
         if self.candles:
             topics += [(kind, self._venue(), *self.candles) for kind in ("closed", "bar")]
         return topics
