@@ -424,6 +424,23 @@ def test_volatility_is_that_of_thirty_returns_and_of_the_past_alone():
     assert np.array_equal(volatility(bars[:100]), found[:100], equal_nan=True)
 
 
+def test_what_fills_at_a_close_saw_none_of_its_own_bar():
+    bars = candles(
+        (100, 100, 100, 100),
+        (100, 150, 50, 100),
+        (100, 110, 90, 100),
+        (100, 120, 95, 100),
+        (100, 100, 100, 100),
+    )
+    says, plain = Says({1: {}}, exits=[3]), {"rules": Rules(NAN, NAN), "costs": FREE}
+    (trade,) = backtest(bars, says, fill="close", **plain).trades
+    assert (trade.entry_bar, trade.exit_bar) == (1, 3)
+    assert (float(trade.mae), float(trade.mfe)) == (pytest.approx(0.1), pytest.approx(0.2))
+    (later,) = backtest(bars, says, **plain).trades
+    assert (later.entry_bar, later.exit_bar) == (2, 4)
+    assert (float(later.mae), float(later.mfe)) == (pytest.approx(0.1), pytest.approx(0.2))
+
+
 # Holes
 
 

@@ -13,10 +13,11 @@ import numpy as np
 
 from cryptai.analytics.excursions import excursions
 from cryptai.errors import InputError
-from cryptai.ledger.book import ENTRY_KINDS, EXIT_REASONS, LONG, MARKET, TRADE
+from cryptai.ledger.book import END, ENTRY_KINDS, EXIT_REASONS, LONG, MARKET, REDUCE, SIGNAL, TRADE
 from cryptai.market.exchange import PRACTICE
 from cryptai.market.times import iso
 from cryptai.signals import COLUMNS
+from cryptai.trading.options import FILLS
 from cryptai.trading.terms import Terms
 from cryptai.trading.undecided import Ending, Undecided, interval, orders_for
 
@@ -187,7 +188,7 @@ class Result:
             rows = self.records["market"] == i
             table["symbol"][rows] = one.candles.symbol
             table["entry_reason"][rows] = np.where(longs[rows], *one.reasons)
-            table["mae"][rows], table["mfe"][rows] = excursions(one.bars, self.records[rows])
+            table["mae"][rows], table["mfe"][rows] = excursions(one.bars, self._held(rows))
         table["exit_reason"] = np.array(EXIT_REASONS)[self.records["exit_reason"]]
         table["entry_kind"] = np.array(ENTRY_KINDS)[self.records["entry_kind"]]
         table["bars_held"] = self.records["exit_bar"] - self.records["entry_bar"]
@@ -203,6 +204,17 @@ class Result:
 
         candles = {one.candles.symbol: one.candles for one in self.markets}
         return report(self.as_object(), self.ts, self.equity, candles)
+
+    def _held(self, rows: NDArray[np.bool_]) -> NDArray[np.void]:
+        """Return the records of these rows by the bars held: what fills at a close saw none of its bar."""
+        found = self.records[rows]
+        if self.terms.fill == FILLS[0]:
+            return found
+        found = found.copy()
+        found["entry_bar"] += found["entry_kind"] == MARKET
+        at_close = (found["exit_reason"] == SIGNAL) | (found["exit_reason"] == REDUCE)
+        found["exit_reason"][at_close] = END
+        return found
 
     @cached_property
     def run(self) -> str:
