@@ -150,7 +150,7 @@ class Result:
             base = run(0)
         return interval(
             run, base, trades=len(self.records), marked=marked, rejoins=self._rejoins(),
-            most=orders_for(sum(len(one.bars) for one in self.markets)),
+            most=orders_for(sum(len(one.bars) + len(one.finer or ()) for one in self.markets)),
         )  # fmt: skip
 
     def _rejoins(self) -> bool:
