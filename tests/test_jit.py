@@ -118,3 +118,13 @@ def test_a_later_process_finds_the_mathematics_that_the_code_calls():
     assert done.returncode == 0, done
     assert float(done.stdout) == values[1]
     assert values[1] == pytest.approx(math.log(2) + math.exp(2) + math.erf(2) + math.tanh(2) + 2**1.7)
+
+
+def test_code_of_this_processor_is_not_loaded_for_another_that_is_named(monkeypatch):
+    monkeypatch.delenv("NUMBA_CPU_NAME", raising=False)
+    monkeypatch.delenv("NUMBA_CPU_FEATURES", raising=False)
+    here = _kernel().object_file()
+    monkeypatch.setenv("NUMBA_CPU_NAME", "generic")
+    generic = _kernel().object_file()
+    monkeypatch.setenv("NUMBA_CPU_FEATURES", "+sse2")
+    assert len({here, generic, _kernel().object_file()}) == 3
