@@ -19,7 +19,7 @@ from cryptai.ledger.book import EXIT_REASONS
 from cryptai.portfolio.refusals import REFUSALS
 from cryptai.trading import markets as engine
 
-SCRIPTS: Final = {"test": 500, "quick": 2_000, "long": 20_000}
+SCRIPTS: Final = {"test": 500, "quick": 2_000, "long": 10_000}
 _SHOWN: Final = 5
 
 
