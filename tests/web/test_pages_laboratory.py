@@ -9,17 +9,19 @@ import zipfile
 from html import unescape
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from cryptai.analytics.round_trips import of_rows
 from cryptai.analytics.tables import Period
-from cryptai.seams import now_ms
+from cryptai.market.candles import Candles
+from cryptai.seams import now_ms, rng
 from cryptai.strategies.strategy import parameters, strategies
 from cryptai.trading.options import FLAGS, NUMBERS
 from cryptai.trading.request import BacktestRequest
-from cryptai.web import jobs
+from cryptai.web import jobs, live
 from cryptai.web.pages import forms, outcome, study_words
 from cryptai.web.pages.fold_picture import fold_picture
 from cryptai.web.pages.heat_map import heat_map, tint
@@ -451,6 +453,39 @@ def test_a_sweep_is_started_from_its_form_shown_and_its_best_one_run(
     form = hers.get(unescape(again[1])).content.decode()
     for typed in ('name="from.fast" value="5"', 'name="to.fast" value="15"', 'name="step.slow" value="10"'):
         assert typed in form
+
+
+def test_the_same_idea_tried_in_two_hundred_ways_on_noise_is_told_to_be_luck(
+    hers: Client, alice: User, home: Workspace
+) -> None:
+    (home.root / "trials.sqlite3").unlink(missing_ok=True)
+    walk = 100 * np.exp(np.cumsum(rng(11).normal(0, 0.004, 4_000)))
+    opens = np.r_[walk[0], walk[:-1]]
+    high, low = np.maximum(opens, walk) * 1.002, np.minimum(opens, walk) * 0.998
+    ts, volume = 1_700_006_400_000 + 3_600_000 * np.arange(len(walk)), np.ones(len(walk))
+    live.store().write("bybit", Candles(ts, opens, high, low, walk, volume, "NOISE/USDT", "1h"), replace=True)
+    market = {"exchange": "bybit", "symbol": "NOISE/USDT"}
+    address = hers.post(PAGE, {**ASKED, **market})["location"]
+    run = Run.objects.for_user(alice).get()
+    first = run.evidence(run.result())
+    space = {
+        "from.fast": "3", "to.fast": "22", "step.fast": "1", "from.slow": "30", "to.slow": "75",
+        "step.slow": "5",
+    }  # fmt: skip
+    searched = hers.post(f"{PAGE}sweep/", {**ASKED, **market, **space})["location"]
+    study = Study.objects.for_user(alice).get()
+    assert (study.status, study.done) == ("COMPLETED", 200)
+    now = run.evidence(run.result())
+    assert first is not None
+    assert now is not None
+    assert now["trials"] == 201
+    assert now["deflated_sharpe"] < first["deflated_sharpe"]
+    assert study.result()["evidence"]["pbo"] > 0.05
+    for where in (address, searched):
+        page = hers.get(where).content.decode()
+        assert 'data-evidence="not_enough_evidence"' in page
+        assert "ways, and the best of many looks good by luck" in page
+    assert "Overfitting" in page
 
 
 def test_a_walk_forward_shows_its_folds_its_account_and_its_result_can_be_taken_away(
