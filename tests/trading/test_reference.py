@@ -77,6 +77,8 @@ def differences(result, expected, capital):  # noqa: C901, PLR0911 (a list of co
         for name in ("side", "exit_reason", "entry_bar", "exit_bar"):
             if got[name] != getattr(want, name):
                 return f"trade {i}: {name} {got[name]}, expected {getattr(want, name)}"
+        if bool(result.records["undecided"][i]) != want.undecided:
+            return f"trade {i}: undecided {not want.undecided}, expected {want.undecided}"
         for name in ("entry_time", "exit_time"):
             if int(got[name].astype("i8")) != getattr(want, name):
                 return f"trade {i}: {name}"
@@ -104,18 +106,20 @@ def _world(seed):
 
 
 def test_two_hundred_random_worlds_agree_trade_by_trade():
-    reasons, sides, gaps = set(), set(), 0
+    reasons, sides, gaps, undecided = set(), set(), 0, 0
     for seed in range(200):
         candles, script, setup = _world(seed)
         result, expected = _kernel(candles, script, setup), _reference(candles, script, setup)
         assert differences(result, expected, setup.capital) is None, f"world {seed}"
         reasons |= {t.exit_reason for t in expected.trades}
         sides |= {t.side for t in expected.trades}
+        undecided += sum(t.undecided for t in expected.trades)
         gaps += sum(
             t.exit_reason == "stop" and t.exit_price < candles.low[t.exit_bar] for t in expected.trades
         )
     # A test of the test: the worlds reach every kind of end and both sides.
     assert reasons == {"signal", "stop", "target", "end"}
+    assert undecided > 5
     assert sides == {"long", "short"}
 
 
