@@ -263,6 +263,15 @@ def test_a_mistake_on_the_shared_road_is_caught_by_the_first_set(candles, monkey
         run_many(candles, EmaTrend, SETS)
 
 
+@pytest.mark.parametrize(
+    ("gives", "told"), [(lambda self: 1 // 0, "ZeroDivisionError"), (lambda self: 7, "gave int")]
+)
+def test_what_shares_nothing_that_can_be_read_is_told_in_a_sentence(candles, gives, told):
+    broken = type("Broken", (Terms,), {"name": "broken", "shared": gives})
+    with pytest.raises(InputError, match=told):
+        run_many(candles, broken, [{"period": p} for p in (3, 5)])
+
+
 def test_both_sides_at_once_are_refused_in_the_words_of_a_backtest(candles):
     @dataclass(frozen=True)
     class Both:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from cryptai.errors import InputError
+from cryptai.errors import CryptaiError, InputError
+from cryptai.features.shared import Shared
 from cryptai.jit import NativeKernel
 from cryptai.ledger.book import TRADE
 from cryptai.signals import COLUMNS, EXIT_LONG, EXIT_SHORT
+from cryptai.strategies.user import what_failed
 from cryptai.trading.backtest import decided
 from cryptai.trading.portions import encoded, numbered, portions
 from cryptai.trading.tallied import TALLIES, daily_returns, day_ends, measure_all
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cryptai.analytics.metrics import Metrics
-    from cryptai.features.shared import Shared
     from cryptai.signals import Signals
     from cryptai.strategies.strategy import Strategy
     from cryptai.trading.result import Result
@@ -165,10 +166,24 @@ class Plain:
 
 
 def _shared(made: Strategy) -> Shared | None:
-    # What tells no condition has nothing to share.
     tell: Any = getattr(made, "shared", None)
-    shared: Shared | None = None if tell is None else tell()
-    return shared if shared is not None and any(shared) else None
+    if tell is None:
+        return None
+    try:
+        shared: Shared = tell()
+    except CryptaiError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"The strategy {made.name} failed in `shared`: {what_failed(error)}.", field="strategy"
+        ) from error
+    if not isinstance(shared, Shared):
+        raise InputError(
+            f"The strategy {made.name} gave {type(shared).__name__} as `shared`, where a Shared is needed.",
+            field="strategy",
+        )
+    # What tells no condition has nothing to share.
+    return shared if any(shared) else None
 
 
 def _words(signals: Signals, width: int) -> NDArray[np.uint64]:
