@@ -204,10 +204,11 @@ def bracket_after_entry(
 
 @njit
 def trail(market: Any, rules: Any, distance: float, high: float, low: float, tick: float) -> None:
-    """Move the trailing stop of a position after a (finer) bar; `distance` is the row's, NaN: the rules'."""
+    """Move the trailing stop of a position after a (finer) bar; `distance` is the row's, NaN: the rules'.
+
+    One of the two must be given.
+    """
     share, entry = rules["trailing"], market["entry_price"]
-    if math.isnan(distance) and math.isnan(share):
-        return
     if market["quantity"] > 0.0:
         if high >= entry + entry * rules["trailing_from"]:
             market["armed"] = 1

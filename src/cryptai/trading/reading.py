@@ -53,8 +53,6 @@ def _next_said(column: Any, row: int) -> int:
 @njit
 def _moved(column: Any, row: int) -> bool:
     # Whether limit or trigger of this row are not those of the row before.
-    if row == 0:
-        return True
     return _differs(column["limit"], row) or _differs(column["trigger"], row)
 
 
