@@ -101,7 +101,7 @@ $(VENV)/.ok-run: pyproject.toml $(VENV)/.ok-uv
 
 $(VENV)/.ok-dev: $(VENV)/.ok-run
 	@$(INSTALL) --requirement pyproject.toml --extra web --extra full --extra objects --extra exchanges \
-	  --extra research --group env --group dev
+	  --extra research --extra freqtrade --group env --group dev
 	@touch $@
 
 $(VENV)/.ok-docs: $(VENV)/.ok-dev
