@@ -25,8 +25,8 @@ FOLDER = Path(__file__).parent / "reference"
 MADE = "<!-- Made by `make reference` from the code: change it there. -->"
 EXITS = """Every failure is one sentence on stderr, also with `--json`. The exit status is 0 when all is well,
 1 for a mistake of ours, for a `cryptai doctor` or `cryptai data check --deep` that found something broken
-and a `cryptai check` that found something not to be believed, 2 for something you can mend, 130 after Ctrl-C, 141 when whoever read
-the answer went away."""
+and a `cryptai check` that found something not to be believed, 2 for something you can mend, 130 after
+Ctrl-C, 141 when whoever read the answer went away."""
 FILES = """Each is one file in `src/cryptai/strategies/`; yours are files in `workspace/strategies/`. A
 parameter is set with `--param fast=20`."""
 ROWS = """Plain functions of columns: as long as their input, NaN before the first value, row *t* from rows up
