@@ -106,8 +106,8 @@ class Events:
 
     def named(self, *names: str) -> Events:
         """Return the events of these kinds only."""
-        numbers = [i for i, one in enumerate(self.kinds) if one.name in names]
-        return self[np.isin(self.kind, numbers)]
+        wanted = np.array([one.name in names for one in self.kinds], bool)
+        return self if wanted.all() else self[wanted[self.kind]]
 
     def table(self) -> dict[str, Any]:
         """Return the columns a person reads, by name; times in ms UTC, `kind` as text."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from cryptai.market.store import CandleStore
     from cryptai.screening.record import Record
-    from cryptai.screening.screen import Evidence
+    from cryptai.screening.standing import Evidence
     from cryptai.signals import Signal
 
 BEST: Final = 5

@@ -9,50 +9,32 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from cryptai import seams
 from cryptai.errors import DataError, InputError
 from cryptai.features.remembered import remembering
-from cryptai.market.exchange import PRACTICE
-from cryptai.market.quality import freshness
 from cryptai.market.timeframe import TIMEFRAMES, Timeframe
-from cryptai.screening.card import Asked
-from cryptai.screening.outcomes import HORIZON, OPEN, OUTCOMES, outcomes
-from cryptai.screening.quality import BARS, PARTS, check_parts, quality, regime_name
-from cryptai.screening.setups import setups
-from cryptai.signals import Signal
-from cryptai.strategies.compose import memory_of
-from cryptai.strategies.strategy import build, values_of
+from cryptai.screening.outcomes import HORIZON
+from cryptai.screening.quality import BARS, PARTS, check_parts
+from cryptai.screening.standing import found, needed, signal_of
+from cryptai.strategies.strategy import build
 from cryptai.strategies.strategy import strategies as registered
 from cryptai.strategies.user import find_strategy, strategy_names
-from cryptai.trading.backtest import decided, default_rules
-from cryptai.trading.result import ENGINE_VERSION
+from cryptai.trading.backtest import default_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from cryptai.market.candles import Candles
     from cryptai.market.store import CandleStore
-    from cryptai.screening.outcomes import Outcomes
-    from cryptai.screening.quality import Quality
-    from cryptai.screening.setups import Setups
+    from cryptai.screening.standing import Evidence
+    from cryptai.signals import Signal
     from cryptai.strategies.strategy import Strategy
 
-    # What gives a card and a confidence for a setup: by strategy, timeframe, the setup and its quality.
-    Evidence = Callable[[Strategy, str, Asked, float], tuple[dict[str, Any], dict[str, Any]]]
 
 _log = logging.getLogger(__name__)
-# Bars an own strategy reads that declares no memory.
-_MEMORY: Final = 1_000
-# Digits of what running sums have a part in, whose last ones depend on where they began.
-_DIGITS: Final = 6
 # Windows are so many bars or a multiple: then what strategies need of them is the same, and computed once.
 _STEP: Final = 512
-FILTERS: Final = ("quality", "against_the_trend", "chasing", "no_volume")
-"""Rules that take a setup for a false signal, in the order they are asked."""
-_LEAST_QUALITY: Final = 0.4
 
 
 @dataclass
@@ -108,22 +90,25 @@ def screen(
     now = seams.now_ms() if as_of_ms is None else as_of_ms
     made = Screened()
     strategies = _strategies(strategies_folder, names, made)
-    bars = _bars(strategies, newest)
+    windows_of = {frame: [needed(one, frame) for one in strategies] for frame in TIMEFRAMES}
+    bars = {frame: max(some, default=BARS) + newest + 2 + _STEP for frame, some in windows_of.items()}
     for symbol, frames in _markets(store, exchange, now, bars, symbols, timeframes):
         windows = [_Window(candles) for candles in frames]
-        for strategy in strategies:
+        for at, strategy in enumerate(strategies):
             for i, window in enumerate(windows):
-                candles = window.newest(_needed(strategy, str(window.whole.timeframe)) + newest + 2)
+                candles = window.newest(windows_of[window.whole.timeframe][at] + newest + 2)
                 try:
                     # What a person's own does to the arrays it is given is not known.
                     with remembering(window.memo) if _ours(strategy) else nullcontext():
-                        found = _found(strategy, candles, frames[i + 1 :], newest, weights, made, ended=ended)
+                        some = found(
+                            strategy, candles, frames[i + 1 :], newest, weights, made.stopped, ended=ended
+                        )
                 except InputError as error:
                     # A person's broken file is told, and does not take the others' signals away.
                     made.failed.setdefault(strategy.name, str(error))
                     continue
                 made.signals.extend(
-                    _signal(one, strategy, candles, exchange, symbol, now, evidence) for one in found
+                    signal_of(one, strategy, candles, exchange, symbol, now, evidence) for one in some
                 )
     for name, sentence in made.failed.items():
         _log.warning("%s %s is left out of the screen.", sentence, name)
@@ -172,19 +157,6 @@ def _strategies(folder: Path | None, names: Sequence[str] | None, made: Screened
     return found
 
 
-def _bars(strategies: Sequence[Strategy], newest: int) -> dict[str, int]:
-    """Return how many bars of each timeframe decide the newest rows of all strategies."""
-    return {
-        frame: max((_needed(one, frame) for one in strategies), default=BARS) + newest + 2 + _STEP
-        for frame in TIMEFRAMES
-    }
-
-
-def _needed(strategy: Strategy, timeframe: str) -> int:
-    declared = getattr(strategy, "memory", None)
-    return max(BARS, _MEMORY if declared is None else memory_of(strategy, timeframe))
-
-
 def _markets(
     store: CandleStore,
     exchange: str,
@@ -212,151 +184,3 @@ def _markets(
         if len(read):
             found[symbol].append(read)
     return list(found.items())
-
-
-@dataclass(frozen=True)
-class _Found:
-    setups: Setups
-    outcomes: Outcomes
-    quality: Quality
-    at: int
-    reason: str
-
-
-def _found(
-    strategy: Strategy,
-    candles: Candles,
-    coarser: Sequence[Candles],
-    newest: int,
-    weights: Mapping[str, float],
-    made: Screened,
-    *,
-    ended: bool,
-) -> list[_Found]:
-    first = max(1, len(candles) - newest)
-    some = setups(strategy, candles, first)
-    if not len(some.row):
-        return []
-    came = outcomes(some, candles)
-    good = quality(some, strategy, candles, coarser, weights=weights)
-    signals = decided(strategy, candles)
-    found = []
-    for i in range(len(some.row)):
-        if not ended and came.outcome[i] != OPEN:
-            continue
-        stopped = _stopped(good, i)
-        if stopped:
-            made.stopped[stopped] += 1
-            continue
-        reason = signals.long_reason if some.side[i] > 0 else signals.short_reason
-        found.append(_Found(some, came, good, i, reason))
-    made.stopped["passed"] += len(found)
-    return found
-
-
-def _stopped(good: Quality, i: int) -> str | None:
-    """Return the rule that takes it for a false signal, None for a good one."""
-    factors = {name: column[i] for name, column in good.factors.items()}
-    against = (
-        not good.quality[i] >= _LEAST_QUALITY,
-        factors["regime_fit"] < 0.1,
-        factors["entry_point"] <= 0.0,
-        factors["volume"] <= 0.05,
-    )
-    return next((name for name, holds in zip(FILTERS, against, strict=True) if holds), None)
-
-
-def _signal(
-    one: _Found,
-    strategy: Strategy,
-    candles: Candles,
-    exchange: str,
-    symbol: str,
-    now: int,
-    evidence: Evidence,
-) -> Signal:
-    i, some = one.at, one.setups
-    row, side = int(some.row[i]), int(some.side[i])
-    entry, stop, target = (float(column[i]) for column in (some.entry, some.stop, some.target))
-    frame, price = candles.timeframe, float(candles.close[-1])
-    decided_ms = int(candles.close_ts[row])
-    good = round(float(one.quality.quality[i]), _DIGITS)
-    code = int(one.quality.regime[i])
-    asked = Asked(symbol, side, code, decided_ms, entry, stop, target)
-    card, confidence = evidence(strategy, str(frame), asked, good)
-    then, now_left = _reward_risk(side, entry, stop, target), _reward_risk(side, price, stop, target)
-    outcome = int(one.outcomes.outcome[i])
-    waits = outcome == OPEN and row == len(candles) - 1
-    known = candles[max(0, row + 1 - _needed(strategy, str(frame))) : row + 1]
-    return Signal(
-        exchange=exchange,
-        symbol=symbol,
-        timeframe=str(frame),
-        side="long" if side > 0 else "short",
-        strategy=strategy.name,
-        params=values_of(strategy),
-        entry=entry,
-        entry_low=float(some.low[i]),
-        entry_high=float(some.high[i]),
-        stop=stop,
-        target=target,
-        reward_risk=then,
-        price=price,
-        reward_risk_now=now_left,
-        quality=good,
-        factors={name: _told(column[i]) for name, column in one.quality.factors.items()},
-        parts={name: _told(column[i]) for name, column in one.quality.parts.items()},
-        confidence=confidence,
-        score=combined(good, confidence["value"], min(then, now_left)),
-        evidence=card,
-        reason=one.reason,
-        structures=_structures(strategy, known),
-        regime=regime_name(code),
-        decided_at_ms=decided_ms,
-        expires_at_ms=decided_ms + HORIZON * frame.ms,
-        state="waiting" if waits else OUTCOMES[outcome],
-        age_bars=len(candles) - 1 - row,
-        stale=freshness(int(candles.ts[-1]), frame, now) == "stale",
-        practice=exchange == PRACTICE,
-        data_digest=known.digest,
-        engine=ENGINE_VERSION,
-    )
-
-
-def combined(good: float, confidence: float | None, reward_risk: float) -> float:
-    """Return what signals are ranked by: half quality, a quarter confidence, a quarter reward:risk.
-
-    A reward:risk of 3 is full. Without a confidence its share goes to the others.
-    """
-    shares = [(0.5, good), (0.25, min(reward_risk / 3.0, 1.0))]
-    if confidence is not None:
-        shares.append((0.25, confidence))
-    return math.fsum(share * value for share, value in shares) / math.fsum(share for share, _ in shares)
-
-
-def _reward_risk(side: int, price: float, stop: float, target: float) -> float:
-    reward, risk = side * (target - price), side * (price - stop)
-    return reward / risk if reward > 0.0 and risk > 0.0 else 0.0
-
-
-def _told(value: Any) -> float | None:
-    return None if np.isnan(value) else round(float(value), _DIGITS)
-
-
-def _structures(strategy: Strategy, known: Candles) -> list[dict[str, Any]]:
-    """Return the stored rows that the decision rests on, as the strategy names them."""
-    used: Any = getattr(strategy, "used", None)
-    if used is None:
-        return []
-    found: list[dict[str, Any]] = []
-    for events in used(known):
-        table = events.table()
-        found.extend(
-            {
-                "kind": str(table["kind"][i]), "id": int(table["id"][i]), "at": int(table["at"][i]),
-                "known_at": int(table["known_at"][i]), "direction": int(table["direction"][i]),
-                **{name: _told(table[name][i]) for name in ("level", "top", "bottom")},
-            }
-            for i in range(len(events))
-        )  # fmt: skip
-    return found

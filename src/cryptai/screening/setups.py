@@ -76,10 +76,9 @@ def setups(strategy: Strategy, candles: Candles, first: int = 0) -> Setups:
     """
     signals = decided(strategy, candles)
     entry = signals.entry
-    new = np.zeros(len(entry), bool)
-    new[1:] = (entry[1:] != 0) & (entry[1:] != entry[:-1])
-    new[:first] = False
-    row = np.flatnonzero(new)
+    first = max(first, 1)
+    late = entry[first:]
+    row = first + np.flatnonzero((late != 0) & (late != entry[first - 1 : -1]))
     side, close = entry[row], candles.close[row]
     rules = default_rules(type(strategy))
     stop = _level(signals.stop, row, close * (1.0 - side * rules.stop))
