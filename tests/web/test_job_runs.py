@@ -65,6 +65,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 def test_the_requirements_schedule_exists_under_its_names() -> None:
     schedule = {one.name: one.schedule for one in jobs_module.jobs}
     assert schedule == {
+        "follow_signals_task": "every 1h",
+        "select_daily_best_signals_task": "5 0 * * * UTC",
         "sync_crypto_symbols_task": "30 1 * * * UTC",
         "sync_market_data_task": "0 1 * * * UTC",
         "update_crypto_prices": "every 30m",
