@@ -66,7 +66,7 @@ def _forward(markets: Sequence[Candles], start: str, end: str) -> None:
     print("| Strategy | Market | Trades | Return | Held | Sharpe | Drawdown | Deflated Sharpe |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for cls in strategies:
-        for candles in markets:
+        for candles in markets if grid(cls) else ():
             row = f"| `{cls.name}` | {candles.symbol} {candles.timeframe}"
             try:
                 told = walked(cls.name, candles, start, end)
