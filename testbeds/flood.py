@@ -31,6 +31,8 @@ _TICK_S: Final = 0.01
 _BURST: Final = 10
 # What each write takes longer while the disk jams: prices wait, and of a market only the newest counts.
 _JAM_S: Final = 0.5
+# What was said has arrived after so long.
+_ARRIVES_S: Final = 20.0
 _CANDLES_A_SECOND: Final = 50_000
 _DURABLE_MS: Final = 50.0
 
@@ -188,7 +190,12 @@ async def _follow(symbols: int, rounds: _Rounds, folder: Path) -> dict[str, Any]
     task = asyncio.create_task(feed.run())
     done = asyncio.create_task(source.done.wait())
     await asyncio.wait([task, done], return_when="FIRST_COMPLETED")
-    await asyncio.sleep(2.0)
+    # On a busy machine what waits takes longer; what was dropped never comes.
+    until = seams.monotonic() + _ARRIVES_S
+    while seams.monotonic() < until and not task.done():
+        await asyncio.sleep(2.0)
+        if newest == source.newest and sum(map(len, closes.values())) >= sum(rounds) * symbols:
+            break
     if task.done():
         task.result()
     feed.stop()

@@ -145,7 +145,7 @@ def _prices_queued() -> list[Any]:
             put(self, event)
             return
         waiting: dict[Any, Price] = self._batch.prices
-        waiting[event.symbol, len(waiting)] = event
+        waiting[event.symbol, event.price] = event
         self._arrived.set()
 
     return [patch.object(Inbox, "put", unbounded)]
