@@ -146,6 +146,7 @@ class _Said:
     def __init__(self, strategy: Strategy, signals: Signals) -> None:
         self.name = strategy.name
         self.allow_short = getattr(strategy, "allow_short", False)
+        self.target_steps = getattr(strategy, "target_steps", None)
         self._signals = signals
 
     def signals(self, candles: Candles) -> Signals:

@@ -10,7 +10,7 @@ from cryptai.errors import CryptaiError, InputError, UnknownName
 from cryptai.features.feature import features
 from cryptai.research.piece import of_feature, of_strategy
 from cryptai.strategies.strategy import build, strategies
-from cryptai.strategies.user import find_strategy, run_file, strategy_names, what_failed
+from cryptai.strategies.user import classes_of, find_strategy, run_file, strategy_names, what_failed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +50,7 @@ def _of_file(file: Path, given: Mapping[str, Any]) -> list[Piece]:
     own = [one for one in features if one.name not in before]
     if own:
         return [_of_a_person(of_feature(one, given), file) for one in own]
-    if not any(hasattr(thing, "signals") for thing in vars(module).values() if isinstance(thing, type)):
+    if not classes_of(module):
         raise InputError(
             f"{file} holds nothing to check: a strategy class with `signals`, or a function with @indicator "
             "or @structure.",

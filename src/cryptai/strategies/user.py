@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import sys
 import traceback
+from contextlib import nullcontext
 from numbers import Real
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cryptai.errors import InputError, UnknownName
+from cryptai.errors import CryptaiError, InputError, UnknownName
+from cryptai.strategies.freqtrade import adapted, freqtrade_style, importable, is_plain
 from cryptai.strategies.strategy import USER_MODULES, Strategy, parameters, strategies
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ def find_strategy(name: str, folder: Path | None = None) -> type[Strategy]:
 def run_file(name: str, file: Path) -> ModuleType:
     """Run a person's file as the module of that name, and return it.
 
+    What a freqtrade-style file imports of freqtrade is stood in for while it runs.
+
     Raises
     ------
     InputError
@@ -68,7 +72,9 @@ def run_file(name: str, file: Path) -> ModuleType:
     sys.modules[module_name] = module  # dataclasses look their module up
     try:
         # Read afresh each time: Python's own cache would miss an edit within the same second.
-        exec(compile(file.read_bytes(), str(file), "exec"), module.__dict__)  # noqa: S102 (what the file is for)
+        source = file.read_bytes()
+        with importable() if freqtrade_style(source) else nullcontext():
+            exec(compile(source, str(file), "exec"), module.__dict__)  # noqa: S102 (what the file is for)
     except (Exception, SystemExit) as error:  # sys.exit() in a user's file must not end the command
         raise InputError(
             f"{file} cannot be imported: {what_failed(error, file)}.", field="strategy"
@@ -76,25 +82,38 @@ def run_file(name: str, file: Path) -> ModuleType:
     return module
 
 
-def _import(name: str, file: Path) -> type[Strategy]:
-    module = run_file(name, file)
-    found = [
+def classes_of(module: ModuleType) -> list[type[Any]]:
+    """Return the strategy classes that a person's module defines, freqtrade-style ones too."""
+    return [
         thing
         for thing in vars(module).values()
         if isinstance(thing, type)
         and thing.__module__ == module.__name__
-        and (hasattr(thing, "signals") or hasattr(thing, "signals_many"))
+        and (hasattr(thing, "signals") or hasattr(thing, "signals_many") or is_plain(thing))
     ]
+
+
+def _import(name: str, file: Path) -> type[Strategy]:
+    module = run_file(name, file)
+    found = classes_of(module)
     if len(found) != 1:
         raise InputError(
             f"{file} must hold exactly one strategy class, but holds {len(found)}.", field="strategy"
         )
-    cls: type[Strategy] = found[0]
+    cls: type[Strategy] = _adapted(found[0], file) if is_plain(found[0]) else found[0]
     cls.name = name
     wrong = _unfit(cls)
     if wrong:
         raise InputError(f"{file} is no strategy yet: {wrong}.", field="strategy")
     return cls
+
+
+def _adapted(plain: type[Any], file: Path) -> type[Strategy]:
+    try:
+        return adapted(plain)
+    except Exception as error:
+        told = str(error) if isinstance(error, InputError) else f"{what_failed(error, file)}."
+        raise InputError(f"{file}, {plain.__name__}: {told}", field="strategy") from error
 
 
 def _unfit(cls: type[Strategy]) -> str | None:
@@ -119,6 +138,8 @@ def what_failed(error: BaseException, file: Path | None = None) -> str:
     """Return an error of a user's code in one line: its kind, its words, and the line of the file."""
     words = " ".join(str(error).split())[:200]
     told = f"{type(error).__name__}: {words}" if words else type(error).__name__
+    if isinstance(error, CryptaiError):
+        told = words.rstrip(".")
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if file is not None and frame.filename == str(file):
             return f"{told} (line {frame.lineno})"

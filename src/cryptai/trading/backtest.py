@@ -68,7 +68,8 @@ def backtest(
         markets have bars of their own from where and to where they have them. A strategy with a method
         `signals_many(markets)` sees them together, any other one by one.
     rules, costs
-        Without rules: all equity, and the strategy's own bracket or stop 8 %, target 15 %.
+        Without rules: all equity, and the strategy's own bracket or stop 8 %, target 15 %. A strategy with
+        `target_steps(timeframe)` states them itself, where neither steps nor a target are asked for.
     start_ms, end_ms
         Half-open range of bar opens, ms UTC. Earlier bars only warm the indicators; none of them decides.
     close_at_end
@@ -91,6 +92,7 @@ def backtest(
     shorts = bool(getattr(strategy, "allow_short", False))
     asked = rules or default_rules(type(strategy))
     check_rules(asked, min_reward_risk=min_reward_risk, shorts=shorts, own_stops=True)
+    target_steps = target_steps or _own_steps(strategy, asked, str(markets[0].timeframe))
     terms = check_terms(
         Terms(tuple((int(b), float(f)) for b, f in target_steps), fill, groups or {}, policy), asked, names,
         shorts=shorts,
@@ -224,9 +226,11 @@ def _plain(given: Sequence[Given], rules: Rules, costs: Costs, terms: Terms) -> 
 
 
 def _check_sound(outcome: Outcome, capital: float, given: Sequence[Given]) -> None:
-    with np.errstate(over="ignore", invalid="ignore"):
-        sound = math.isfinite(outcome.equity.sum())
-    if not sound:
+    total = outcome.total
+    if total is None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = float(outcome.equity.sum())
+    if not math.isfinite(total):
         raise InputError(
             f"A capital of {capital:g} at prices about {given[0].bars.close[0]:g} leaves the range of "
             "numbers; choose a capital nearer to the prices.",
@@ -262,8 +266,18 @@ def _time_in_market(outcome: Outcome) -> float:
 
 
 def default_rules(strategy: type[Strategy]) -> Rules:
-    """Return all equity with the strategy's own bracket, where it states one, else 8 % and 15 %."""
-    return Rules(stop=getattr(strategy, "stop", STOP), target=getattr(strategy, "target", TARGET))
+    """Return all equity with the strategy's own bracket, where it states one, else 8 % and 15 %.
+
+    An adapted class may state more of the rules, by name, in `rules`.
+    """
+    more: Mapping[str, float] = getattr(strategy, "rules", {})
+    return Rules(stop=getattr(strategy, "stop", STOP), target=getattr(strategy, "target", TARGET), **more)
+
+
+def _own_steps(strategy: Strategy, rules: Rules, timeframe: str) -> Sequence[tuple[int, float]]:
+    # A target that was asked for goes before the strategy's own by bars held.
+    own = getattr(strategy, "target_steps", None)
+    return own(timeframe) if callable(own) and math.isnan(rules.target) else ()
 
 
 def _no_bars(candles: Candles, start_ms: int | None, end_ms: int | None) -> str:

@@ -14,7 +14,6 @@ from cryptai.market.filters import filters_of
 from cryptai.market.funding import FundingBook
 from cryptai.market.symbols import SymbolBook
 from cryptai.market.timeframe import Timeframe
-from cryptai.portfolio.rules import Rules
 from cryptai.strategies.strategy import build
 from cryptai.strategies.user import find_strategy, user_files
 from cryptai.trading.backtest import backtest, default_rules
@@ -93,7 +92,7 @@ def asked(request: BacktestRequest, strategy: type[Strategy], symbols: Sequence[
         costs["maker"], costs["fee"] = fees_of(request.fee_tier, symbols)
     return {
         "capital": request.capital,
-        "rules": Rules(
+        "rules": bracket._replace(
             stop=bracket.stop if request.stop is None else request.stop,
             target=bracket.target if request.target is None else request.target,
             size=request.size,
