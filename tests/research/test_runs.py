@@ -21,7 +21,7 @@ from cryptai.research import run_writing, runs
 from cryptai.research import verify as verifying
 from cryptai.research.run_writing import keep_run, write_run
 from cryptai.research.verify import StoreThen, verify
-from cryptai.seams import now_ms
+from cryptai.seams import now_ms, sleep
 from cryptai.trading.request import BacktestRequest
 from cryptai.trading.run import run_on, run_request
 
@@ -290,6 +290,7 @@ def test_a_revised_candle_is_named_and_the_run_is_still_what_it_was(stored):
 def test_a_store_as_of_then_is_blind_for_what_was_written_since(stored):
     workspace, candles = stored
     store, moment = open_store(workspace), now_ms()
+    sleep(0.01)  # a moment is a millisecond long
     corrected(workspace, candles)
     assert StoreThen(store, moment).read("binance", "BTC/USDT", "1h").digest == candles.digest
     assert store.read("binance", "BTC/USDT", "1h").digest != candles.digest
@@ -298,6 +299,7 @@ def test_a_store_as_of_then_is_blind_for_what_was_written_since(stored):
 def test_what_was_written_while_it_ran_is_found(stored):
     workspace, candles = stored
     asked = BacktestRequest.parse({"strategy": "ema_trend", "symbol": "BTC/USDT", "timeframe": "1h"})
+    sleep(0.02)  # what was stored at first was stored well before
     began = now_ms()
     corrected(workspace, candles)
     result = run_request(asked, open_store(workspace), workspace.strategies)

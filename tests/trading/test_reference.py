@@ -213,7 +213,7 @@ def _looped(functions, candles, script, setup):
     n, capital = len(candles), float(setup.capital)
     trades, daily, equity = np.empty(n + 1, TRADE), np.empty(n), np.empty(n)
     with np.errstate(all="ignore"):
-        book, value, _ = functions["simulate"](
+        book, value, _, _ = functions["simulate"](
             candles.ts, candles.open, candles.high, candles.low, candles.close, signals.entry, signals.exits,
             result.rules, result.costs, empty_book(capital), first_mark(capital), equity, daily, trades, True,
         )  # fmt: skip

@@ -134,16 +134,44 @@ def follow(value: Mark, equity: float, ts: int) -> Mark:
 
 
 @njit
+def first_from(ts: Any, row: int, moment: int) -> int:
+    """Return the first row from `row` on that is not before a moment; by ever longer steps, then halves."""
+    n, step = len(ts), 1
+    while row + step < n and ts[row + step] < moment:
+        row, step = row + step, 2 * step
+    end = min(row + step, n)
+    while row < end:
+        middle = (row + end) // 2
+        if ts[middle] < moment:
+            row = middle + 1
+        else:
+            end = middle
+    return row
+
+
+@njit
 def simulate(
     ts: Any, open_: Any, high: Any, low: Any, close: Any, entry: Any, exits: Any,
     rules: Rules, costs: Costs, book: Book, value: Mark, equity: Any, daily: Any, trades: Any,
     close_at_end: bool,
-) -> tuple[Book, Mark, Order]:  # fmt: skip
-    """Run the bars through the four; fill `equity`, `daily` (last equity of each UTC day) and `trades`."""
+) -> tuple[Book, Mark, Order, float]:  # fmt: skip
+    """Run the bars through the four; fill `equity`, `daily` (last equity of each UTC day) and `trades`.
+
+    The last of what is returned is the sum of the equity, which is finite where every row of it is.
+    """
     order = Order(0, 0)
     before: Any = 0
-    n = len(ts)
-    for t in range(n):
+    n, turn, total, t = len(ts), 0, 0.0, 0
+    while t < n:
+        if book.quantity == 0.0 and order.side == 0 and t != turn:
+            # Nothing is held and nothing was decided: no price changes anything, and no day begins.
+            equity[t] = value.equity
+            total += value.equity
+            here: Any = np.int64(entry[t])
+            order = decide(here, before, np.int64(exits[t]))  # type: ignore[arg-type]
+            before = here
+            t += 1
+            continue
         # Arrays stay out of the functions above: values in registers are what makes this loop fast.
         was = book
         book, left = match_open(book, order, t, open_[t], rules, costs)
@@ -159,16 +187,21 @@ def simulate(
             record(trades, ts, book, t, left, costs.fee)
             book = close_position(book, left.price, costs.fee)
         days, last = value.days, value.equity
-        value = mark(value, book, ts[t], close[t])
-        if value.days != days and days > 0:
-            daily[days - 1] = last
+        # Times are a column less to read where only the bar at which a day begins is looked at.
+        value = mark(value, book, ts[t] if t == turn else value.day_end - 1, close[t])
+        if t == turn:
+            turn = first_from(ts, t + 1, value.day_end)
+            if days > 0:
+                daily[days - 1] = last
         equity[t] = value.equity
+        total += value.equity
         now: Any = np.int64(entry[t])
         order = decide(now, before, np.int64(exits[t]))  # type: ignore[arg-type]
         before = now
+        t += 1
     if n > 0:
         daily[value.days - 1] = value.equity
-    return book, value, order
+    return book, value, order, total
 
 
 def simulate_entry(
@@ -177,19 +210,21 @@ def simulate_entry(
 ) -> int:  # fmt: skip
     """Run `simulate` on addresses: the door through which machine code is called (see `cryptai.jit`).
 
-    `settings` holds capital, the four rules and the two costs; `end` receives the final book, mark and order.
+    `settings` holds capital, the four rules and the two costs; `end` receives the final book, mark and order,
+    and the sum of the equity.
     """
     s = carray(settings, 7, np.float64)
     book, value = empty_book(s[0]), first_mark(s[0])
-    book, value, order = simulate(
+    book, value, order, total = simulate(
         carray(ts, n, np.int64), carray(open_, n, np.float64), carray(high, n, np.float64),
         carray(low, n, np.float64), carray(close, n, np.float64), carray(entry, n, np.int8),
         carray(exits, n, np.int8), Rules(s[1], s[2], s[3], s[4], *_OFF), Costs(s[5], s[6], *_FREE),
         book, value, carray(equity, n, np.float64), carray(daily, days, np.float64),
         carray(trades, room, TRADE), close_at_end != 0,
     )  # fmt: skip
-    out = carray(end, 12, np.float64)
+    out = carray(end, 13, np.float64)
     out[0], out[1], out[2], out[3] = book.cash, book.quantity, book.entry_price, book.stop
     out[4], out[5], out[6], out[7] = book.target, book.fees, book.entry_bar, book.trades
     out[8], out[9], out[10], out[11] = value.max_drawdown, value.days, order.side, order.exits
+    out[12] = total
     return book.trades

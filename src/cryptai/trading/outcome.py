@@ -43,6 +43,7 @@ class Outcome(NamedTuple):
     orders: tuple[Order, ...]
     refused: dict[str, int]
     readings: int = 0
+    total: float | None = None
 
 
 def run_plain(given: Given, capital: float, rules: Rules, costs: Costs, *, close_at_end: bool) -> Outcome:
@@ -56,7 +57,7 @@ def run_plain(given: Given, capital: float, rules: Rules, costs: Costs, *, close
     # Each round trip needs an entry row of its own before it.
     trades = np.empty(int(np.count_nonzero(entry)) + 1, TRADE)
     settings = np.array([capital, *rules[:4], *costs[:2]])
-    end = np.empty(12)
+    end = np.empty(13)
     # Columns are contiguous by contract, so an address and a length say all.
     arrays = [bars.ts, bars.open, bars.high, bars.low, bars.close, entry, exits, settings, equity, daily]
     held = [np.ascontiguousarray(a) for a in arrays]
@@ -73,6 +74,7 @@ def run_plain(given: Given, capital: float, rules: Rules, costs: Costs, *, close
         (Book._make([*end[:6].tolist(), int(end[6]), int(end[7])]),),
         (Order(int(end[11]), int(end[10])),),
         {},
+        total=float(end[12]),
     )
 
 
