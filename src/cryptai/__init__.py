@@ -14,17 +14,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cryptai.errors import CryptaiError, InputError
-    from cryptai.front import backtest, evidence, scan, strategy_names
-    from cryptai.market.candles import Candles
-    from cryptai.market.files import read_candles
-    from cryptai.market.store import CandleStore
-    from cryptai.market.timeframe import Timeframe
-    from cryptai.research.calls import compare, sweep, walkforward
-    from cryptai.screening.selection import top
-    from cryptai.signals import Signal, Signals
-    from cryptai.strategies.strategy import param, strategy
-    from cryptai.trading.result import Result
+    # Renamed to themselves: so a type checker takes them for names of ours.
+    from cryptai.errors import CryptaiError as CryptaiError
+    from cryptai.errors import InputError as InputError
+    from cryptai.front import (
+        backtest as backtest,
+    )
+    from cryptai.front import (
+        evidence as evidence,
+    )
+    from cryptai.front import (
+        scan as scan,
+    )
+    from cryptai.front import (
+        strategy_names as strategy_names,
+    )
+    from cryptai.market.candles import Candles as Candles
+    from cryptai.market.files import read_candles as read_candles
+    from cryptai.market.store import CandleStore as CandleStore
+    from cryptai.market.timeframe import Timeframe as Timeframe
+    from cryptai.research.calls import compare as compare
+    from cryptai.research.calls import sweep as sweep
+    from cryptai.research.calls import walkforward as walkforward
+    from cryptai.screening.selection import top as top
+    from cryptai.signals import Signal as Signal
+    from cryptai.signals import Signals as Signals
+    from cryptai.strategies.strategy import param as param
+    from cryptai.strategies.strategy import strategy as strategy
+    from cryptai.trading.result import Result as Result
 
 __version__ = "0.1.0"
 

@@ -36,7 +36,7 @@ def raising(error: BaseException) -> Callable[[], typer.Typer]:
     return build
 
 
-@pytest.mark.parametrize("group", ["data", "owner"])
+@pytest.mark.parametrize("group", ["data", "owner", "strategy"])
 def test_a_group_alone_shows_its_help(group: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([group]) == 0
     out, err = capsys.readouterr()
@@ -62,7 +62,8 @@ def test_the_command_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) ->
 
 def test_the_verbs_are_those_of_the_readme() -> None:
     verbs = {"up", "data", "symbols", "strategies", "backtest", "signals", "job", "jobs", "owner", "doctor"}
-    verbs |= {"backup", "restore", "features", "check"}
+    verbs |= {"backup", "restore", "features", "check", "strategy", "runs", "report", "verify", "sweep"}
+    verbs |= {"walkforward", "compare"}
     assert set(names_of_commands()) == verbs
 
 
