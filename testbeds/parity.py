@@ -37,7 +37,7 @@ def parity(seed: int, count: int) -> dict[str, Any]:
     for number in range(count):
         at = (seed - 1) * 1_000_000 + number
         markets, setup = world(at)
-        shown: list[Simulation] = []
+        shown: list[Any] = []
 
         def both(given: Sequence[Market], at: int = at, shown: list[Any] = shown, **options: Any) -> Any:
             options |= {"close_at_end": False, "policy": 0}
