@@ -235,6 +235,29 @@ def test_stops_and_steps_fill_at_their_prices(tmp_path, candles):
         assert trades.exit_price[row] <= trades.entry_price[row] * 0.98 * (1 + 1e-12)
 
 
+def test_its_trailing_stop_takes_profits_only(tmp_path, candles):
+    trades = backtest(candles, found(tmp_path, TURNS)).trades
+    trailed = trades.exit_reason == "trailing"
+    assert 3 < trailed.sum() < len(trades)
+    # Begun at 3 % of profit, 2 % behind the best price: at worst a gap lies between.
+    best = np.where(
+        trades.side == "long",
+        trades.exit_price / trades.entry_price,
+        2 - trades.exit_price / trades.entry_price,
+    )
+    assert np.median(best[trailed]) > 1.0
+    assert best[trailed].mean() > best[~trailed].mean()
+
+
+def test_a_stoploss_of_minus_one_is_none_and_tags_are_told_together(tmp_path, candles):
+    made = found(tmp_path, DIPS.replace("-0.05", "-1"))
+    assert math.isnan(backtest(candles, made).rules.stop)
+    second = '        dataframe.loc[dataframe["rsi"] > 70, ["enter_long", "enter_tag"]] = (1, "strong")\n'
+    at = DIPS.index("        return dataframe\n\n    def populate_exit_trend")
+    said = found(tmp_path, DIPS[:at] + second + DIPS[at:]).signals(candles)
+    assert sorted(said.long_reason.split(" or ")) == ["dip", "strong"]
+
+
 def test_a_target_of_the_run_goes_before_its_steps(tmp_path, candles):
     made = found(tmp_path, DIPS)
     request = BacktestRequest.parse({"strategy": "plain", "target": 0.2, "trailing": 0.04})
