@@ -15,7 +15,7 @@ from cryptai import seams
 from cryptai.errors import WorkspaceError
 from cryptai.market import catalog as module
 from cryptai.market.catalog import MIGRATIONS, Catalog
-from cryptai.market.rows import Market, Segment
+from cryptai.market.kept import Market, Segment
 from cryptai.market.store import CandleStore
 from cryptai.market.timeframe import Timeframe
 

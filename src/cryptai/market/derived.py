@@ -16,6 +16,9 @@ from cryptai.market.timeframe import TIMEFRAMES, Timeframe
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from cryptai.market.kept import Market
+    from cryptai.market.rows import Rows
+
     # Reads finer bars that open in a half-open range, of these the last few.
     Read = Callable[[int | None, int | None, int | None], Candles]
 
@@ -87,3 +90,12 @@ def finer_of(timeframe: Timeframe, stored: Iterable[tuple[Timeframe, int, int]])
     return max(
         fit, key=lambda one: ((one[2] + one[0].ms - one[1]) // timeframe.ms, TIMEFRAMES.index(one[0]))
     )[0]
+
+
+def finer_market(market: Market, rows: Rows, as_of_ms: int | None) -> Market | None:
+    """Return the stored market whose bars those of this one are made of; None where there is none."""
+    same = [one for one in rows.markets(market.exchange) if one.symbol == market.symbol]
+    fit = [one for one in same if one.timeframe.divides(market.timeframe)]
+    known = [(one.timeframe, extent) for one in fit if (extent := rows.extent(one, as_of_ms))]
+    frame = finer_of(market.timeframe, [(frame, *extent) for frame, extent in known])
+    return None if frame is None else market._replace(timeframe=frame)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from cryptai.errors import CryptaiError
 
 if TYPE_CHECKING:
-    from cryptai.market.rows import Market
+    from cryptai.market.kept import Market
     from cryptai.market.segments import SegmentFiles
     from cryptai.market.transactions import Transactions
 

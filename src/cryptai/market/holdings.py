@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cryptai.market.candles import Candles
-    from cryptai.market.rows import Market, Rows, Segment
+    from cryptai.market.kept import Market, Segment
+    from cryptai.market.rows import Rows
     from cryptai.market.timeframe import Timeframe
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cryptai.market.candles import Candles
-    from cryptai.market.rows import Market, Segment
+    from cryptai.market.kept import Market, Segment
 
 Stamp = tuple[str, int, int, int]
 _Key = TypeVar("_Key")

@@ -15,7 +15,8 @@ from cryptai.market.candles import COLUMNS, Candles
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cryptai.market.rows import Market, Rows
+    from cryptai.market.kept import Market
+    from cryptai.market.rows import Rows
     from cryptai.market.segments import SegmentFiles
 
 # Past so many bars a tail is folded into segments, beside the writing; a tail of twice as many is folded by

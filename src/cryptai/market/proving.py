@@ -10,7 +10,7 @@ from cryptai.market.bits import unpack
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cryptai.market.rows import Market
+    from cryptai.market.kept import Market
     from cryptai.market.segments import SegmentFiles
     from cryptai.market.transactions import Transactions
 

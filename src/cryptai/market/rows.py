@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptai.market.bits import pack, unpack
+from cryptai.market.kept import Market, Segment, State, Tail
 from cryptai.market.revisions import Revision, bundle, known_by, reach, revisions, spans_of, supersede
 from cryptai.market.timeframe import TIMEFRAMES, Timeframe
 from cryptai.seams import now_ms
@@ -25,45 +26,6 @@ _THEN: Final = "written_at_ms <= ? AND (superseded_at_ms IS NULL OR superseded_a
 _ASKED: Final = 250
 _EVER_MS: Final = 1 << 60
 _KEY: Final = "exchange = ? AND symbol = ? AND timeframe = ?"
-
-
-class Market(NamedTuple):
-    """What candles are kept by: venue, symbol and timeframe."""
-
-    exchange: str
-    symbol: str
-    timeframe: Timeframe
-
-    def __str__(self) -> str:
-        return f"{self.symbol} {self.timeframe} of {self.exchange}"
-
-
-class State(NamedTuple):
-    """What a write must know of a market: its key, newest bar, last change, and how long its tail is."""
-
-    id: int
-    last_ts: int
-    changed_at_ms: int
-    tail_rows: int
-    tail_bars: int
-
-
-class Segment(NamedTuple):
-    """One file of candles: its partition, the digest of its bars and their extent."""
-
-    partition: str
-    digest: str
-    rows: int
-    first_ts: int
-    last_ts: int
-
-
-class Tail(NamedTuple):
-    """The bars that are not in a segment, and the rows they are kept in."""
-
-    candles: Candles
-    ids: tuple[int, ...]
-    written_at_ms: int
 
 
 class Rows:

@@ -14,7 +14,7 @@ from cryptai.market.bits import columns_of, from_columns, lay_over
 from cryptai.market.candles import COLUMNS, Candles
 from cryptai.market.durable import make_folder, sync_folder, write_whole
 from cryptai.market.joined import JoinedCopies, keep, stamp_of
-from cryptai.market.rows import Segment
+from cryptai.market.kept import Segment
 from cryptai.market.symbol import url_symbol
 from cryptai.market.timeframe import DAY_MS, HOUR_MS
 from cryptai.seams import now_ms
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cryptai.market.joined import Stamp
+    from cryptai.market.kept import Market
     from cryptai.market.objects import ObjectFolder
-    from cryptai.market.rows import Market
 
 # Maps of single segments kept open.
 _SEGMENTS: Final = 64

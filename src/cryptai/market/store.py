@@ -9,13 +9,13 @@ from cryptai.market.absences import Absences
 from cryptai.market.adopted import write_copy
 from cryptai.market.bits import lay_over
 from cryptai.market.catalog import Catalog
-from cryptai.market.derived import derive, finer_of
+from cryptai.market.derived import derive, finer_market, finer_of
 from cryptai.market.exchange import check_exchange
 from cryptai.market.folding import Folding
 from cryptai.market.holdings import Holdings, Stored
+from cryptai.market.kept import Market
 from cryptai.market.merge import Merge, Written
 from cryptai.market.proving import prove
-from cryptai.market.rows import Market
 from cryptai.market.segments import SegmentFiles
 from cryptai.market.symbol import parse_symbol
 from cryptai.market.synclog import SyncLog
@@ -96,7 +96,7 @@ class CandleStore:
             segments = rows.segments(market, as_of_ms)
             tail = rows.tail(market, as_of_ms, start_ms, end_ms)
             if not segments and not len(tail) and rows.extent(market, as_of_ms) is None:
-                finer = _finer(market, rows, as_of_ms) if derived else None
+                finer = finer_market(market, rows, as_of_ms) if derived else None
                 if finer is None:
                     raise DataError(_nothing(market, rows, as_of_ms))
                 return derive(self._reading(finer, as_of_ms), market.timeframe, start_ms, end_ms, last)
@@ -173,7 +173,7 @@ class CandleStore:
         market = _market(exchange, symbol, timeframe)
         with self._catalog.look() as rows:
             segments, tail = rows.segments(market), rows.tail(market)
-            finer = None if segments or len(tail) else _finer(market, rows, None)
+            finer = None if segments or len(tail) else finer_market(market, rows, None)
             if finer is None and not segments and not len(tail):
                 raise DataError(_nothing(market, rows, None))
         if finer is None:
@@ -279,7 +279,7 @@ class CandleStore:
         """
         market = _market(exchange, symbol, timeframe)
         with self._catalog.look() as rows:
-            finer = None if rows.state(market) else _finer(market, rows, None)
+            finer = None if rows.state(market) else finer_market(market, rows, None)
             if finer is None:
                 return rows.revisions(market, ts)
             end = None if ts is None else ts + market.timeframe.ms
@@ -296,14 +296,6 @@ class CandleStore:
 def _market(exchange: str, symbol: str, timeframe: str) -> Market:
     check_exchange(exchange)
     return Market(exchange, parse_symbol(symbol), Timeframe(timeframe))
-
-
-def _finer(market: Market, rows: Rows, as_of_ms: int | None) -> Market | None:
-    same = [one for one in rows.markets(market.exchange) if one.symbol == market.symbol]
-    fit = [one for one in same if one.timeframe.divides(market.timeframe)]
-    known = [(one.timeframe, extent) for one in fit if (extent := rows.extent(one, as_of_ms))]
-    frame = finer_of(market.timeframe, [(frame, *extent) for frame, extent in known])
-    return None if frame is None else market._replace(timeframe=frame)
 
 
 def _nothing(market: Market, rows: Rows, as_of_ms: int | None) -> str:

@@ -11,9 +11,9 @@ from cryptai.cli.data.tables import print_table
 from cryptai.cli.options import Json
 
 if TYPE_CHECKING:
+    from cryptai.market.kept import Market
     from cryptai.market.proving import Proof
     from cryptai.market.quality_report import Quality
-    from cryptai.market.rows import Market
     from cryptai.market.store import Stored
 
 
