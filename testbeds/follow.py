@@ -28,8 +28,6 @@ _LOOKED_AT: Final = 2
 # How long after the last fault everything must have healed, in simulated time.
 _HEAL_S: Final = 420.0
 _AFTER_MINUTES: Final = 1500
-# So many bars of each series are filled at each connection; whatever is missing farther back stays so.
-_LOOKS_BACK: Final = 720
 # Longer bans are earned by not obeying, which the run has told already.
 _LONGEST_BAN_S: Final = 600.0
 
@@ -142,7 +140,7 @@ class _Run:
         volume, faults = self.volume, self.faults
         feed = Feed(
             self.store, self.publish, symbols=self.truth.symbols, timeframes=volume.frames,
-            bars=min(volume.history + volume.minutes + _AFTER_MINUTES, _LOOKS_BACK),
+            bars=volume.history + volume.minutes + _AFTER_MINUTES,
         )  # fmt: skip
         following = asyncio.create_task(feed.run())
         reading = asyncio.create_task(self.read())
