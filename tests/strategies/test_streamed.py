@@ -34,10 +34,10 @@ class Averages:
         return LEAVE_LONG + ENTER_SHORT if self.a < self.b and was_over else 0
 
 
-@ca.strategy
 @streamed
 @dataclass(frozen=True)
 class OnAverages:
+    name = "on_averages"  # not registered: it is no strategy of the house
     allow_short: bool = True
     long_reason = "fast above slow"
 

@@ -34,8 +34,8 @@ def test_nothing_names_an_address_elsewhere_but_the_charts_credit(path: Path) ->
 def test_htmx_is_served_from_here_and_only_to_pages_that_use_it() -> None:
     uses = {path.name for path in TEMPLATES if "hx-" in path.read_text()}
     loads = {path.name for path in TEMPLATES if "components/htmx.html" in path.read_text()}
-    assert loads == {"run.html", "backtesting.html"}
-    assert uses == {"run.html", "run_history.html"}
+    assert loads == {"run.html", "backtesting.html", "study.html"}
+    assert uses == {"run.html", "run_history.html", "study.html"}
     tag = (WEB / "templates" / "components" / "htmx.html").read_text()
     assert '"includeIndicatorStyles": false' in tag
     assert '"allowEval": false' in tag

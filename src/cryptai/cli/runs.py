@@ -25,8 +25,8 @@ def register(app: typer.Typer) -> None:
         no_args_is_help=True,
         rich_markup_mode=None,
     )
-    runs.command("list")(listed)
-    runs.command("show")(show)
+    runs.command("list", epilog="Example: cryptai runs list --strategy ema_trend")(listed)
+    runs.command("show", epilog="Example: cryptai runs show 421d2d02ac65a139")(show)
     runs.command("export")(export)
     app.add_typer(runs, name="runs")
 

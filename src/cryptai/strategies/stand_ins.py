@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 import numpy as np
 
 from cryptai.errors import InputError
-from cryptai.features._talib import talib as compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -200,6 +199,8 @@ class _Talib(ModuleType):
         self.__path__: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
+        from cryptai.features._talib import talib as compiled  # noqa: PLC0415 (waits until it is asked for)
+
         thing = getattr(compiled, name)
         if name not in compiled.__TA_FUNCTION_NAMES__:
             return thing
@@ -208,6 +209,8 @@ class _Talib(ModuleType):
 
 def _asked(name: str, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
     import pandas as pd  # noqa: PLC0415 (an extra's, and slow)
+
+    from cryptai.features._talib import talib as compiled  # noqa: PLC0415 (waits until it is asked for)
 
     if given and isinstance(given[0], pd.DataFrame):
         frame = given[0]

@@ -9,7 +9,6 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from cryptai.market.symbol import url_symbol
-from cryptai.screening.card import words as card_words
 from cryptai.web.pages import drawing, numbers
 from cryptai.web.pages.icons import ICONS
 from cryptai.web.pages.vendored import is_vendored
@@ -27,7 +26,14 @@ register.filter("short_when", numbers.short_when_text)
 register.filter("iso", numbers.iso_text)
 register.filter("age", numbers.age_text)
 register.filter("url_symbol", url_symbol)
-register.filter("evidence", card_words)
+
+
+@register.filter
+def evidence(card: Mapping[str, Any]) -> str:
+    """Write an evidence card as a sentence."""
+    from cryptai.screening.card import words as told  # noqa: PLC0415 (TA-Lib waits until it is asked for)
+
+    return told(dict(card))
 
 
 @register.filter
