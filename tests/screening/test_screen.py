@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 
 import numpy as np
@@ -207,7 +206,8 @@ def test_evidence_is_made_anew_a_day_later(store, now, tmp_path):
 
 def test_a_market_that_moved_since_is_scored_by_what_is_left(store, now):
     for s in screen(store, evidence=unlooked, as_of_ms=now).signals:
-        assert dataclasses.replace(s, reward_risk_now=0.0).score == s.score
+        left = min(s.reward_risk, s.reward_risk_now)
+        assert s.score == pytest.approx((0.5 * s.quality + 0.25 * min(left / 3.0, 1.0)) / 0.75)
         assert s.expires_at_ms - s.decided_at_ms == HORIZON * (HOUR if s.timeframe == "1h" else 4 * HOUR)
 
 

@@ -84,8 +84,10 @@ class Evidence:
         return self._trials[name]
 
     def _newest(self, timeframe: str) -> int:
+        # From the store's own list: reading every history to learn where it ends would cost each screen that.
         frame = Timeframe(timeframe)
-        return max((int(one[0].close_ts[-1]) for one in self._read(frame).values()), default=0)
+        stored = self._store.markets(self._exchange)
+        return max((one.last_ts + frame.ms for one in stored if one.timeframe == frame), default=0)
 
     def _read(self, frame: Timeframe) -> dict[str, list[Candles]]:
         if frame not in self._markets:
