@@ -35,12 +35,22 @@ def moments(returns: NDArray[np.float64]) -> tuple[float, float, float] | None:
 
 def sharpe(returns: NDArray[np.float64]) -> float | None:
     """Return the Sharpe ratio per period, of sample deviation; None of fewer than three, or all equal."""
-    if len(returns) < 3:
-        return None
-    second = float(np.square(returns - returns.mean()).mean())
-    if second <= (1e-15 * max(1.0, float(np.abs(returns).max()))) ** 2:
-        return None
-    return float(returns.mean()) / float(returns.std(ddof=1))
+    found = float(sharpes(returns[None])[0])
+    return None if math.isnan(found) else found
+
+
+def sharpes(returns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the Sharpe ratio of each row, as `sharpe` has it; NaN where it has none."""
+    rows, n = returns.shape
+    if n < 3:
+        return np.full(rows, np.nan)
+    mean = returns.mean(axis=1)
+    second = np.square(returns - mean[:, None]).sum(axis=1)
+    equal = second / n <= np.square(1e-15 * np.maximum(1.0, np.abs(returns).max(axis=1)))
+    found: NDArray[np.float64] = np.divide(
+        mean, np.sqrt(second / (n - 1)), out=np.full(rows, np.nan), where=~equal
+    )
+    return found
 
 
 def probabilistic_sharpe(

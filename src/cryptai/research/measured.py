@@ -12,7 +12,7 @@ import numpy as np
 
 from cryptai.analytics.metrics import measure as metrics_of
 from cryptai.analytics.returns import drawdowns
-from cryptai.analytics.significance import sharpe
+from cryptai.analytics.significance import sharpes
 from cryptai.ledger.book import END
 from cryptai.market.timeframe import DAY_MS
 from cryptai.research.overfit import BlockSums, block_sums
@@ -108,7 +108,7 @@ class Bench:
     @property
     def key(self) -> str:
         """Return the identity of all that is not a parameter."""
-        return replace(self.template, params={}).run + ("-purged" if self.purge else "")
+        return self.template.run_with({}) + ("-purged" if self.purge else "")
 
     def elsewhere(
         self, request: BacktestRequest, candles: Candles, store: CandleStore | None = None
@@ -183,11 +183,9 @@ def measure(
         bench.candles, bench.strategy, sets, threads=threads, returns=True, stop=stop, **bench.options()
     )
     assert many.returns is not None  # noqa: S101 (they were asked for)
-    return [
-        _measured(bench, params, metrics, np.ascontiguousarray(many.returns[:, number]))
-        for number, (params, metrics) in enumerate(zip(sets, many.metrics, strict=True))
-        if metrics is not None
-    ]
+    run = [number for number, metrics in enumerate(many.metrics) if metrics is not None]
+    done = [(sets[number], metrics) for number in run if (metrics := many.metrics[number])]
+    return _measured(bench, done, many.returns.T[run])
 
 
 def in_portions(
@@ -202,7 +200,7 @@ def in_portions(
         start += size
         took = monotonic() - began
         if took < _SHORT_S:
-            size = min(_MOST, 4 * size)
+            size = min(_MOST, (16 if took < _SHORT_S / 16.0 else 4) * size)
         elif took > _LONG_S:
             size = max(workers, size // 2)
 
@@ -222,7 +220,7 @@ def _purged(bench: Bench, params: dict[str, Value], stop: Event | None) -> Measu
     )  # fmt: skip
     before = np.r_[capital, daily]
     returns = np.diff(before) / before[:-1] if (before > 0.0).all() else np.r_[-1.0, np.zeros(len(daily) - 1)]
-    return _measured(bench, params, metrics, returns)
+    return _measured(bench, [(params, metrics)], returns[None])[0]
 
 
 def without_open(result: Result) -> tuple[NDArray[np.float64], NDArray[np.void]]:
@@ -245,23 +243,38 @@ def day_ends(ts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _measured(
-    bench: Bench, params: Mapping[str, Value], metrics: Metrics, returns: NDArray[np.float64]
-) -> Measured:
-    # As `build` reads them: a set may leave parameters at their defaults.
-    values = values_of(build(bench.strategy, params))
-    # One trial at a time, so that no sum depends on how many are measured together.
-    blocks = block_sums(returns[:, None], bench.blocks) if bench.blocks else None
-    lost = len(returns) > 0 and float(returns.min()) <= -1.0
-    ratio = None if lost else sharpe(returns)
+    bench: Bench, done: Sequence[tuple[Mapping[str, Value], Metrics]], returns: NDArray[np.float64]
+) -> list[Measured]:
+    """Return sets that were run, with their daily returns, one row a set."""
+    if not done:
+        return []
+    # Each row is summed by itself, in its own order: no sum depends on how many are measured together.
+    returns = np.ascontiguousarray(returns)
+    ratios = sharpes(returns)
+    if returns.shape[1]:
+        ratios[returns.min(axis=1) <= -1.0] = np.nan  # lost
     step = 7 if bench.template.timeframe == "1w" else 1
-    return Measured(
-        run=replace(bench.template, params=values).run,
-        params=dict(params),
-        # Its values are numbers: `asdict` would copy each of them deeply.
-        metrics={name: _finite(value) for name, value in vars(metrics).items()},
-        sharpe=None if ratio is None else ratio / math.sqrt(step),
-        blocks=blocks,
-    )
+    return [
+        Measured(
+            # As `build` reads them: a set may leave parameters at their defaults.
+            run=bench.template.run_with(values_of(build(bench.strategy, params))),
+            params=dict(params),
+            # Its values are numbers: `asdict` would copy each of them deeply.
+            metrics={name: _finite(value) for name, value in vars(metrics).items()},
+            sharpe=None if math.isnan(ratio) else ratio / math.sqrt(step),
+            blocks=blocks,
+        )
+        for (params, metrics), ratio, blocks in zip(
+            done, ratios.tolist(), _blocks(returns, bench.blocks), strict=True
+        )
+    ]
+
+
+def _blocks(returns: NDArray[np.float64], blocks: int) -> list[BlockSums | None]:
+    if not blocks:
+        return [None] * len(returns)
+    found = block_sums(returns.T, blocks)
+    return [BlockSums(found.rows, found.sums[:, [n]], found.squares[:, [n]]) for n in range(len(returns))]
 
 
 def _finite(value: float | None) -> float | None:

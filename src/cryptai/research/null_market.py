@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cryptai.features.events import Structure
+from cryptai.research.company import beside
 from cryptai.research.worlds import worlds
-from cryptai.trading.backtest import backtest, decided, default_rules
+from cryptai.trading.backtest import backtest, default_rules
 from cryptai.trading.costs import Costs
+from cryptai.trading.decisions import decided, decided_many
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -75,7 +77,8 @@ def null_market(
     """Trade a piece in the twenty worlds; None for one that says no direction, so there is nothing to trade.
 
     A structure is in the market from the close that makes an event of its `directed` kinds known, in that
-    event's direction, until the next one. A strategy is backtested with its own bracket.
+    event's direction, until the next one. A strategy is backtested with its own bracket; one over several
+    markets on three worlds together, one that needs funding with rates that are as fair as the prices.
 
     Parameters
     ----------
@@ -90,8 +93,9 @@ def null_market(
     if trade is None:
         return None
     rows = []
-    for world in worlds(candles) if tried is None else tried:
-        rows.append(trade(world))
+    made = list(worlds(candles) if tried is None else tried)
+    for number, world in enumerate(made):
+        rows.append(trade(world, [*made[number + 1 :], *made[:number]]))
         done()
     gross, net, trades = zip(*rows, strict=True)
     return Verdict(np.array(gross), np.array(net), int(sum(trades)))
@@ -120,22 +124,28 @@ def held(candles: Candles, position: NDArray[np.float64]) -> tuple[float, float,
     return gross, gross - TURNOVER * float(turnover.sum()), int(np.count_nonzero(turnover))
 
 
-def _trader(piece: Piece) -> Callable[[Candles], tuple[float, float, int]] | None:
+def _trader(piece: Piece) -> Callable[[Candles, Sequence[Candles]], tuple[float, float, int]] | None:
     made = piece.made
     if piece.kind == "strategy":
-        return lambda candles: _backtested(made, candles)
+        return lambda candles, others: _backtested(made, beside(made, candles, others))
     if isinstance(made, Structure) and made.directed:
         structure, parameters = made, dict(piece.parameters)
-        return lambda candles: held(
+        return lambda candles, _others: held(
             candles, positions(structure.of(candles, **parameters), structure.directed, len(candles))
         )
     return None
 
 
-def _backtested(strategy: Strategy, candles: Candles) -> tuple[float, float, int]:
-    said: Any = _Said(strategy, decided(strategy, candles))
+def _backtested(strategy: Strategy, markets: Sequence[Candles]) -> tuple[float, float, int]:
     rules = default_rules(type(strategy))
-    results = [backtest(candles, said, rules=rules, costs=costs) for costs in (_FREE, Costs())]
+    funding = {one.symbol: one.funding for one in markets if one.funding is not None}
+    if len(markets) == 1:
+        said: Any = _Said(strategy, [decided(strategy, markets[0])])
+    else:
+        said = _SaidTogether(strategy, decided_many(strategy, markets))
+    results = [
+        backtest(markets, said, rules=rules, costs=costs, funding=funding) for costs in (_FREE, Costs())
+    ]
     gross, net = (_bar_returns(one.capital, one.equity) for one in results)
     return gross, net, len(results[1].records)
 
@@ -143,16 +153,22 @@ def _backtested(strategy: Strategy, candles: Candles) -> tuple[float, float, int
 class _Said:
     """What a strategy said of some candles, for both backtests: a slow one is asked once."""
 
-    def __init__(self, strategy: Strategy, signals: Signals) -> None:
+    def __init__(self, strategy: Strategy, said: Sequence[Signals]) -> None:
         self.name = strategy.name
         self.allow_short = getattr(strategy, "allow_short", False)
         self.target_steps = getattr(strategy, "target_steps", None)
-        self._signals = signals
+        self._said = said
 
     def signals(self, candles: Candles) -> Signals:
         """Return it."""
         del candles
-        return self._signals
+        return self._said[0]
+
+
+class _SaidTogether(_Said):
+    def signals_many(self, markets: Mapping[str, Candles]) -> dict[str, Signals]:
+        """Return it, of each market."""
+        return dict(zip(markets, self._said, strict=True))
 
 
 def _bar_returns(capital: float, equity: NDArray[np.float64]) -> float:

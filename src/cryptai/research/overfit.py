@@ -8,7 +8,6 @@ chooses the best trial, and the other half shows what became of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,6 +15,8 @@ import numpy as np
 from cryptai.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 _MOST_BLOCKS: Final = 20
@@ -89,29 +90,27 @@ def block_sums(returns: NDArray[np.float64], blocks: int = 16) -> BlockSums:
     """
     _check(returns, blocks)
     rows = len(returns) // blocks
-    cut = returns[len(returns) - rows * blocks :].reshape(blocks, rows, -1)
-    return BlockSums(rows, cut.sum(axis=1), np.square(cut).sum(axis=1))
+    # Each trial lies by itself, so that no sum depends on how many there are.
+    cut = np.ascontiguousarray(returns[len(returns) - rows * blocks :].T).reshape(-1, blocks, rows)
+    return BlockSums(rows, cut.sum(axis=2).T, np.square(cut).sum(axis=2).T)
 
 
 def of_blocks(found: BlockSums) -> Overfit:
     """Return the probability of backtest overfitting of trials by the sums of their blocks."""
-    rows, sums, squares = found.rows, found.sums, found.squares
-    blocks, trials = sums.shape
+    blocks, trials = found.sums.shape
     if trials < 2:
         raise InputError(_TWO, field="returns")
-    picks = np.array([sum(1 << b for b in pick) for pick in combinations(range(blocks), blocks // 2)])
-    of_sums, of_squares = _Picked(sums), _Picked(squares)
-    n = rows * blocks // 2
-    logits, inside, outside = (np.empty(len(picks)) for _ in range(3))
-    # In this order the last split is the first one turned round: each half is looked at once for both.
-    half = len(picks) // 2
+    n = found.rows * blocks // 2
+    means, squares = _Picked(found.sums / n), _Picked(found.squares / n)
     portion = max(1, _PORTION // trials)
-    for start in range(0, half, portion):
-        part = slice(start, min(start + portion, half))
-        turned = np.arange(len(picks) - 1 - part.start, len(picks) - 1 - part.stop, -1)
-        one, two = (_sharpe(of_sums(picks[some]), of_squares(picks[some]), n) for some in (part, turned))
-        inside[part], outside[part], logits[part] = _split(one, two)
-        inside[turned], outside[turned], logits[turned] = _split(two, one)
+    looked: list[tuple[NDArray[np.float64], ...]] = []
+    for pick in means.picks(portion):
+        one, two = (_ratio(means(*half), squares(*half)) for half in (pick, means.others(*pick)))
+        # Each half is looked at once for both.
+        looked += [_split(one, two), _split(two, one)]
+    inside, outside, logits = map(np.concatenate, zip(*looked, strict=True))
+    # The deviation is the sample's, which changes no rank.
+    inside, outside = (one * np.sqrt((n - 1) / n) for one in (inside, outside))
     spread = float(np.square(inside - inside.mean()).sum())
     slope = (
         float(((inside - inside.mean()) * (outside - outside.mean())).sum()) / spread if spread else np.nan
@@ -127,15 +126,31 @@ def of_blocks(found: BlockSums) -> Overfit:
 
 
 class _Picked:
-    """Sums of blocks by the bits of a pick: those of each half of the blocks are made once."""
+    """Sums of halves of the blocks: a subset of the first ones and as many others of the last ones."""
 
     def __init__(self, values: NDArray[np.float64]) -> None:
-        self._bits = len(values) // 2
-        self._lower, self._upper = _subsets(values[: self._bits]), _subsets(values[self._bits :])
+        self._size = len(values) // 2
+        self._first, last = _subsets(values[: self._size]), _subsets(values[self._size :])
+        # By how many they are, so that what goes with one subset of the first lies together.
+        count = np.bitwise_count(np.arange(len(last)))
+        self._last = [last[count == many] for many in range(self._size + 1)]
 
-    def __call__(self, picks: NDArray[np.int64]) -> NDArray[np.float64]:
-        found: NDArray[np.float64] = self._lower[picks & ((1 << self._bits) - 1)]
-        found += self._upper[picks >> self._bits]
+    def picks(self, portion: int) -> Iterator[tuple[int, int, slice]]:
+        """Yield one of each half and its other: the first's subset, how many of the last, which of these."""
+        for subset in range(len(self._first) // 2):
+            many = self._size - subset.bit_count()
+            for start in range(0, len(self._last[many]), portion):
+                yield subset, many, slice(start, start + portion)
+
+    def others(self, subset: int, many: int, part: slice) -> tuple[int, int, slice]:
+        """Return the blocks that are not picked, in the same order."""
+        # The complements of numbers that rise fall.
+        end = len(self._last[many]) - 1
+        falling = slice(end - part.start, end - part.stop if part.stop <= end else None, -1)
+        return len(self._first) - 1 - subset, self._size - many, falling
+
+    def __call__(self, subset: int, many: int, part: slice) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = self._first[subset] + self._last[many][part]
         return found
 
 
@@ -159,14 +174,15 @@ def _split(
     return seen[at, best], mine, np.log(relative / (1.0 - relative))
 
 
-def _sharpe(sums: NDArray[np.float64], squares: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    mean = sums / n
+def _ratio(mean: NDArray[np.float64], squared: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean over the deviation (of the population), 0 where there is none; both are used up."""
+    variance = squared - mean * mean
     # What rounding leaves of equal returns is no deviation.
-    variance = np.maximum(squares / n - np.square(mean), 0.0)
-    variance[variance <= 1e-14 * squares / n] = 0.0
-    found: NDArray[np.float64] = np.divide(
-        mean, np.sqrt(variance * n / (n - 1)), out=np.zeros_like(mean), where=variance > 0.0
-    )
+    squared *= 1e-14
+    moved = variance > squared
+    np.sqrt(variance, out=variance, where=moved)
+    found: NDArray[np.float64] = np.divide(mean, variance, out=mean, where=moved)
+    found[~moved] = 0.0
     return found
 
 

@@ -10,9 +10,10 @@ import numpy as np
 from cryptai.features.events import FIGURES, Events
 from cryptai.features.higher import compute_at, memory_at
 from cryptai.features.indicator import Indicator
+from cryptai.research.company import company
 from cryptai.signals import COLUMNS
 from cryptai.strategies.strategy import values_of
-from cryptai.trading.backtest import decided
+from cryptai.trading.decisions import decided, decided_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from cryptai.features.feature import Feature
     from cryptai.market.candles import Candles
+    from cryptai.signals import Signals
     from cryptai.strategies.strategy import Strategy
 
 
@@ -95,18 +97,39 @@ def of_feature(
 
 
 def of_strategy(strategy: Strategy) -> Piece:
-    """Return a strategy as a piece: decisions, conviction where it has one, memory where it declares it."""
+    """Return a strategy as a piece: decisions, conviction where it has one, memory where it declares it.
+
+    What it needs besides, and other markets for one over several, is made of the candles
+    (`cryptai.research.company`); decisions of those markets are columns, too.
+    """
 
     def read(candles: Candles) -> Reading:
-        signals = decided(strategy, candles)
-        columns: dict[str, NDArray[Any]] = {"entry": signals.entry, "exits": signals.exits}
-        said = {name: getattr(signals, name) for name in COLUMNS}
-        columns |= {f"signals.{name}": column for name, column in said.items() if column is not None}
+        markets = company(strategy, candles)
+        together = [decided(strategy, markets[0])] if len(markets) == 1 else decided_many(strategy, markets)
+        columns = _columns(together[0])
+        for number, (market, signals) in enumerate(zip(markets, together, strict=True), start=1):
+            if number > 1:
+                rows = np.searchsorted(candles.ts, market.ts)
+                for name, column in _columns(signals).items():
+                    columns[f"market {number}, {name}"] = _on(rows, column, len(candles))
         if hasattr(strategy, "score"):
-            columns["score"] = np.asarray(strategy.score(candles), np.float64)
+            columns["score"] = np.asarray(strategy.score(markets[0]), np.float64)
         return Reading(columns)
 
     declared: Any = getattr(strategy, "memory", None)
     # A memory depends on the timeframe where a strategy looks at the one above; these are the bench's.
     warmup = None if declared is None else max(int(declared(frame)) for frame in ("1h", "4h"))
     return Piece(strategy.name, "strategy", read, values_of(strategy), warmup, made=strategy)
+
+
+def _columns(signals: Signals) -> dict[str, NDArray[Any]]:
+    said = {name: getattr(signals, name) for name in COLUMNS}
+    found = {f"signals.{name}": column for name, column in said.items() if column is not None}
+    return {"entry": signals.entry, "exits": signals.exits, **found}
+
+
+def _on(rows: NDArray[np.int64], column: NDArray[Any], bars: int) -> NDArray[Any]:
+    # A market may lack bars that the one under test has.
+    found = np.full(bars, np.nan if column.dtype.kind == "f" else 0, column.dtype)
+    found[rows] = column
+    return found

@@ -86,13 +86,13 @@ class StoreThen(CandleStore):
 
     def __init__(self, store: CandleStore, as_of_ms: int) -> None:
         self.__dict__.update(store.__dict__)
-        self._as_of_ms = as_of_ms
+        self.as_of_ms = as_of_ms
 
     def read(
         self, exchange: str, symbol: str, timeframe: str, *, as_of_ms: int | None = None, **options: Any
     ) -> Candles:
         """Return bars as of the moment, or as of an earlier one that is asked for."""
-        moment = self._as_of_ms if as_of_ms is None else min(as_of_ms, self._as_of_ms)
+        moment = self.as_of_ms if as_of_ms is None else min(as_of_ms, self.as_of_ms)
         return super().read(exchange, symbol, timeframe, as_of_ms=moment, **options)
 
 

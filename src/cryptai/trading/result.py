@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 # Part of a run's identity: raised when the same inputs give other fills.
 ENGINE_VERSION: Final = 2
 
+_IDENTITY: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
 TRADES: Final = np.dtype(
     [
         ("side", "U5"), ("entry_time", "M8[ms]"), ("exit_time", "M8[ms]"), ("entry_price", "f8"),
@@ -219,7 +221,16 @@ class Result:
     @cached_property
     def run(self) -> str:
         """Return the run's identity, 16 hex digits: a digest of data, strategy, configuration and engine."""
-        identity = {
+        return self.run_with(self.params)
+
+    def run_with(self, params: Mapping[str, Any]) -> str:
+        """Return the identity of the same run with other parameters, all of them named."""
+        text = _IDENTITY.encode(self._identity | {"params": params})
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
+        return {
             "engine": ENGINE_VERSION,
             "data": self.data_digest,
             "source": self.source_digest,
@@ -227,8 +238,6 @@ class Result:
             "bars": [len(self.ts), int(self.ts[0]), int(self.ts[-1])],
             **self._configuration(),
         }
-        text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def _configuration(self) -> dict[str, Any]:
         many = {"symbols": list(self.symbols)} if len(self.markets) > 1 else {}
