@@ -26,7 +26,7 @@ def made(hits, misses, *, symbol=0, regime=1, every=200, symbols=("BTC/USDT", "E
     rows["outcome"] = np.where(hit, TARGET, STOP)
     rows["net"] = np.where(hit, 0.147, -0.083)
     rows["r"] = rows["net"] / 0.08
-    return PastSetups({"costs": COSTS, "pbo": None}, symbols, rows)
+    return PastSetups({"costs": COSTS}, symbols, rows)
 
 
 def late(past):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cryptai.cli.options import Json, refuse_empty
 
 if TYPE_CHECKING:
+    from cryptai.screening.recomputed import Recomputed
     from cryptai.screening.record import Event, Record, Sealed
 
 _Number = Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="A signal's number in the record.")]
@@ -103,22 +104,58 @@ def verify(
         str | None,
         typer.Option(metavar="HASH", help="A head that was printed before: it must still be in the chain."),
     ] = None,
+    cards: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=10_000, metavar="N", help="Compute the cards of the newest N again, from their tables."
+        ),
+    ] = None,
     json_: Json = False,
 ) -> None:
-    """Check that no recorded signal was changed, taken out or put in between; print the head to keep."""
+    """Check that no recorded signal was changed, taken out or put in between; print the head to keep.
+
+    With `--cards` the evidence of each is computed again from the table of past setups that it names, and
+    must be what was sealed. Tables lie in the workspace; cards whose table is not there are counted.
+    """
     refuse_empty({"head": head})
     record = _record()
     broken = record.verify(head)
     number, newest = record.head()
+    again = None if cards is None else _again(record, cards)
     if json_:
         wrong = None if broken is None else {"id": broken.id, "reason": broken.reason}
-        print(json.dumps({"signals": number, "head": newest, "whole": broken is None, "broken": wrong}))
+        told = {"signals": number, "head": newest, "whole": broken is None, "broken": wrong}
+        print(json.dumps(told if again is None else {**told, "cards": _told(again)}))
     elif broken is None:
         print(f"{number:,} signals, none changed. Head: {newest}")
     else:
         print(f"The record is broken at signal {broken.id}: {broken.reason}.")
-    if broken is not None:
+    if again is not None and not json_:
+        _say(again)
+    if broken is not None or (again is not None and again.different):
         raise typer.Exit(1)
+
+
+def _again(record: Record, cards: int) -> Recomputed:
+    from cryptai.screening.recomputed import recompute
+    from cryptai.workspace import open_workspace
+
+    return recompute(record.newest(limit=cards), open_workspace(create=False).root / "evidence")
+
+
+def _told(again: Recomputed) -> dict[str, Any]:
+    different = [{"id": one.id, "keys": list(one.keys)} for one in again.different]
+    return {"same": again.same, "unknown": again.unknown, "different": different}
+
+
+def _say(again: Recomputed) -> None:
+    print(f"{again.same:,} cards computed again, each as it was sealed.")
+    if again.unknown:
+        print(f"{len(again.unknown):,} could not be: their tables are not in this workspace.")
+    for one in again.different[:20]:
+        print(f"The card of signal {one.id} is not what its table gives: {', '.join(one.keys)}.")
+    if len(again.different) > 20:
+        print(f"{len(again.different):,} cards differ in all.")
 
 
 def _record() -> Record:

@@ -167,7 +167,8 @@ def _card(
         },
         "deflated_sharpe": _deflated(net, trials),
         "trials": trials,
-        "pbo": None if past is None else past.facts["pbo"],
+        "pbo": None if past is None else past.overfitting(asked.decided_ms),
+        "pbo_sets": 0 if past is None else len(past.facts.get("sets", ())),
         "scope": scope or None,
         "span": {"from": iso(int(rows["decided_ms"][0])), "to": iso(int(rows["resolved_ms"].max()))}
         if n

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+import logging
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
-from cryptai.errors import CryptaiError
+from cryptai.errors import CryptaiError, DataError
 from cryptai.market.durable import make_folder, sync_folder, write_whole
 from cryptai.market.timeframe import DAY_MS, TIMEFRAMES, Timeframe
 from cryptai.research.trials import tried
@@ -19,11 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cryptai.market.candles import Candles
+    from cryptai.market.holdings import Stored
+    from cryptai.market.kept import Market
     from cryptai.market.store import CandleStore
     from cryptai.screening.calibration import Calibration
     from cryptai.screening.card import Asked
     from cryptai.strategies.strategy import Strategy
     from cryptai.workspace import Workspace
+
+_log = logging.getLogger(__name__)
+# Of the tables and how they are kept: one of another form is made anew.
+_FORM: Final = 2
 
 
 class Evidence:
@@ -31,7 +39,9 @@ class Evidence:
 
     Those that were made of bars up to some moment serve every setup decided before it, for a card looks at
     nothing that ended later; a later one is served by them for a day, then they are made anew. Where the
-    workspace cannot be written, they are made for this call alone.
+    workspace cannot be written, they are made for this call alone. A timeframe that is not stored is made of
+    finer bars, as the screen makes it. Without `neighbourhood` the parameters around a strategy's own are not
+    looked at, and its cards know no probability of overfitting.
     """
 
     def __init__(
@@ -41,14 +51,16 @@ class Evidence:
         exchange: str,
         *,
         progress: Callable[[str], object] = lambda _said: None,
+        neighbourhood: bool = True,
     ) -> None:
         self.folder = workspace.root / "evidence"
         self._workspace, self._store, self._exchange = workspace, store, exchange
-        self._progress = progress
+        self._progress, self._neighbourhood = progress, neighbourhood
         self._past: dict[tuple[str, str], tuple[int, PastSetups]] = {}
         self._curves: dict[tuple[str, int], Calibration] = {}
         self._trials: dict[str, int | None] = {}
         self._markets: dict[str, dict[str, list[Candles]]] = {}
+        self._ends: dict[str, int] = {}
 
     def __call__(
         self, strategy: Strategy, timeframe: str, asked: Asked, quality: float
@@ -86,30 +98,51 @@ class Evidence:
     def _newest(self, timeframe: str) -> int:
         # From the store's own list: reading every history to learn where it ends would cost each screen that.
         frame = Timeframe(timeframe)
-        stored = self._store.markets(self._exchange)
-        return max((one.last_ts + frame.ms for one in stored if one.timeframe == frame), default=0)
+        if frame not in self._ends:
+            ends = {(one.symbol, one.timeframe): one.last_ts + one.timeframe.ms for one in self._stored}
+            made = {one.symbol: finer for one, finer in self._made_of.items() if one.timeframe == frame}
+            of_finer = [frame.floor(ends[of]) for of in made.items()]
+            own = [end for (_, stored), end in ends.items() if stored == frame]
+            self._ends[frame] = max((*own, *of_finer), default=0)
+        return self._ends[frame]
+
+    @cached_property
+    def _stored(self) -> list[Stored]:
+        return self._store.markets(self._exchange)
+
+    @cached_property
+    def _made_of(self) -> dict[Market, Timeframe]:
+        return self._store.derivable(self._exchange)
 
     def _read(self, frame: Timeframe) -> dict[str, list[Candles]]:
+        """Return each market's candles: of this timeframe, stored or made, then of coarser stored ones."""
         if frame not in self._markets:
-            stored = self._store.markets(self._exchange)
             found: dict[str, list[Candles]] = {}
-            for one in sorted(stored, key=lambda m: TIMEFRAMES.index(m.timeframe)):
-                if TIMEFRAMES.index(one.timeframe) < TIMEFRAMES.index(frame):
+            stored = {(one.symbol, one.timeframe) for one in self._stored}
+            own = {symbol for symbol, other in stored if other == frame}
+            own |= {one.symbol for one in self._made_of if one.timeframe == frame}
+            coarser = TIMEFRAMES[TIMEFRAMES.index(frame) + 1 :]
+            for symbol in sorted(own):
+                above = [one for one in coarser if (symbol, one) in stored]
+                try:
+                    read = [self._store.read(self._exchange, symbol, one) for one in (frame, *above)]
+                except DataError as error:
+                    # One market's damaged files take its own past away, loudly, and no other's.
+                    _log.warning("%s What came of its setups is missing.", error)
                     continue
-                if one.timeframe != frame and one.symbol not in found:
-                    continue
-                read = self._store.read(self._exchange, one.symbol, one.timeframe)
-                found.setdefault(one.symbol, []).append(read)
-            self._markets[frame] = dict(sorted(found.items()))
+                if len(read[0]):
+                    found[symbol] = [one for one in read if len(one)]
+            self._markets[frame] = found
         return self._markets[frame]
 
     def _made(self, strategy: Strategy, timeframe: str, key: tuple[str, str]) -> tuple[int, PastSetups]:
         self._progress(f"looking up what came of {strategy.name} on {timeframe}")
-        made = past_setups(strategy, self._read(Timeframe(timeframe)), exchange=self._exchange)
+        markets = self._read(Timeframe(timeframe))
+        made = past_setups(strategy, markets, exchange=self._exchange, neighbourhood=self._neighbourhood)
         until = self._newest(timeframe)
         if (self._workspace.root / "version").is_file():
             made.save(self.folder)
-            told = json.dumps({"digest": made.digest, "until_ms": until})
+            told = json.dumps({"digest": made.digest, "until_ms": until, "form": _FORM})
             make_folder(self.folder)
             write_whole(self._pointer(key), lambda draft: draft.write_text(told))
             sync_folder(self.folder)
@@ -118,6 +151,8 @@ class Evidence:
     def _kept(self, key: tuple[str, str]) -> tuple[int, PastSetups] | None:
         try:
             told = json.loads(self._pointer(key).read_text())
+            if told["form"] != _FORM:
+                return None
             return int(told["until_ms"]), PastSetups.load(self.folder, str(told["digest"]))
         except (OSError, ValueError, KeyError, TypeError, CryptaiError):
             # Nothing there, or damaged: they can always be made again.

@@ -40,7 +40,8 @@ def _work(task: dict[str, Any]) -> list[dict[str, Any]]:
     found = screen(
         store,
         task["exchange"],
-        evidence=Evidence(workspace, store, task["exchange"]),
+        # Nine times its work would be too much for a child's minute.
+        evidence=Evidence(workspace, store, task["exchange"], neighbourhood=False),
         as_of_ms=task["as_of_ms"],
         strategies_folder=workspace.strategies,
         names=list(user_files(workspace.strategies)),

@@ -2,14 +2,16 @@
 
 The parameters were given before these bars were looked at, or tuned on bars before `tuned_until_ms`: only
 setups decided after that are kept, so each is out of sample. A card (`cryptai.screening.card`) is
-computed from such a table and names its digest; whoever has the table gets the same card.
+computed from such a table and names its digest; whoever has the table gets the same card. Beside it lie the
+setups of the sets of parameters around the one that is used (`cryptai.screening.neighbourhood`), from which
+the card's probability of overfitting is computed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +19,8 @@ import numpy as np
 
 from cryptai.errors import DataError
 from cryptai.market.durable import make_folder, sync_folder, write_whole
+from cryptai.market.timeframe import DAY_MS
+from cryptai.screening.neighbourhood import TRY, neighbours, overfitting, tries
 from cryptai.screening.outcomes import MISSED, OPEN, outcomes
 from cryptai.screening.quality import quality
 from cryptai.screening.setups import setups
@@ -52,31 +56,50 @@ class PastSetups:
     ----------
     facts
         Strategy, parameters, exchange, timeframe, costs, engine, `data` (symbol: digest of its candles),
-        `tuned_until_ms`, `pbo` (None where it was not asked).
+        `tuned_until_ms`, `sets` (the parameters of the neighbourhood; none where it was not looked at).
     symbols
         In the order of the rows' numbers.
     rows
         `ROW`s in the order they were decided.
+    tries
+        The setups of the neighbourhood's sets, `cryptai.screening.neighbourhood.TRY`.
     """
 
     facts: dict[str, Any]
     symbols: tuple[str, ...]
     rows: NDArray[np.void]
+    tries: NDArray[np.void] = field(default_factory=lambda: np.empty(0, TRY))
 
     @cached_property
     def digest(self) -> str:
         """Return the digest of facts and rows, 64 hex digits."""
         h = hashlib.sha256(_text(self.facts, self.symbols).encode())
         h.update(self.rows.tobytes())
+        h.update(self.tries.tobytes())
         return h.hexdigest()
+
+    def overfitting(self, until_ms: int) -> float | None:
+        """Return the probability that these parameters are the luckiest of their like, as of a day's begin.
+
+        None where the neighbourhood was not looked at, or says too little by then.
+        """
+        day = until_ms // DAY_MS * DAY_MS
+        if day not in self._overfitting:
+            self._overfitting[day] = overfitting(self.tries, day) if len(self.tries) else None
+        return self._overfitting[day]
+
+    @cached_property
+    def _overfitting(self) -> dict[int, float | None]:
+        return {}
 
     def save(self, folder: Path) -> Path:
         """Keep it in a folder under its digest; it is on the disk when this returns."""
         path = folder / f"{self.digest}.past"
         if not path.exists():
             make_folder(folder)
-            head = _text(self.facts, self.symbols).encode()
-            write_whole(path, lambda draft: draft.write_bytes(head + b"\n" + self.rows.tobytes()))
+            head = _text(self.facts, self.symbols, setups=len(self.rows)).encode()
+            body = self.rows.tobytes() + self.tries.tobytes()
+            write_whole(path, lambda draft: draft.write_bytes(head + b"\n" + body))
             sync_folder(folder)
         return path
 
@@ -93,7 +116,9 @@ class PastSetups:
         try:
             head, _, body = path.read_bytes().partition(b"\n")
             told = json.loads(head)
-            found = cls(told["facts"], tuple(told["symbols"]), np.frombuffer(body, ROW))
+            end = int(told["setups"]) * ROW.itemsize
+            rows, tried = np.frombuffer(body[:end], ROW), np.frombuffer(body[end:], TRY)
+            found = cls(told["facts"], tuple(told["symbols"]), rows, tried)
         except FileNotFoundError:
             raise DataError(
                 f"The past setups {digest[:16]} are not in this workspace.", field="past"
@@ -112,7 +137,7 @@ def past_setups(
     exchange: str,
     costs: Costs | None = None,
     tuned_until_ms: int | None = None,
-    pbo: float | None = None,
+    neighbourhood: bool = False,
 ) -> PastSetups:
     """Return what came of every setup of a strategy.
 
@@ -122,8 +147,8 @@ def past_setups(
         By symbol: its candles on the timeframe in question, then those of coarser ones (for confluence).
     tuned_until_ms
         The close of the last bar its parameters were chosen on; None where they were not chosen on any.
-    pbo
-        Probability that the choice of its parameters is overfit, where it was measured.
+    neighbourhood
+        Whether to follow the sets of parameters around it, too.
     """
     costs = costs or Costs()
     tables, digests = [], {}
@@ -132,13 +157,15 @@ def past_setups(
         tables.append(_table(number, strategy, candles, coarser, costs, tuned_until_ms))
     rows = np.concatenate(tables) if tables else np.empty(0, ROW)
     rows = rows[np.lexsort((rows["symbol"], rows["decided_ms"]))]
+    sets = neighbours(strategy) if neighbourhood else []
     timeframes = {str(candles.timeframe) for candles, *_ in markets.values()}
     facts = {
         "strategy": strategy.name, "params": values_of(strategy), "exchange": exchange,
         "timeframe": " ".join(sorted(timeframes)), "costs": {"fee": costs.fee, "slippage": costs.slippage},
-        "engine": ENGINE_VERSION, "data": digests, "tuned_until_ms": tuned_until_ms, "pbo": pbo,
+        "engine": ENGINE_VERSION, "data": digests, "tuned_until_ms": tuned_until_ms,
+        "sets": [values_of(one) for one in sets],
     }  # fmt: skip
-    return PastSetups(facts, tuple(markets), rows)
+    return PastSetups(facts, tuple(markets), rows, tries(sets, markets, costs))
 
 
 def _table(
@@ -169,7 +196,6 @@ def _table(
     return rows
 
 
-def _text(facts: Mapping[str, Any], symbols: Sequence[str]) -> str:
-    return json.dumps(
-        {"facts": facts, "symbols": list(symbols)}, sort_keys=True, separators=(",", ":"), allow_nan=False
-    )
+def _text(facts: Mapping[str, Any], symbols: Sequence[str], **more: int) -> str:
+    told = {"facts": facts, "symbols": list(symbols), **more}
+    return json.dumps(told, sort_keys=True, separators=(",", ":"), allow_nan=False)
