@@ -15,16 +15,17 @@ def by_the_definition(returns, blocks):
     """The paper's steps 1 to 6, one split at a time."""
     rows = len(returns) // blocks
     parts = np.array_split(returns[len(returns) - rows * blocks :], blocks)
-    logits = []
+    looked = []
     for chosen in combinations(range(blocks), blocks // 2):
         inside = np.vstack([parts[i] for i in chosen])
         outside = np.vstack([parts[i] for i in range(blocks) if i not in chosen])
-        best = int(np.argmax(inside.mean(axis=0) / inside.std(axis=0, ddof=1)))
+        seen = inside.mean(axis=0) / inside.std(axis=0, ddof=1)
+        best = int(np.argmax(seen))
         later = outside.mean(axis=0) / outside.std(axis=0, ddof=1)
         rank = 1 + int((later < later[best]).sum())
         relative = rank / (returns.shape[1] + 1)
-        logits.append(np.log(relative / (1 - relative)))
-    return np.array(logits)
+        looked.append((seen[best], later[best], np.log(relative / (1 - relative))))
+    return np.array(looked)
 
 
 @pytest.mark.parametrize(("rows", "trials", "blocks"), [(64, 5, 8), (203, 12, 6), (40, 2, 4), (400, 30, 10)])
@@ -32,8 +33,11 @@ def test_it_is_the_definition_split_by_split(rows, trials, blocks):
     returns = np.random.default_rng(rows).normal(0.0, 0.01, (rows, trials))
     found = probability_of_overfitting(returns, blocks=blocks)
     expected = by_the_definition(returns, blocks)
-    assert found.logits == pytest.approx(expected, abs=1e-12)
-    assert found.pbo == (expected <= 0).mean()
+    looked = np.stack([found.best_in_sample, found.best_out_of_sample, found.logits], axis=1)
+    order, other = (np.lexsort(one.T[::-1]) for one in (looked, expected))
+    assert looked[order] == pytest.approx(expected[other], abs=1e-12)
+    assert found.pbo == (expected[:, 2] <= 0).mean()
+    assert found.slope == pytest.approx(np.polyfit(expected[:, 0], expected[:, 1], 1)[0], abs=1e-9)
 
 
 def test_on_noise_it_is_a_half():

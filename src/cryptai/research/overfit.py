@@ -34,8 +34,8 @@ class Overfit:
     pbo
         Share of the splits in which the trial best in sample was no better than the median out of it.
     logits
-        For each split the logit of that trial's relative rank out of sample; above 0 is better than the
-        median.
+        For each split, in an order of no meaning, the logit of that trial's relative rank out of sample;
+        above 0 is better than the median.
     best_in_sample, best_out_of_sample
         Its Sharpe ratio per row in and out of sample, for each split.
     slope
