@@ -13,6 +13,7 @@ from cryptai import seams
 from testbeds.burst import burst
 from testbeds.calibration import calibration
 from testbeds.calls import tool_missing
+from testbeds.cards import cards
 from testbeds.causality import causality
 from testbeds.commands import downloads, platforms
 from testbeds.execution import SCRIPTS, scripts
@@ -260,6 +261,10 @@ BEDS: Final = {
     "calibration": Bed(
         "C6: of searches on noise at most one in twenty is called skill, and overfitting says a half",
         calibration, ("trials_not_counted", "purged_by_entry"),
+    ),
+    "cards": Bed(
+        "A planted edge is covered by the card's interval in 95 of 100 worlds, and none is not found",
+        cards, ("overlapping_counted", "expired_forgotten", "later_seen"),
     ),
     "execution": Bed(
         "Trades, equity and refusals of random scripts of orders are those of a reference in plain Python",

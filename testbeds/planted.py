@@ -24,6 +24,7 @@ from cryptai.market.sources import _binance_messages, binance
 from cryptai.market.sources.binance import Binance
 from cryptai.market.store import CandleStore
 from testbeds.calibration import purged_by_entry, trials_not_counted
+from testbeds.cards import expired_forgotten, later_seen, overlapping_counted
 from testbeds.careless import CARELESS
 from testbeds.causality import a_feature_peeks
 from testbeds.execution import better_reading
@@ -254,6 +255,9 @@ BUGS: Final[dict[str, Callable[[], list[Any]]]] = {
     "set_of_markets": set_of_markets,
     "trials_not_counted": trials_not_counted,
     "purged_by_entry": purged_by_entry,
+    "overlapping_counted": overlapping_counted,
+    "expired_forgotten": expired_forgotten,
+    "later_seen": later_seen,
     "better_reading": better_reading,
     "row_before_forgotten": row_before_forgotten,
     "bars_not_counted": bars_not_counted,

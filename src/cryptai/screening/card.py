@@ -12,7 +12,8 @@ the share at which a bet with this reward and this risk earns nothing after cost
     30 setups or more, the hit rate's 95 % interval (Wilson) lies above break-even, the mean return's 95 %
     interval (bootstrap) above nothing, and the deflated Sharpe ratio of the returns is 95 % or more.
 `not_supported`
-    30 or more, and the hit rate's interval lies below break-even.
+    30 or more, the hit rate's interval lies below break-even, and the mean return's below nothing: a setup
+    that mostly expires reaches its target seldom, and need not lose by it.
 `insufficient_evidence`
     Anything else. `missing` says what there would have to be.
 """
@@ -186,7 +187,7 @@ def _card(
     told["missing"] = list(_missing(told))
     if not told["missing"]:
         told["status"] = SUPPORTED
-    elif n >= FEWEST and rate is not None and rate[1] < needed:
+    elif n >= FEWEST and rate is not None and mean is not None and rate[1] < needed and mean[1] < 0.0:
         told["status"] = NOT_SUPPORTED
     return told
 
