@@ -15,20 +15,24 @@ from cryptai.trading.costs import Costs
 NAN = float("nan")
 
 
-def fills(*rows):
-    side, entry, left, limit = zip(*rows, strict=True)
-    return Fills(*(np.array(one, float) for one in (side, entry, left)), np.array(limit))
+def fills(*rows, fee=0.0, carry=0.0, rested=False):
+    side, entry, left, limit = (np.array(one) for one in zip(*rows, strict=True))
+    same = np.ones(len(rows))
+    return Fills(side * same, entry, left, (rested * same).astype(bool), limit, fee * same, carry * same)
 
 
 def of(result):
     r = result.records
+    worth = r["quantity"] * r["entry_price"]
     return Fills(
-        r["side"].astype(float), r["entry_price"], r["exit_price"], result.trades["exit_reason"] == "target"
-    )
+        r["side"].astype(float), r["entry_price"], r["exit_price"],
+        result.trades["entry_kind"] == "limit", result.trades["exit_reason"] == "target",
+        r["fees"] / (worth + r["quantity"] * r["exit_price"]), r["funding"] / worth,
+    )  # fmt: skip
 
 
 def test_by_hand_without_costs():
-    found = edge(fills((1, 100.0, 110.0, False), (1, 100.0, 96.0, False), (-1, 50.0, 51.0, False)), 0.0, 0.0)
+    found = edge(fills((1, 100.0, 110.0, False), (1, 100.0, 96.0, False), (-1, 50.0, 51.0, False)), 0.0)
     assert found.trades == 3
     assert found.mean == pytest.approx((0.10 - 0.04 - 0.02) / 3)
     assert found.before_costs == pytest.approx(found.mean)
@@ -43,7 +47,7 @@ def test_by_hand_without_costs():
 
 def test_by_hand_with_costs():
     # Bought at 100 plus 1 %, sold at 110 less 1 %, 0.5 % of both values paid.
-    found = edge(fills((1, 101.0, 108.9, False)), 0.005, 0.01)
+    found = edge(fills((1, 101.0, 108.9, False), fee=0.005), 0.01)
     assert found.before_costs == pytest.approx(0.10)
     assert found.mean == pytest.approx((108.9 - 101.0 - 0.005 * (108.9 + 101.0)) / 101.0)
     assert found.paid == pytest.approx(0.10 - found.mean)
@@ -55,20 +59,41 @@ def test_by_hand_with_costs():
 
 def test_a_target_pays_no_slippage():
     # Bought at 100 plus 1 %; the target at 110 was a limit order.
-    found = edge(fills((1, 101.0, 110.0, True)), 0.0, 0.01)
+    found = edge(fills((1, 101.0, 110.0, True)), 0.01)
     assert found.before_costs == pytest.approx(0.10)
     assert found.slippage == pytest.approx(0.10)
-    short = edge(fills((-1, 99.0, 90.0, True)), 0.0, 0.01)
+    short = edge(fills((-1, 99.0, 90.0, True)), 0.01)
     assert short.before_costs == pytest.approx(0.10)
     assert short.slippage == pytest.approx(0.10)
 
 
 def test_what_loses_at_no_cost_has_no_break_even():
-    found = edge(fills((1, 100.0, 99.0, False), (1, 100.0, 101.0, False)), 0.001, 0.0005)
+    found = edge(fills((1, 100.0, 99.0, False), (1, 100.0, 101.0, False), fee=0.001), 0.0005)
     assert found.fee is None
     assert found.slippage is None
-    empty = np.empty(0)
-    assert edge(Fills(empty, empty, empty, np.empty(0, bool)), 0.001, 0.0005) is None
+    empty, none = np.empty(0), np.empty(0, bool)
+    assert edge(Fills(empty, empty, empty, none, none, empty, empty), 0.0005) is None
+
+
+def test_funding_and_interest_are_costs_that_no_fee_changes():
+    # Bought at 100, sold at 110, and 4 % of the entry's worth paid while it was held.
+    found = edge(fills((1, 100.0, 110.0, False), fee=0.01, carry=0.04), 0.0)
+    assert found.before_costs == pytest.approx(0.10)
+    assert found.mean == pytest.approx(0.10 - 0.021 - 0.04)
+    assert (found.paid, found.carried) == (pytest.approx(0.061), 0.04)
+    assert found.fee == pytest.approx(0.06 / 2.1)
+    s = found.slippage
+    assert 1.1 * (1 - s) / (1 + s) * 0.99 == pytest.approx(1.01 + 0.04)
+    assert edge(fills((1, 100.0, 110.0, False), carry=0.11), 0.0).fee is None, "nothing is left to pay of"
+    received = edge(fills((-1, 100.0, 110.0, False), carry=-0.13), 0.0)
+    assert received.mean == pytest.approx(0.03)
+    assert received.fee == pytest.approx(0.03 / 2.1)
+
+
+def test_an_entry_that_rested_paid_no_slippage():
+    found = edge(fills((1, 100.0, 108.9, False), rested=True), 0.01)
+    assert found.before_costs == pytest.approx(0.10)
+    assert found.slippage == pytest.approx(1.0 - 1.0 / 1.1)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -83,16 +108,17 @@ def test_at_the_fee_found_the_engines_mean_trade_earns_nothing(seed):
     )
     # A tenth of the equity, so that no account is lost on the way.
     rules = Rules(stop=0.08, target=0.15, size=0.1, risk=NAN)
-    result = backtest(candles, script, rules=rules, costs=Costs(0.001, 0.0005))
-    found = edge(of(result), 0.001, 0.0005)
+    borrow = 2.0 * (seed % 2)
+    result = backtest(candles, script, rules=rules, costs=Costs(0.001, 0.0005, borrow=borrow))
+    found = edge(of(result), 0.0005)
     net = result.records["pnl"] / (result.records["quantity"] * result.records["entry_price"])
     assert found.mean == pytest.approx(net.mean(), abs=1e-12)
     if found.fee is None:
-        free = backtest(candles, script, rules=rules, costs=Costs(0.0, 0.0005))
-        assert edge(of(free), 0.0, 0.0005).mean <= 1e-12
+        free = backtest(candles, script, rules=rules, costs=Costs(0.0, 0.0005, borrow=borrow))
+        assert edge(of(free), 0.0005).mean <= 1e-12
         return
-    again = backtest(candles, script, rules=rules, costs=Costs(found.fee, 0.0005))
-    assert edge(of(again), found.fee, 0.0005).mean == pytest.approx(0.0, abs=1e-12)
+    again = backtest(candles, script, rules=rules, costs=Costs(found.fee, 0.0005, borrow=borrow))
+    assert edge(of(again), 0.0005).mean == pytest.approx(0.0, abs=1e-12)
 
 
 def test_without_a_bracket_the_slippage_found_is_the_engines_too():
@@ -114,10 +140,10 @@ def test_without_a_bracket_the_slippage_found_is_the_engines_too():
         "1h",
     )
     long = type(script)(script.entry_long, (False,) * n, script.leave_long, (False,) * n)
-    found = edge(of(backtest(rising, long, rules=rules)), 0.001, 0.0005)
+    found = edge(of(backtest(rising, long, rules=rules)), 0.0005)
     assert found.slippage is not None
     again = backtest(rising, long, rules=rules, costs=Costs(0.001, found.slippage))
-    assert edge(of(again), 0.001, found.slippage).mean == pytest.approx(0.0, abs=1e-9)
+    assert edge(of(again), found.slippage).mean == pytest.approx(0.0, abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -24,12 +24,16 @@ def run(returns, trades, **changes):
     """Return a run as `backtest --json` tells it: one bar a day, long trades of these returns, no costs."""
     equity = 100.0 * np.cumprod(1.0 + np.asarray(returns))
     rows = [
-        {"side": "long", "entry_price": 100.0, "exit_price": 100.0 * (1.0 + r), "exit_reason": "signal"}
+        {
+            "side": "long", "entry_time": "2020-01-01T00:00:00Z", "exit_time": "2020-01-02T00:00:00Z",
+            "entry_price": 100.0, "exit_price": 100.0 * (1.0 + r), "quantity": 1.0, "fees": 0.0,
+            "pnl": 100.0 * r, "exit_reason": "signal",
+        }
         for r in trades
-    ]
+    ]  # fmt: skip
     found = {
-        "run": "f00", "strategy": "ema_trend", "timeframe": "1d", "capital": 100.0, "trades": rows,
-        "costs": {"fee": 0.0, "slippage": 0.0}, **changes,
+        "run": "f00", "strategy": "ema_trend", "symbol": "BTC/USDT", "timeframe": "1d",
+        "capital": 100.0, "trades": rows, "costs": {"fee": 0.0, "slippage": 0.0}, **changes,
     }  # fmt: skip
     return found, DAY * np.arange(len(equity)), equity
 
@@ -70,6 +74,19 @@ def test_the_figures_by_hand():
     assert told["break_even"]["cost_bp"] == pytest.approx(trades.mean() * 1e4)
     assert told["break_even"]["paid_bp"] == pytest.approx(0.0, abs=1e-9)
     json.dumps(told, allow_nan=False)
+
+
+def test_what_was_paid_for_holding_is_in_the_mean_trade_and_in_the_costs():
+    found, ts, equity = run(*steady())
+    free = judge(found, ts, equity, ONCE)
+    rows = [row | {"fees": 0.2, "funding": 1.5, "pnl": row["pnl"] - 1.7} for row in found["trades"]]
+    paid = judge(found | {"trades": rows}, ts, equity, ONCE)
+    assert paid["mean_trade"]["value"] == pytest.approx(free["mean_trade"]["value"] - 0.017)
+    costs = paid["break_even"]
+    assert costs["cost_bp"] == pytest.approx(free["break_even"]["cost_bp"])
+    assert (costs["paid_bp"], costs["carried_bp"]) == (pytest.approx(170.0), pytest.approx(150.0))
+    assert costs["fee"] is None, "what holding costs leaves nothing for a fee"
+    assert any("lost" in reason for reason in paid["reasons"])
 
 
 def test_one_try_is_measured_by_chance_alone():

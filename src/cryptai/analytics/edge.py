@@ -1,14 +1,14 @@
 """What a trade earns and how sure that is: mean and hits with their intervals, costs that would eat it up.
 
 A trade's return is its net profit over what its entry was worth, a fraction: each trade counts the same,
-whatever the account was worth at the time. Costs are tried on the trades as they were. A fee moves no
-fill, so the fee found is exact; another slippage would also move stops and targets with the entry, so that
-one is what these very trades would bear.
+whatever the account was worth at the time. Costs are tried on the trades as they were, with the funding and
+the interest that each has paid. A fee moves no fill, so the fee found is exact; another slippage would also
+move stops and targets with the entry, so that one is what these very trades would bear.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -32,26 +32,37 @@ class Fills:
         1 for long, -1 for short.
     entry, exit
         Fill prices, above 0, with slippage in them.
-    limit
-        Whether the exit was a limit order (a target): it paid no slippage.
+    rested, limit
+        Whether the entry was a limit order, and whether the exit was one (a target): they paid no slippage.
+    fee
+        Fees over the worth of both fills.
+    carry
+        Funding and interest paid over what the entry was worth; below 0 where they were received.
     """
 
     side: NDArray[np.float64]
     entry: NDArray[np.float64]
     exit: NDArray[np.float64]
+    rested: NDArray[np.bool_]
     limit: NDArray[np.bool_]
+    fee: NDArray[np.float64]
+    carry: NDArray[np.float64]
 
-    def returns(self, fee: float) -> NDArray[np.float64]:
+    def returns(self, fee: NDArray[np.float64] | float) -> NDArray[np.float64]:
         """Return each trade's net return at a fee of each side."""
         ratio = self.exit / self.entry
-        net: NDArray[np.float64] = self.side * (ratio - 1.0) - fee * (1.0 + ratio)
+        net: NDArray[np.float64] = self.side * (ratio - 1.0) - fee * (1.0 + ratio) - self.carry
         return net
 
     def slipped(self, before: float, after: float) -> Fills:
         """Return the same trades with a slippage of `after` where they had one of `before`."""
         entry = self.entry * (1.0 + self.side * after) / (1.0 + self.side * before)
         left = self.exit * (1.0 - self.side * after) / (1.0 - self.side * before)
-        return Fills(self.side, entry, np.where(self.limit, self.exit, left), self.limit)
+        return replace(
+            self,
+            entry=np.where(self.rested, self.entry, entry),
+            exit=np.where(self.limit, self.exit, left),
+        )
 
 
 @dataclass(frozen=True)
@@ -67,11 +78,11 @@ class Edge:
     win_needed
         The share at which trades of this average win and loss earn nothing; None where none won or none
         lost.
-    before_costs, paid
-        Mean return of a trade without any cost, and what costs took of it: the edge is gone where the
-        costs of a round trip reach the first.
+    before_costs, paid, carried
+        Mean return of a trade without any cost, what costs took of it, and how much of that was funding and
+        interest: the edge is gone where the costs of a round trip reach the first.
     fee, slippage
-        The fee of each side, slippage as it is, and the slippage, fee as it is, at which the mean trade
+        The fee of each side, all else as it is, and the slippage, fees as they are, at which the mean trade
         earns nothing; None where it earns nothing even at zero.
     """
 
@@ -85,27 +96,28 @@ class Edge:
     win_needed: float | None
     before_costs: float
     paid: float
+    carried: float
     fee: float | None
     slippage: float | None
 
 
-def edge(fills: Fills, fee: float, slippage: float, *, seed: int = 0) -> Edge | None:
-    """Return what the trades of a run say, with the costs it ran with; None of no trade."""
+def edge(fills: Fills, slippage: float, *, seed: int = 0) -> Edge | None:
+    """Return what the trades of a run say, with the slippage it ran with; None of no trade."""
     n = len(fills.side)
     if n == 0:
         return None
-    net = fills.returns(fee)
+    net = fills.returns(fills.fee)
     draws = max(200, min(2_000, _DRAWN // n))
     low, high = bootstrap_mean(net, seed=seed, draws=draws) or (None, None)
     won = net > 0.0
     hits = int(won.sum())
     rates = wilson(hits, n)
     assert rates is not None  # noqa: S101 (there is a trade)
-    mean = float(net.mean())
-    free = float(fills.slipped(slippage, 0.0).returns(0.0).mean())
+    mean, carried = float(net.mean()), float(fills.carry.mean())
+    free = float(fills.slipped(slippage, 0.0).returns(0.0).mean()) + carried
     return Edge(
         n, mean, low, high, hits / n, *rates, _win_needed(net, won),
-        free, free - mean, _fee(fills), _slippage(fills, fee, slippage),
+        free, free - mean, carried, _fee(fills), _slippage(fills, slippage),
     )  # fmt: skip
 
 
@@ -121,10 +133,10 @@ def _fee(fills: Fills) -> float | None:
     return gross / float((1.0 + fills.exit / fills.entry).mean()) if gross > 0.0 else None
 
 
-def _slippage(fills: Fills, fee: float, slippage: float) -> float | None:
+def _slippage(fills: Fills, slippage: float) -> float | None:
     # The mean falls as slippage rises: halve the stretch in which it crosses zero.
     def mean(tried: float) -> float:
-        return float(fills.slipped(slippage, tried).returns(fee).mean())
+        return float(fills.slipped(slippage, tried).returns(fills.fee).mean())
 
     low, high = 0.0, 0.999
     if mean(low) <= 0.0 or mean(high) > 0.0:

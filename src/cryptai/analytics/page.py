@@ -107,6 +107,8 @@ def _verdict(report: Report, evidence: Mapping[str, Any] | None) -> Iterator[str
             rows["Costs a trade, and at which the edge is gone"] = (
                 f"{costs['paid_bp']:.1f} bp, {max(costs['cost_bp'], 0.0):.1f} bp"
             )
+            if costs.get("carried_bp"):
+                rows["Of these funding and interest"] = f"{costs['carried_bp']:.1f} bp"
         rows["Worth of a trade at which its own weight has eaten the edge"] = (
             NONE if report.capacity is None else amount(report.capacity)
         )

@@ -19,7 +19,13 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
         yield f"mean trade    {trade['value']:+.2%}{interval}"
         needed = "" if wins["break_even"] is None else f"; {wins['break_even']:.1%} would break even"
         yield f"wins          {wins['value']:.1%}, {wins['low']:.1%} to {wins['high']:.1%}{needed}"
-        yield f"costs         {costs['paid_bp']:.1f} bp a trade; the edge is gone at {_bp(costs['cost_bp'])}"
+        # What was kept before it was told apart has none.
+        carried = costs.get("carried_bp")
+        held = f", {carried:.1f} of them funding and interest" if carried else ""
+        yield (
+            f"costs         {costs['paid_bp']:.1f} bp a trade{held}; the edge is gone at "
+            f"{_bp(costs['cost_bp'])}"
+        )
         if costs.get("size") is not None:
             yield f"size          the edge is gone where each entry is worth {costs['size']:,.0f}"
     tried = "unknown" if told["trials"] is None else f"{told['trials']:,}"

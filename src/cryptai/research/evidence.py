@@ -137,14 +137,18 @@ def _step(found: Mapping[str, Any]) -> int:
 
 
 def _of_trades(found: Mapping[str, Any], markets: Mapping[str, Candles]) -> dict[str, Any]:
-    rows, costs = found["trades"], found["costs"]
+    rows = found["trades"]
+    trips = of_rows(rows, str(found["symbol"]))
     fills = Fills(
-        np.array([1.0 if row["side"] == "long" else -1.0 for row in rows]),
-        np.array([row["entry_price"] for row in rows], np.float64),
-        np.array([row["exit_price"] for row in rows], np.float64),
-        np.array([row["exit_reason"] == "target" for row in rows], np.bool_),
+        side=trips.side.astype(np.float64),
+        entry=trips.entry_price,
+        exit=trips.exit_price,
+        rested=np.array([row.get("entry_kind") == "limit" for row in rows], np.bool_),
+        limit=trips.exit_reason == "target",
+        fee=_over(trips.fees, trips.quantity * (trips.entry_price + trips.exit_price)),
+        carry=_over(trips.funding, trips.cost),
     )
-    told = edge(fills, costs["fee"], costs["slippage"])
+    told = edge(fills, found["costs"]["slippage"])
     if told is None:
         return {"mean_trade": None, "win_rate": None, "break_even": None}
     one = asdict(told)
@@ -156,10 +160,15 @@ def _of_trades(found: Mapping[str, Any], markets: Mapping[str, Candles]) -> dict
         },
         "break_even": {
             "cost_bp": one["before_costs"] * 1e4, "paid_bp": one["paid"] * 1e4,
-            "fee": one["fee"], "slippage": one["slippage"],
-            "size": capacity(of_rows(rows, str(found["symbol"])), markets) if markets else None,
+            "carried_bp": one["carried"] * 1e4, "fee": one["fee"], "slippage": one["slippage"],
+            "size": capacity(trips, markets) if markets else None,
         },
     }  # fmt: skip
+
+
+def _over(paid: NDArray[np.float64], worth: NDArray[np.float64]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = np.divide(paid, worth, out=np.zeros_like(paid), where=worth > 0.0)
+    return found
 
 
 def _against(found: Mapping[str, Any], told: Mapping[str, Any]) -> Iterator[str]:

@@ -97,7 +97,10 @@ def _costs(costs: Mapping[str, Any]) -> str:
     if costs["cost_bp"] <= 0.0:
         return "The edge is gone without any cost."
     paid, most = fixed_text(costs["paid_bp"], 1), fixed_text(costs["cost_bp"], 1)
-    text = f"{paid} bp a trade; the edge is gone at {most}."
+    # What was kept before it was told apart has none.
+    carried = costs.get("carried_bp")
+    held = f", {fixed_text(carried, 1)} of them funding and interest" if carried else ""
+    text = f"{paid} bp a trade{held}; the edge is gone at {most}."
     limits = [
         f"a {name} of {percent_text(costs[name], 3)}"
         for name in ("fee", "slippage")
