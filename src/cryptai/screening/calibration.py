@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 FEWEST: Final = 200
 """Setups that have ended below which no curve is fitted."""
+FEWEST_TESTED: Final = 50
+"""Setups below which neither the fit nor the test says anything."""
 BINS: Final = 10
 _DRAWS: Final = 1_000
 
@@ -98,10 +100,13 @@ class Calibration:
         }  # fmt: skip
 
 
-def calibrate(past: Sequence[PastSetups], *, until_ms: int | None = None, seed: int = 0) -> Calibration:
+def calibrate(
+    past: Sequence[PastSetups], *, until_ms: int | None = None, test_from_ms: int | None = None, seed: int = 0
+) -> Calibration:
     """Fit a curve on past setups that had ended by an instant, and test it on the newest of them.
 
-    Overlapping setups of a market count once, as on a card; the curve is shared by the strategies given.
+    Overlapping setups of a market count once, as on a card; the curve is shared by the strategies given. The
+    test is the newest quarter, or what was decided from `test_from_ms` on.
     """
     tables = []
     for one in past:
@@ -112,6 +117,10 @@ def calibrate(past: Sequence[PastSetups], *, until_ms: int | None = None, seed: 
         return Calibration(np.empty(0), np.empty(0), np.sort(rows["quality"]), 0, 0, None, None, None, ())
     rows = rows[np.argsort(rows["decided_ms"], kind="stable")]
     cut = len(rows) * 3 // 4
+    if test_from_ms is not None:
+        cut = int(np.searchsorted(rows["decided_ms"], test_from_ms))
+    if min(cut, len(rows) - cut) < FEWEST_TESTED:
+        return Calibration(np.empty(0), np.empty(0), np.sort(rows["quality"]), 0, 0, None, None, None, ())
     # What was still under way when the test begins knows something of it.
     fit, test = rows[:cut], rows[cut:]
     fit = fit[fit["resolved_ms"] <= test["decided_ms"][0]]
