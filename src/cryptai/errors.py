@@ -18,16 +18,29 @@ form field that is to blame, in the spelling of the command (`stop`, `from`, `pa
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 _LONGEST_NAME = 60
 
 
 class CryptaiError(Exception):
-    """The root: catch this to catch everything the package raises on purpose."""
+    """The root: catch this to catch everything the package raises on purpose.
+
+    Each of them goes from one process to another as it is, whatever it was made of.
+    """
+
+    def __reduce__(self) -> tuple[Callable[..., CryptaiError], tuple[Any, ...]]:
+        return _made_again, (type(self), self.args, self.__dict__)
+
+
+def _made_again(cls: type[CryptaiError], args: tuple[Any, ...], told: dict[str, Any]) -> CryptaiError:
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(told)
+    return error
 
 
 class InputError(CryptaiError, ValueError):

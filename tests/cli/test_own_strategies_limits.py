@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+from functools import partial
 from pathlib import Path
 from time import sleep
 
@@ -14,7 +14,9 @@ from cryptai.cli.limited import within_limits
 from cryptai.cli.main import main
 from cryptai.errors import InputError, LimitExceeded
 from cryptai.market.candles import Candles
+from cryptai.market.files import read_candles
 from cryptai.market.store import CandleStore
+from cryptai.market.writing import write_candles
 
 HOUR = 3_600_000
 T0 = 1_609_459_200_000
@@ -121,18 +123,25 @@ def alive(pid):
         return False
 
 
-def test_a_child_and_its_children_are_gone_when_it_is_stopped(tmp_path):
+@pytest.fixture(params=["forked", "begun anew"])
+def child(request, monkeypatch):
+    """Either of the ways in which a child can begin."""
+    monkeypatch.setattr("cryptai.cli.child._alone", lambda: request.param == "forked")
+
+
+def does(*lines):
+    """Return work that can be pickled: it does these lines."""
+    return partial(exec, "\n".join(lines), {})
+
+
+def test_a_child_and_its_children_are_gone_when_it_is_stopped(child, tmp_path):
     file = tmp_path / "pid"
-
-    def forks():
-        pid = os.fork()
-        if pid == 0:
-            while True:
-                pass
-        file.write_text(str(pid))
-        while True:
-            pass
-
+    forks = does(
+        "import os, pathlib",
+        "if pid := os.fork():",
+        f"    pathlib.Path({str(file)!r}).write_text(str(pid))",
+        "while True: pass",
+    )
     with pytest.raises(LimitExceeded, match="more than 1 seconds"):
         within_limits(forks, 1, 0)
     for _ in range(200):  # a kill is the kernel's to carry out
@@ -143,17 +152,21 @@ def test_a_child_and_its_children_are_gone_when_it_is_stopped(tmp_path):
         pytest.fail("its child lives on")
 
 
-def test_what_the_work_raises_comes_back_with_its_field():
-    def refuses():
-        raise InputError("No.", field="stop")
-
+def test_what_the_work_raises_comes_back_with_its_field(child):
+    refuses = does("from cryptai.errors import InputError", "raise InputError('No.', field='stop')")
     with pytest.raises(InputError, match=r"^No\.$") as refused:
         within_limits(refuses, 5, 0)
     assert refused.value.field == "stop"
-    assert within_limits(lambda: {"x": [1, 2]}, 5, 0) == {"x": [1, 2]}
-
-    def mistake():
-        raise KeyError("ours")
-
+    assert within_limits(partial(eval, "{'x': [1, 2]}"), 5, 0) == {"x": [1, 2]}
     with pytest.raises(RuntimeError, match="KeyError: 'ours'"):
-        within_limits(mistake, 5, 0)
+        within_limits(partial(eval, "{}['ours']"), 5, 0)
+
+
+def test_a_strategy_of_a_file_runs_in_a_process_that_has_read_files_before(stored, capfd):
+    # What a library's threads held at a fork stays held in the child: it would wait for ever.
+    file = stored.root / "BTCUSDT_1h.parquet"
+    write_candles(file, CandleStore(stored.candles).read("binance", "BTC/USDT", "1h"))
+    read_candles(file)
+    (stored.strategies / "good.py").write_text(HEAD + "        return Signals(entry, exits)\n")
+    asked = ["backtest", "good", "--candles", str(file), "--time-limit", "20", "--json"]
+    assert main(asked) == 0, capfd.readouterr().err

@@ -57,8 +57,9 @@ def test_reading_the_settings_writes_nothing(tmp_path: Path) -> None:
 
 
 def test_starting_django_loads_neither_numba_nor_polars(workspace: Workspace) -> None:
+    # A worker of Celery forks its processes: what Polars' threads held there would stay held in them.
     code = (
-        "import django, sys; django.setup(); import cryptai.web.urls, cryptai.web.asgi; "
+        "import django, sys; django.setup(); import cryptai.web.urls, cryptai.web.asgi, cryptai.web.celery; "
         "print(sorted({'numba', 'polars', 'talib', 'channels'} & set(sys.modules)))"
     )
     done = django("-c", code, home=workspace.root)

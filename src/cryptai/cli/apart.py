@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import signal
-import traceback
-from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from cryptai.errors import CryptaiError, InputError, LimitExceeded
+from cryptai.cli.child import begun
+from cryptai.errors import InputError, LimitExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from multiprocessing.connection import Connection
+
+_SET: Final = "A set took more than {seconds} seconds and was stopped; --time-limit allows more."
 
 
 def apart(
@@ -22,65 +20,38 @@ def apart(
     *,
     seconds: int,
     megabytes: int,
+    cpu_seconds: int = 0,
+    late: str = _SET,
 ) -> Any:
-    """Return what `work(tell)` returns, computed in a forked child; each `tell(news)` arrives at `hear`.
+    """Return what `work(tell)` returns, computed in a child; each `tell(news)` arrives at `hear`.
 
-    To be called before there are threads. Answer and news must be picklable.
+    Whatever the child does to itself, this process goes on; nothing that the child holds in memory, and
+    nothing that it has started, is kept. Work, answer and news must be picklable.
 
     Raises
     ------
     LimitExceeded
-        When the child says nothing for `seconds`, or takes over `megabytes` of memory; 0 is no limit.
+        When the child says nothing for `seconds` (in the words of `late`), or takes over `megabytes` of
+        memory; 0 is no limit.
     InputError
-        If the child ends without an answer.
+        If the child ends without an answer: a strategy that ends its process.
     CryptaiError
         What `work` raises.
     """
-    context = get_context("fork")
-    here, there = context.Pipe(duplex=False)
-    child = context.Process(target=_answer, args=(work, there, megabytes), daemon=True)
-    child.start()
-    there.close()
-    try:
-        while True:
-            if not here.poll(seconds or None):
-                raise LimitExceeded(
-                    f"A set took more than {seconds} seconds and was stopped; --time-limit allows more."
-                )
-            kind, told = here.recv()
-            if kind == "news":
-                hear(told)
-            else:
-                return _understood(kind, told, megabytes)
-    except EOFError as error:
-        child.join(5)
-        raise InputError(
-            f"The strategy ended its process (status {child.exitcode}) without a result.", field="strategy"
-        ) from error
-    finally:
-        child.kill()
-        child.join()
+    with begun(work, megabytes=megabytes, cpu_seconds=cpu_seconds) as child:
+        heard = child.hear(None)  # it is ready: the time before is not the strategy's
+        while heard is not None and heard[0] in {"ready", "news"}:
+            if heard[0] == "news":
+                hear(heard[1])
+            heard = child.hear(seconds or None)
+    too_late = late.format(seconds=seconds)
+    return _understood(heard, too_late, megabytes, cpu_seconds)
 
 
-def _answer(work: Callable[[Callable[[Any], object]], Any], pipe: Connection, megabytes: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to hear
-    if megabytes:
-        resource.setrlimit(resource.RLIMIT_DATA, (megabytes << 20, megabytes << 20))
-    told: tuple[str, Any]
-    try:
-        told = "found", work(lambda news: pipe.send(("news", news)))
-    except CryptaiError as error:
-        told = ("memory", None) if isinstance(error.__cause__, MemoryError) else ("refused", error)
-    except MemoryError:
-        told = "memory", None
-    except Exception:  # noqa: BLE001 (told in the log, as a mistake in the parent would be)
-        told = "crashed", traceback.format_exc()
-    pipe.send(told)
-    pipe.close()
-    os._exit(0)
-
-
-def _understood(kind: str, told: Any, megabytes: int) -> Any:
+def _understood(heard: tuple[str, Any] | None, late: str, megabytes: int, cpu_seconds: int) -> Any:
+    if heard is None:
+        raise LimitExceeded(late)
+    kind, told = heard
     if kind == "found":
         return told
     if kind == "refused":
@@ -89,5 +60,11 @@ def _understood(kind: str, told: Any, megabytes: int) -> Any:
         raise LimitExceeded(
             f"The strategy used more than {megabytes:,} MB of memory and was stopped; --memory-limit allows "
             "more."
+        )
+    if kind == "gone":
+        if cpu_seconds and told == -signal.SIGXCPU:
+            raise LimitExceeded(late)
+        raise InputError(
+            f"The strategy ended its process (status {told}) without a result.", field="strategy"
         )
     raise RuntimeError(told)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from cryptai.research.explore import Progress, Runner
     from cryptai.trading.request import BacktestRequest
     from cryptai.workspace import Workspace
+
+    Work: TypeAlias = Callable[[Candles, str | None, Workspace, dict[str, Any]], Any]
 
 Params = Annotated[
     list[str] | None,
@@ -91,7 +94,7 @@ MemoryLimit = Annotated[
 
 
 def searched(
-    work: Callable[[Candles, str | None, Workspace, dict[str, Any]], Any],
+    work: Work,
     request: BacktestRequest,
     file: Path | None,
     *,
@@ -103,27 +106,37 @@ def searched(
     """Read the candles, do the work, and return the object it makes.
 
     `work` takes candles, their exchange, the workspace, and the options `threads`, `runner`, `store` and
-    `progress` of a search. Where the strategy is a person's own, it is done in a process of its own.
+    `progress` of a search. Where the strategy is a person's own, it is done in a process of its own; so it
+    must be picklable.
     """
     from cryptai.strategies.user import user_files
     from cryptai.workspace import open_workspace
 
     with answers_only(), _progress() as show:
         workspace = open_workspace(create=False)
-
-        def done(tell: Callable[[Any], object]) -> dict[str, Any]:
-            candles, exchange, store = candles_of(request, file, workspace)
-            options = {"threads": workers, "runner": _runner(cluster), "store": store, "progress": tell}
-            told: dict[str, Any] = work(candles, exchange, workspace, options).as_object()
-            return told
-
+        done = partial(_done, work, request, file, workspace, workers, cluster)
         if request.strategy not in user_files(workspace.strategies) or cluster is not None:
             return done(show)
         from cryptai.cli.apart import apart
 
-        # The candles are read there, too: a fork must not be of a process with threads.
+        # The candles are read there, too: a process that has read files with Polars cannot be forked.
         found: dict[str, Any] = apart(done, show, seconds=time_limit, megabytes=memory_limit)
         return found
+
+
+def _done(
+    work: Work,
+    request: BacktestRequest,
+    file: Path | None,
+    workspace: Workspace,
+    workers: int | None,
+    cluster: str | None,
+    tell: Callable[[Any], object],
+) -> dict[str, Any]:
+    candles, exchange, store = candles_of(request, file, workspace)
+    options = {"threads": workers, "runner": _runner(cluster), "store": store, "progress": tell}
+    told: dict[str, Any] = work(candles, exchange, workspace, options).as_object()
+    return told
 
 
 def candles_of(

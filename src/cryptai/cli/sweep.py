@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -30,6 +31,12 @@ from cryptai.cli.searching import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from cryptai.market.candles import Candles
+    from cryptai.research.plans import Plan
+    from cryptai.research.sweep import Sweep
+    from cryptai.trading.request import BacktestRequest
+    from cryptai.workspace import Workspace
 
 _SHOWN = 10
 
@@ -91,19 +98,27 @@ def sweep(
     more = {"funding": funding, "filters": filters, "finer": finer, "strategy": strategy}
     request, plan = read_sweep({**options, **more, "param": pairs(param or ())})
 
-    def work(bars: Any, venue: str | None, workspace: Any, of_search: dict[str, Any]) -> Any:
-        from cryptai.research.sweep import sweep as run
-
-        return run(request, plan, bars, workspace, exchange=venue, **of_search)
-
     told = searched(
-        work, request, candles, workers=workers, cluster=cluster, time_limit=time_limit,
-        memory_limit=memory_limit,
+        partial(_run, request, plan), request, candles, workers=workers, cluster=cluster,
+        time_limit=time_limit, memory_limit=memory_limit,
     )  # fmt: skip
     if json_:
         print(json.dumps(told, allow_nan=False))
     else:
         _show(told)
+
+
+def _run(
+    request: BacktestRequest,
+    plan: Plan,
+    bars: Candles,
+    venue: str | None,
+    workspace: Workspace,
+    of_search: dict[str, Any],
+) -> Sweep:
+    from cryptai.research.sweep import sweep as run
+
+    return run(request, plan, bars, workspace, exchange=venue, **of_search)
 
 
 def _show(told: dict[str, Any]) -> None:

@@ -64,10 +64,10 @@ def verify(
     _refuse_other_files(folder, candles or [])
 
     def again(request: BacktestRequest, store: CandleStore) -> Result:
-        work = partial(_run, request, candles or [], store, workspace)
         if request.strategy in user_files(workspace.strategies):
+            work = partial(_run_apart, request, candles or [], getattr(store, "as_of_ms", None), workspace)
             return within_limits(work, time_limit, memory_limit)
-        return work()
+        return _run(request, candles or [], store, workspace)
 
     with answers_only():
         found = verified(
@@ -102,6 +102,17 @@ def _digests(workspace: Workspace) -> dict[str, str]:
         name: hashlib.sha256(file.read_bytes()).hexdigest()
         for name, file in user_files(workspace.strategies).items()
     }
+
+
+def _run_apart(
+    request: BacktestRequest, files: list[Path], as_of_ms: int | None, workspace: Workspace
+) -> Result:
+    """Run it in a process that opens the store for itself: none goes from one to another."""
+    from cryptai.market.opening import open_store
+    from cryptai.research.verify import StoreThen
+
+    store = open_store(workspace)
+    return _run(request, files, store if as_of_ms is None else StoreThen(store, as_of_ms), workspace)
 
 
 def _run(request: BacktestRequest, files: list[Path], store: CandleStore, workspace: Workspace) -> Result:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,6 +28,13 @@ from cryptai.cli.searching import (
     Workers,
     searched,
 )
+
+if TYPE_CHECKING:
+    from cryptai.market.candles import Candles
+    from cryptai.research.plans import WalkPlan
+    from cryptai.research.walkforward import WalkForward
+    from cryptai.trading.request import BacktestRequest
+    from cryptai.workspace import Workspace
 
 
 def register(app: typer.Typer) -> None:
@@ -93,19 +101,27 @@ def walkforward(
     more = {"funding": funding, "filters": filters, "finer": finer, "anchored": anchored, "purge": purge}
     request, plan = read_walk({**options, **more, "param": pairs(param or ()), "strategy": strategy})
 
-    def work(bars: Any, venue: str | None, workspace: Any, of_search: dict[str, Any]) -> Any:
-        from cryptai.research.walkforward import walkforward as run
-
-        return run(request, plan, bars, workspace, exchange=venue, **of_search)
-
     told = searched(
-        work, request, candles, workers=workers, cluster=cluster, time_limit=time_limit,
-        memory_limit=memory_limit,
+        partial(_run, request, plan), request, candles, workers=workers, cluster=cluster,
+        time_limit=time_limit, memory_limit=memory_limit,
     )  # fmt: skip
     if json_:
         print(json.dumps(told, allow_nan=False))
     else:
         _show(told)
+
+
+def _run(
+    request: BacktestRequest,
+    plan: WalkPlan,
+    bars: Candles,
+    venue: str | None,
+    workspace: Workspace,
+    of_search: dict[str, Any],
+) -> WalkForward:
+    from cryptai.research.walkforward import walkforward as run
+
+    return run(request, plan, bars, workspace, exchange=venue, **of_search)
 
 
 def _show(told: dict[str, Any]) -> None:
