@@ -14,7 +14,7 @@ from cryptai.cli.main import application
 from cryptai.features.events import Structure
 from cryptai.features.feature import features
 from cryptai.features.indicator import Indicator
-from cryptai.strategies.strategy import parameters, strategies
+from cryptai.strategies.strategy import needs_of, parameters, strategies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,7 @@ and a `cryptai check` that found something not to be believed, 2 for something y
 Ctrl-C, 141 when whoever read the answer went away."""
 FILES = """Each is one file in `src/cryptai/strategies/`; yours are files in `workspace/strategies/`. A
 parameter is set with `--param fast=20`."""
+NEEDED = {"funding": "the funding of its perpetual, and pays it", "others": "two markets or more"}
 ROWS = """Plain functions of columns: as long as their input, NaN before the first value, row *t* from rows up
 to *t* only."""
 RECORDS = """Functions of candles that give events: where each is drawn (`at`), and the close that made it
@@ -68,6 +69,10 @@ def strategy_page() -> str:
     parts = [MADE, "# Strategies", FILES]
     for cls in strategies:
         parts.append(f"## {cls.name}\n\n{inspect.getdoc(cls)}")
+        if needs_of(cls):
+            parts.append(f"It needs {' and '.join(NEEDED[one] for one in needs_of(cls))}.")
+        if hasattr(cls, "unscanned"):
+            parts.append(f"It gives no signals to the scan: {cls.unscanned}.")
         rows = [
             f"| `{p.name}` | {p.default} | {between(p.low, p.high)} | {p.meaning} | {p.unit} |"
             for p in parameters(cls)

@@ -20,7 +20,7 @@ import numpy as np
 from cryptai.market.candles import COLUMNS, Candles
 from cryptai.market.timeframe import Timeframe
 from cryptai.research.identity import digests
-from cryptai.strategies.strategy import parameters, strategies
+from cryptai.strategies.strategy import needs_of, parameters, strategies
 from cryptai.trading.request import BacktestRequest
 from cryptai.trading.result import ENGINE_VERSION
 from cryptai.trading.run import run_on
@@ -74,9 +74,14 @@ class Golden:
 
 
 def goldens() -> list[Golden]:
-    """Return all of them, in one order: every strategy with each set of options, and portfolios."""
+    """Return all of them, in one order: every strategy with each set of options, and portfolios.
+
+    A strategy that needs more than the bars of one market is not among them.
+    """
     found = []
     for name in strategies.names():
+        if needs_of(strategies.get(name)):
+            continue
         shorts = any(one.name == "allow_short" for one in parameters(strategies.get(name)))
         for label, symbol, options in _SETS:
             given = dict(options)

@@ -12,6 +12,7 @@ from cryptai.errors import InputError
 from cryptai.features import sma
 from cryptai.features.crosses import crosses_above
 from cryptai.market.candles import Candles
+from cryptai.research.company import company
 from cryptai.signals import Signals
 from cryptai.strategies.strategy import strategies
 from cryptai.trading.foresight import refuse_foresight
@@ -79,7 +80,8 @@ def test_who_keeps_to_the_past_is_left_alone():
 
 @pytest.mark.parametrize("name", strategies.names())
 def test_no_strategy_of_ours_is_refused(name):
-    refuse_foresight(strategies.get(name)(), [bars()])
+    made = strategies.get(name)()
+    refuse_foresight(made, company(made, bars()))
 
 
 def test_who_sees_several_markets_together_is_asked_for_all_of_them():

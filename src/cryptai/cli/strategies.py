@@ -31,6 +31,10 @@ def strategies(json_: Json = False) -> None:
     console = Console(highlight=False)
     for row in found:
         console.print(f"[bold]{row['name']}[/]  {row['summary']}")
+        if row.get("needs"):
+            console.print(f"    needs {', '.join(row['needs'])}")
+        if row.get("unscanned"):
+            console.print(f"    not in the scan: {row['unscanned']}")
         for p in row["params"]:
             bounds = "" if p["low"] is None else f" ({p['low']:g} to {p['high']:g})"
             console.print(f"    {p['name']} = {p['default']}{bounds}  {p['meaning']}")
@@ -38,7 +42,7 @@ def strategies(json_: Json = False) -> None:
 
 def _described() -> list[dict[str, Any]]:
     from cryptai.errors import InputError
-    from cryptai.strategies.strategy import parameters
+    from cryptai.strategies.strategy import needs_of, parameters
     from cryptai.strategies.user import find_strategy, strategy_names, user_files
     from cryptai.workspace import open_workspace
 
@@ -60,7 +64,9 @@ def _described() -> list[dict[str, Any]]:
             }
             for p in parameters(cls)
         ]  # fmt: skip
-        rows.append({**row, "summary": (cls.__doc__ or "").strip().split("\n")[0], "params": params})
+        summary = (cls.__doc__ or "").strip().split("\n")[0]
+        needs, unscanned = list(needs_of(cls)), getattr(cls, "unscanned", None)
+        rows.append({**row, "summary": summary, "params": params, "needs": needs, "unscanned": unscanned})
     return rows
 
 

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cryptai.errors import InputError
+from cryptai.errors import DataError, InputError
 from cryptai.market.quality import check_columns
 from cryptai.market.symbol import parse_symbol
 from cryptai.market.timeframe import Timeframe
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from cryptai.market.funding import Funding
 
 COLUMNS = ("ts", "open", "high", "low", "close", "volume")
 
@@ -40,6 +42,12 @@ class Candles:
     symbol, timeframe
         `"BTC/USDT"` (other spellings are understood) and `"1h"`.
 
+    Attributes
+    ----------
+    funding
+        What a perpetual's holders paid each other after the first bar's open and up to the last one's close,
+        for strategies that need it; None unless it was given by `with_funding`. It is no part of the digest.
+
     Raises
     ------
     DataError
@@ -54,6 +62,7 @@ class Candles:
     volume: NDArray[np.float64]
     symbol: str
     timeframe: Timeframe
+    funding: Funding | None = None
 
     def __init__(
         self,
@@ -97,7 +106,29 @@ class Candles:
             raise TypeError(f"Candles are cut by slices, such as candles[-500:]; was {rows!r}.")
         if rows.step not in (None, 1):
             raise InputError(f"Candles are cut in time order without a step, was {rows.step}.")
-        return self._trusted({c: getattr(self, c)[rows] for c in COLUMNS}, self.symbol, self.timeframe)
+        return self._trusted(
+            {c: getattr(self, c)[rows] for c in COLUMNS}, self.symbol, self.timeframe
+        ).with_funding(self.funding)
+
+    def with_funding(self, funding: Funding | None) -> Candles:
+        """Return the same bars with the funding that was paid in them: no part of them knows of a later one.
+
+        A payment belongs to the bar after whose open it was made, a close included: it is known by then, and
+        whoever enters at the next open has no part in it.
+
+        Raises
+        ------
+        DataError
+            For the funding of another market's perpetual.
+        """
+        if funding is None:
+            return self
+        if funding.symbol.partition(":")[0] != self.symbol.partition(":")[0]:
+            raise DataError(f"The funding is of {funding.symbol}, not of {self.symbol}.", field="funding")
+        made = self._trusted({c: getattr(self, c) for c in COLUMNS}, self.symbol, self.timeframe)
+        start, end = (int(self.ts[0]), int(self.close_ts[-1])) if len(self) else (0, 0)
+        object.__setattr__(made, "funding", funding.between(start + 1, end + 1))
+        return made
 
     def __repr__(self) -> str:
         if not len(self):
@@ -144,7 +175,8 @@ class Candles:
                 field="timeframe",
             )
         if not len(self):
-            return self._trusted({c: getattr(self, c)[:0] for c in COLUMNS}, self.symbol, coarse)
+            none = self._trusted({c: getattr(self, c)[:0] for c in COLUMNS}, self.symbol, coarse)
+            return none.with_funding(self.funding)
         opens = self.ts - (self.ts - coarse.origin_ms) % coarse.ms
         starts = np.flatnonzero(np.r_[True, opens[1:] != opens[:-1]])
         columns = {
@@ -156,7 +188,8 @@ class Candles:
             "volume": np.add.reduceat(self.volume, starts),
         }
         closed = int(np.searchsorted(columns["ts"], self.ts[-1] + self.timeframe.ms - coarse.ms, "right"))
-        return self._trusted({c: v[:closed] for c, v in columns.items()}, self.symbol, coarse)
+        made = self._trusted({c: v[:closed] for c, v in columns.items()}, self.symbol, coarse)
+        return made.with_funding(self.funding)
 
     def align(self, coarser: Candles) -> NDArray[np.int64]:
         """Return, for each bar here, the row of the newest bar of `coarser` known at its close; -1 for none.

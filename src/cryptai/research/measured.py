@@ -114,7 +114,9 @@ class Bench:
         self, request: BacktestRequest, candles: Candles, store: CandleStore | None = None
     ) -> Bench:
         """Return the bench of another range, whose template stays this one's: to run single sets."""
-        return replace(self, request=request, candles=candles, known=known(request, [candles], store))
+        return replace(
+            self, request=request, candles=candles, known=known(request, [candles], store, self.strategy)
+        )
 
     def options(self) -> dict[str, Any]:
         """Return what a backtest of any set is called with, parameters apart."""
@@ -156,7 +158,7 @@ def bench(
         made=None if strategies_folder else build(strategy, first),
     )  # fmt: skip
     days = len(np.unique(template.ts // DAY_MS))
-    data = known(request, [seen], store)
+    data = known(request, [seen], store, strategy)
     return Bench(request, seen, strategy, template, blocks_for(days), data, purge)
 
 

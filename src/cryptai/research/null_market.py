@@ -78,7 +78,7 @@ def null_market(
 
     A structure is in the market from the close that makes an event of its `directed` kinds known, in that
     event's direction, until the next one. A strategy is backtested with its own bracket; one over several
-    markets on three worlds together, one that needs funding with rates that are as fair as the prices.
+    markets on a world and two more walks, one that needs funding with rates that are as fair as the prices.
 
     Parameters
     ----------
@@ -93,9 +93,8 @@ def null_market(
     if trade is None:
         return None
     rows = []
-    made = list(worlds(candles) if tried is None else tried)
-    for number, world in enumerate(made):
-        rows.append(trade(world, [*made[number + 1 :], *made[:number]]))
+    for number, world in enumerate(worlds(candles) if tried is None else tried):
+        rows.append(trade(world, number))
         done()
     gross, net, trades = zip(*rows, strict=True)
     return Verdict(np.array(gross), np.array(net), int(sum(trades)))
@@ -124,13 +123,13 @@ def held(candles: Candles, position: NDArray[np.float64]) -> tuple[float, float,
     return gross, gross - TURNOVER * float(turnover.sum()), int(np.count_nonzero(turnover))
 
 
-def _trader(piece: Piece) -> Callable[[Candles, Sequence[Candles]], tuple[float, float, int]] | None:
+def _trader(piece: Piece) -> Callable[[Candles, int], tuple[float, float, int]] | None:
     made = piece.made
     if piece.kind == "strategy":
-        return lambda candles, others: _backtested(made, beside(made, candles, others))
+        return lambda candles, number: _backtested(made, beside(made, candles, number))
     if isinstance(made, Structure) and made.directed:
         structure, parameters = made, dict(piece.parameters)
-        return lambda candles, _others: held(
+        return lambda candles, _number: held(
             candles, positions(structure.of(candles, **parameters), structure.directed, len(candles))
         )
     return None

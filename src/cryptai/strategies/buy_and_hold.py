@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 class BuyAndHold:
     """Be long from the first bar to the last; what every other strategy has to beat.
 
-    It has no bracket unless one is asked for, and no setup to offer: scans leave it out.
+    It has no bracket unless one is asked for.
     """
 
     stop: ClassVar[float] = math.nan
     target: ClassVar[float] = math.nan
+    unscanned: ClassVar[str] = "it is the yardstick, and never leaves"
 
     def signals(self, candles: Candles) -> Signals:
         """Say long on every bar; the engine takes the first of the range."""

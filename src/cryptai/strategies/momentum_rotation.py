@@ -36,6 +36,7 @@ class MomentumRotation:
     # Positions end with the next choice, not at a level.
     stop: ClassVar[float] = math.nan
     target: ClassVar[float] = math.nan
+    unscanned: ClassVar[str] = "what it holds ends with the next choice, not at a price"
 
     def memory(self, timeframe: str) -> int:
         """Return the bars after which the newest decision is that of the whole history."""

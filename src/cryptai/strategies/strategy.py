@@ -6,8 +6,9 @@ import dataclasses
 import math
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar, cast, get_type_hints
 
+from cryptai.errors import InputError
 from cryptai.features.feature import features
 from cryptai.market.timeframe import MINUTE_MS, Timeframe
 from cryptai.parameters import Parameter, Value, read_all
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 USER_MODULES = "cryptai_user_strategies"
 
 
+NEEDS: Final = ("funding", "others")
+
+
 class Strategy(Protocol):
     """A pure, causal function of history; its fields are its parameters.
 
@@ -38,6 +42,10 @@ class Strategy(Protocol):
     newest decision rests on; `factors(candles)`, what its parts say at the newest bar. A strategy over
     several markets together has `signals_many(markets)` in place of `signals` or beside it: candles by symbol
     in, the columns of each out, row t from what had closed by then.
+
+    `needs` names what it cannot do without: `funding`, which is then at `candles.funding` and is paid in a
+    backtest; `others`, at least one more market beside it. `unscanned` says in a sentence why its decisions
+    are no setups for the scan.
     """
 
     name: ClassVar[str]
@@ -105,6 +113,23 @@ def _declared(cls: type[Strategy]) -> tuple[Parameter, ...]:
         )
         for field in dataclasses.fields(declared)
     )
+
+
+def needs_of(cls: type[Strategy]) -> tuple[str, ...]:
+    """Return what a strategy cannot do without besides the candles of its market.
+
+    Raises
+    ------
+    InputError
+        For a need that nothing meets.
+    """
+    needs: object = getattr(cls, "needs", ())
+    if not isinstance(needs, tuple) or any(one not in NEEDS for one in needs):
+        raise InputError(
+            f"The strategy {cls.name} needs {needs!r}; what can be met is a tuple of {', '.join(NEEDS)}.",
+            field="strategy",
+        )
+    return needs
 
 
 def bars_of(feature: str, *, on: str = "", **parameters: Any) -> int:

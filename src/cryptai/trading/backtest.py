@@ -78,7 +78,8 @@ def backtest(
         See `cryptai.trading.terms.Terms`.
     funding, filters, finer
         By symbol: what perpetuals' holders paid each other, what the venue asks of orders, and finer candles
-        for the path inside a bar. A market without is run without.
+        for the path inside a bar. A market without is run without. Funding that was paid by then is at
+        `candles.funding` when the strategy decides.
 
     Raises
     ------
@@ -86,7 +87,7 @@ def backtest(
         For rules, costs or capital that cannot be, a range without bars, a strategy that fails, or amounts
         beyond the range of floating point.
     """
-    markets = _in_order(candles)
+    markets = [one.with_funding((funding or {}).get(one.symbol)) for one in _in_order(candles)]
     names = [one.symbol for one in markets]
     costs = check_costs(costs or Costs())
     shorts = bool(getattr(strategy, "allow_short", False))

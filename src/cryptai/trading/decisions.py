@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cryptai.errors import CryptaiError, InputError
+from cryptai.errors import CryptaiError, DataError, InputError
+from cryptai.market.funding import perpetual_of
 from cryptai.signals import COLUMNS, EXIT_LONG, EXIT_SHORT
+from cryptai.strategies.strategy import needs_of
 from cryptai.strategies.user import what_failed
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ def decided(strategy: Strategy, candles: Candles) -> Signals:
     """Return the strategy's columns for these candles; a user's mistake becomes a sentence."""
     if not hasattr(strategy, "signals"):
         return decided_many(strategy, [candles])[0]
+    _check_needs(strategy, [candles])
     try:
         signals = strategy.signals(candles)
     except CryptaiError:
@@ -47,6 +50,7 @@ def decided_many(strategy: Strategy, markets: Sequence[Candles]) -> list[Signals
     together = getattr(strategy, "signals_many", None)
     if together is None:
         return [decided(strategy, candles) for candles in markets]
+    _check_needs(strategy, markets)
     try:
         said = together({candles.symbol: candles for candles in markets})
     except CryptaiError:
@@ -64,6 +68,23 @@ def decided_many(strategy: Strategy, markets: Sequence[Candles]) -> list[Signals
             field="strategy",
         )
     return [_checked(strategy, said[candles.symbol], len(candles)) for candles in markets]
+
+
+def _check_needs(strategy: Strategy, markets: Sequence[Candles]) -> None:
+    needs = needs_of(type(strategy))
+    if "others" in needs and len(markets) < 2:
+        raise InputError(
+            f"{strategy.name} trades one market against another and was given {markets[0].symbol} alone; "
+            "give it two or more.",
+            field="symbols",
+        )
+    if "funding" in needs and all(one.funding is None for one in markets):
+        name = perpetual_of(markets[0].symbol)
+        raise DataError(
+            f"{strategy.name} decides by funding and was given none of {name}; `cryptai data funding "
+            f"--download {name} --since 2021-01-01` stores it, and a backtest then takes it.",
+            field="funding",
+        )
 
 
 def _checked(strategy: Strategy, signals: object, n: int) -> Signals:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from cryptai.errors import DataError, InputError
 from cryptai.market.candles import Candles
 from cryptai.market.filters import filters_of
-from cryptai.market.funding import FundingBook
+from cryptai.market.funding import FundingBook, perpetual_of
+from cryptai.market.symbol import is_perpetual
 from cryptai.market.symbols import SymbolBook
 from cryptai.market.timeframe import Timeframe
-from cryptai.strategies.strategy import build
+from cryptai.strategies.strategy import build, needs_of
 from cryptai.strategies.user import find_strategy, user_files
 from cryptai.trading.backtest import backtest, default_rules
 from cryptai.trading.costs import Costs
@@ -63,20 +64,23 @@ def run_on(
     """Run a request on candles at hand (files, or arrays); `made` is a strategy already built.
 
     A user's file that sees the future is refused. Funding and filters, where the request asks for them, are
-    those that the workspace knows of its exchange, finer candles those of `store`.
+    those that the workspace knows of its exchange, finer candles those of `store`. Funding is also taken
+    where the strategy needs it.
     """
     strategy = made or build(find_strategy(request.strategy, strategies_folder), request.params)
     given = list(candles.values()) if isinstance(candles, Mapping) else candles
     markets = [given] if isinstance(given, Candles) else list(given)
     symbols = [one.symbol for one in markets]
     file = None if made else user_files(strategies_folder).get(request.strategy)
+    found = known(request, markets, store, type(strategy))
     if file is not None:
-        refuse_foresight(strategy, markets)
+        paid = found.get("funding", {})
+        refuse_foresight(strategy, [one.with_funding(paid.get(one.symbol)) for one in markets])
     result = backtest(
         markets,
         strategy,
         exchange=exchange,
-        **known(request, markets, store),
+        **found,
         **asked(request, type(strategy), symbols),
     )
     if file is None:
@@ -109,8 +113,16 @@ def asked(request: BacktestRequest, strategy: type[Strategy], symbols: Sequence[
     }
 
 
-def known(request: BacktestRequest, markets: Sequence[Candles], store: CandleStore | None) -> dict[str, Any]:
-    """Return what the workspace knows of the markets, as far as the request asks for it.
+def known(
+    request: BacktestRequest,
+    markets: Sequence[Candles],
+    store: CandleStore | None,
+    strategy: type[Strategy] | None = None,
+) -> dict[str, Any]:
+    """Return what the workspace knows of the markets, as far as the request asks or the strategy needs it.
+
+    A spot market stands for the perpetual of its pair and pays its funding, unless that perpetual is a market
+    of the run itself.
 
     Raises
     ------
@@ -119,9 +131,10 @@ def known(request: BacktestRequest, markets: Sequence[Candles], store: CandleSto
     """
     found: dict[str, Any] = {}
     symbols = [one.symbol for one in markets]
-    if request.funding:
+    if request.funding or (strategy is not None and "funding" in needs_of(strategy)):
         book = FundingBook()
-        found["funding"] = {name: book.read(request.exchange, name) for name in symbols}
+        paying = [name for name in symbols if is_perpetual(name) or perpetual_of(name) not in symbols]
+        found["funding"] = {name: book.read(request.exchange, name) for name in paying}
     if request.filters:
         rules = SymbolBook()
         found["filters"] = {name: filters_of(rules, request.exchange, name) for name in symbols}
