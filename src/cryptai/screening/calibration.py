@@ -131,11 +131,10 @@ def calibrate(
     hits = (test["outcome"] == TARGET).astype(np.float64)
     told = made.forecast(test["quality"])
     drawn = rng(seed).random((_DRAWS, len(test))) < told
-    errors = np.array([_error(told, one.astype(np.float64)) for one in drawn])
     return Calibration(
-        knots, values, made.past, len(fit), len(test), _error(told, hits),
-        float(np.quantile(errors, 0.95)), float(np.square(told - hits).mean()),
-        tuple(_bins(told, hits)),
+        knots, values, made.past, len(fit), len(test), float(_errors(told, hits[None, :])[0]),
+        float(np.quantile(_errors(told, drawn.astype(np.float64)), 0.95)),
+        float(np.square(told - hits).mean()), tuple(_bins(told, hits)),
     )  # fmt: skip
 
 
@@ -160,10 +159,15 @@ def isotonic(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 
 def _bins(told: Floats, hits: Floats) -> list[tuple[float, float, int]]:
-    order = np.argsort(told, kind="stable")
-    parts = [part for part in np.array_split(order, BINS) if len(part)]
-    return [(float(told[part].mean()), float(hits[part].mean()), len(part)) for part in parts]
+    return [(float(told[part].mean()), float(hits[part].mean()), len(part)) for part in _parts(told)]
 
 
-def _error(told: Floats, hits: Floats) -> float:
-    return sum(count * abs(forecast - share) for forecast, share, count in _bins(told, hits)) / len(told)
+def _errors(told: Floats, draws: Floats) -> Floats:
+    """Return the calibration error of the forecasts against each row of outcomes."""
+    apart = [np.abs(told[part].sum() - draws[:, part].sum(axis=1)) for part in _parts(told)]
+    found: Floats = np.sum(apart, axis=0) / len(told)
+    return found
+
+
+def _parts(told: Floats) -> list[NDArray[np.int64]]:
+    return [part for part in np.array_split(np.argsort(told, kind="stable"), BINS) if len(part)]

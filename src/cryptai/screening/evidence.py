@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 # Of the tables and how they are kept: one of another form is made anew.
-_FORM: Final = 2
+_FORM: Final = 3
 
 
 class Evidence:
@@ -142,7 +142,12 @@ class Evidence:
         until = self._newest(timeframe)
         if (self._workspace.root / "version").is_file():
             made.save(self.folder)
-            told = json.dumps({"digest": made.digest, "until_ms": until, "form": _FORM})
+            told = json.dumps(
+                {
+                    "digest": made.digest, "until_ms": until, "form": _FORM, "exchange": self._exchange,
+                    "strategy": strategy.name, "timeframe": timeframe,
+                }
+            )  # fmt: skip
             make_folder(self.folder)
             write_whole(self._pointer(key), lambda draft: draft.write_text(told))
             sync_folder(self.folder)

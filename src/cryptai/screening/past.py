@@ -22,7 +22,7 @@ from cryptai.market.durable import make_folder, sync_folder, write_whole
 from cryptai.market.timeframe import DAY_MS
 from cryptai.screening.neighbourhood import TRY, neighbours, overfitting, tries
 from cryptai.screening.outcomes import MISSED, OPEN, outcomes
-from cryptai.screening.quality import quality
+from cryptai.screening.quality import quality, stopped
 from cryptai.screening.setups import setups
 from cryptai.strategies.strategy import values_of
 from cryptai.trading.costs import Costs
@@ -39,13 +39,15 @@ if TYPE_CHECKING:
 
 ROW: Final = np.dtype(
     [
-        ("symbol", "i4"), ("side", "i1"), ("outcome", "i1"), ("regime", "i1"), ("decided_ms", "i8"),
+        ("symbol", "i4"), ("side", "i1"), ("outcome", "i1"), ("regime", "i1"), ("stopped", "i1"),
+        ("decided_ms", "i8"),
         ("resolved_ms", "i8"), ("reward_risk", "f8"), ("quality", "f8"), ("net", "f8"), ("r", "f8"),
         ("mae", "f8"), ("mfe", "f8"), ("entry", "f8"), ("stop", "f8"), ("target", "f8"),
     ]
 )  # fmt: skip
 """One setup that was entered and has ended. `symbol` is its number in `PastSetups.symbols`; times are closes
-of bars, ms UTC; `net`, `r`, `mae`, `mfe` as in `cryptai.screening.outcomes`."""
+of bars, ms UTC; `stopped` is the filter that would have taken it for a false signal, as in
+`cryptai.screening.quality.stopped`; `net`, `r`, `mae`, `mfe` as in `cryptai.screening.outcomes`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +187,8 @@ def _table(
         ended &= decided > tuned_until_ms
     rows = np.zeros(int(ended.sum()), ROW)
     columns: dict[str, NDArray[Any]] = {
-        "side": found.side, "outcome": came.outcome, "regime": good.regime, "decided_ms": decided,
+        "side": found.side, "outcome": came.outcome, "regime": good.regime, "stopped": stopped(good),
+        "decided_ms": decided,
         "resolved_ms": candles.close_ts[came.row], "reward_risk": found.reward_risk(),
         "quality": good.quality, "net": came.net, "r": came.r, "mae": came.mae, "mfe": came.mfe,
         "entry": found.entry, "stop": found.stop, "target": found.target,

@@ -42,6 +42,10 @@ FACTORS: Final = MappingProxyType(
 PARTS: Final = MappingProxyType({"rules": 0.6, "model": 0.2, "sentiment": 0.2})
 """Whose opinions are blended, and the share of each."""
 
+FILTERS: Final = ("quality", "against_the_trend", "chasing", "no_volume")
+"""Rules that take a setup for a false signal, in the order they are asked."""
+LEAST_QUALITY: Final = 0.4
+
 BARS: Final = 761
 """Bars of history that the factors themselves look back on: an ATR of 14 bars, to the bit, needs the most."""
 
@@ -111,6 +115,18 @@ def quality(
         parts[name] = np.asarray((opinions or {}).get(name, silent), np.float64)
     known = np.nan_to_num(code[row]).astype(np.int8)
     return Quality(factors, parts, _mean(parts, weights), known)
+
+
+def stopped(good: Quality) -> NDArray[np.int8]:
+    """Return which rule takes each setup for a false signal: 1 is the first of `FILTERS`, 0 is none."""
+    factors = good.factors
+    against = [
+        ~(good.quality >= LEAST_QUALITY),
+        factors["regime_fit"] < 0.1,
+        factors["entry_point"] <= 0.0,
+        factors["volume"] <= 0.05,
+    ]
+    return np.select(against, [np.int8(i) for i in range(1, len(FILTERS) + 1)], np.int8(0))
 
 
 def check_parts(weights: Mapping[str, float]) -> None:
