@@ -80,7 +80,7 @@ def test_looking_day_by_day_finds_what_one_look_over_all_finds(store, now):
 def test_a_window_that_is_too_short_is_caught(store, now, monkeypatch):
     # The bed can fail: with hardly any history the same looks differ.
     whole = screen(store, evidence=unlooked, as_of_ms=now).signals
-    monkeypatch.setattr("cryptai.screening.screen.needed", lambda _strategy, _frame: 60)
+    monkeypatch.setattr("cryptai.screening.windows.needed", lambda _strategy, _frame: 60)
     assert [lasting(s) for s in screen(store, evidence=unlooked, as_of_ms=now).signals] != [
         lasting(s) for s in whole
     ]

@@ -49,6 +49,21 @@ class Rows:
         markets = [Market(e, s, Timeframe(t)) for e, s, t in found if exchange in (None, e)]
         return sorted(markets, key=lambda m: (m.exchange, m.symbol, TIMEFRAMES.index(m.timeframe)))
 
+    def changed(self, exchange: str, since: int) -> tuple[int, list[Market]]:
+        """Return the newest revision's number, and the markets of a venue that later ones than one changed.
+
+        After 0 that is every market.
+        """
+        ((newest,),) = self.execute("SELECT COALESCE(max(id), 0) FROM revision")
+        if since == 0:
+            return int(newest), self.markets(exchange)
+        found = self.execute(
+            "SELECT DISTINCT symbol, timeframe FROM revision JOIN market ON market.id = revision.market "
+            "WHERE revision.id > ? AND exchange = ?",
+            (since, exchange),
+        )
+        return int(newest), [Market(exchange, symbol, Timeframe(frame)) for symbol, frame in found]
+
     def learn(self, markets: Sequence[Market]) -> None:
         """Ask for what a write must know of these markets, many in one statement."""
         for i in range(0, len(markets), _ASKED):

@@ -244,6 +244,15 @@ class CandleStore:
             found = [(m, rows.segments(m), rows.tail(m)) for m in rows.markets(exchange)]
         return [self._holdings.told(*one) for one in found]
 
+    def changed(self, exchange: str, since: int) -> tuple[int, list[Market]]:
+        """Return the newest write's number, and the markets of a venue that were written to after `since`.
+
+        For whoever follows the store: the number is what to ask with next time. After 0 that is every market.
+        """
+        check_exchange(exchange)
+        with self._catalog.look() as rows:
+            return rows.changed(exchange, since)
+
     def opens(
         self, exchange: str, since: Mapping[tuple[str, str], int]
     ) -> dict[tuple[str, str], NDArray[np.int64]]:

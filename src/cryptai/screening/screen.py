@@ -5,19 +5,18 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter, defaultdict
-from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING
 
 from cryptai import seams
 from cryptai.errors import DataError, InputError
-from cryptai.features.remembered import remembering
 from cryptai.market.timeframe import TIMEFRAMES, Timeframe
 from cryptai.screening.outcomes import HORIZON
-from cryptai.screening.quality import BARS, PARTS, check_parts
-from cryptai.screening.standing import found, needed, signal_of
+from cryptai.screening.quality import PARTS, check_parts
+from cryptai.screening.standing import signal_of
+from cryptai.screening.windows import Asked, Windows
 from cryptai.strategies.strategy import build
-from cryptai.strategies.strategy import strategies as registered
 from cryptai.strategies.user import find_strategy, strategy_names
 from cryptai.trading.backtest import default_rules
 
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 
 
 _log = logging.getLogger(__name__)
-# Windows are so many bars or a multiple: then what strategies need of them is the same, and computed once.
-_STEP: Final = 512
 
 
 @dataclass
@@ -89,50 +86,22 @@ def screen(
     check_parts(weights)
     now = seams.now_ms() if as_of_ms is None else as_of_ms
     made = Screened()
-    strategies = _strategies(strategies_folder, names, made)
-    windows_of = {frame: [needed(one, frame) for one in strategies] for frame in TIMEFRAMES}
-    bars = {frame: max(some, default=BARS) + newest + 2 + _STEP for frame, some in windows_of.items()}
-    for symbol, frames in _markets(store, exchange, now, bars, symbols, timeframes):
-        windows = [_Window(candles) for candles in frames]
-        for at, strategy in enumerate(strategies):
-            for i, window in enumerate(windows):
-                candles = window.newest(windows_of[window.whole.timeframe][at] + newest + 2)
-                try:
-                    # What a person's own does to the arrays it is given is not known.
-                    with remembering(window.memo) if _ours(strategy) else nullcontext():
-                        some = found(
-                            strategy, candles, frames[i + 1 :], newest, weights, made.stopped, ended=ended
-                        )
-                except InputError as error:
-                    # A person's broken file is told, and does not take the others' signals away.
-                    made.failed.setdefault(strategy.name, str(error))
-                    continue
-                made.signals.extend(
-                    signal_of(one, strategy, candles, exchange, symbol, now, evidence) for one in some
+    asked = Asked.of(chosen(strategies_folder, names, made.failed), weights)
+    for symbol, frames in _markets(store, exchange, symbols, timeframes).items():
+        windows = Windows(frames, partial(_read, store, exchange, symbol, asked, newest, now))
+        for frame in frames:
+            if windows.whole(frame) is None:
+                continue
+            made.signals.extend(
+                signal_of(one, strategy, candles, exchange, symbol, now, evidence)
+                for strategy, candles, one in windows.found(
+                    frame, asked, newest, made.stopped, made.failed, ended=ended
                 )
+            )
     for name, sentence in made.failed.items():
         _log.warning("%s %s is left out of the screen.", sentence, name)
     made.signals = ranked(made.signals)
     return made
-
-
-class _Window:
-    """One market's newest bars, cut to what a strategy needs, alike for all that need as many."""
-
-    def __init__(self, whole: Candles) -> None:
-        self.whole = whole
-        self.memo: dict[Any, Any] = {}
-        self._cuts: dict[int, Candles] = {}
-
-    def newest(self, bars: int) -> Candles:
-        count = min(-(-bars // _STEP) * _STEP, len(self.whole))
-        if count not in self._cuts:
-            self._cuts[count] = self.whole[len(self.whole) - count :]
-        return self._cuts[count]
-
-
-def _ours(strategy: Strategy) -> bool:
-    return strategy.name in registered and type(strategy) is registered.get(strategy.name)
 
 
 def ranked(signals: Sequence[Signal]) -> list[Signal]:
@@ -142,13 +111,17 @@ def ranked(signals: Sequence[Signal]) -> list[Signal]:
     )
 
 
-def _strategies(folder: Path | None, names: Sequence[str] | None, made: Screened) -> list[Strategy]:
+def chosen(folder: Path | None, names: Sequence[str] | None, failed: dict[str, str]) -> list[Strategy]:
+    """Return the strategies of these names (None: all there are) that promise a bracket, by default values.
+
+    Why one cannot be had is put into `failed`.
+    """
     found = []
     for name in strategy_names(folder) if names is None else names:
         try:
             strategy = build(find_strategy(name, folder), {})
         except InputError as error:
-            made.failed[name] = str(error)
+            failed[name] = str(error)
             continue
         rules = default_rules(type(strategy))
         # Without a bracket (the yardstick) nothing is promised.
@@ -158,29 +131,36 @@ def _strategies(folder: Path | None, names: Sequence[str] | None, made: Screened
 
 
 def _markets(
-    store: CandleStore,
-    exchange: str,
-    now: int,
-    bars: Mapping[str, int],
-    symbols: Sequence[str] | None,
-    timeframes: Sequence[str] | None,
-) -> list[tuple[str, list[Candles]]]:
-    """Return each symbol's candles closed by now, the finest first."""
-    stored = {(one.symbol, one.timeframe) for one in store.markets(exchange)}
+    store: CandleStore, exchange: str, symbols: Sequence[str] | None, timeframes: Sequence[str] | None
+) -> dict[str, list[Timeframe]]:
+    """Return each symbol's timeframes, the finest first."""
+    stored = {(one.symbol, one.timeframe) for one in store.changed(exchange, 0)[1]}
     if timeframes is not None:
         wanted = {Timeframe(name) for name in timeframes}
         stored |= {(one.symbol, one.timeframe) for one in store.derivable(exchange)}
         stored = {one for one in stored if one[1] in wanted}
-    found: dict[str, list[Candles]] = defaultdict(list)
+    found: dict[str, list[Timeframe]] = defaultdict(list)
     for symbol, frame in sorted(stored, key=lambda one: (one[0], TIMEFRAMES.index(one[1]))):
-        if symbols is not None and symbol not in symbols:
-            continue
-        try:
-            read = store.read(exchange, symbol, frame, end_ms=now - frame.ms + 1, last=bars[frame])
-        except DataError as error:
-            # One market's damaged files stop that market, loudly, and no other.
-            _log.warning("%s Its signals are missing.", error)
-            continue
-        if len(read):
-            found[symbol].append(read)
-    return list(found.items())
+        if symbols is None or symbol in symbols:
+            found[symbol].append(frame)
+    return found
+
+
+def _read(
+    store: CandleStore, exchange: str, symbol: str, asked: Asked, newest: int, now: int, frame: Timeframe
+) -> Candles | None:
+    bars = asked.bars(frame, newest)
+    return bars_of(store, exchange, symbol, frame, last=bars, end_ms=now - frame.ms + 1)
+
+
+def bars_of(
+    store: CandleStore, exchange: str, symbol: str, frame: Timeframe, *, last: int, end_ms: int | None = None
+) -> Candles | None:
+    """Return the newest bars of a market, None where there are none or they cannot be read."""
+    try:
+        read = store.read(exchange, symbol, frame, end_ms=end_ms, last=last)
+    except DataError as error:
+        # One market's damaged files stop that market, loudly, and no other.
+        _log.warning("%s Its signals are missing.", error)
+        return None
+    return read if len(read) else None

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cryptai.market.candles import Candles
+    from cryptai.signals import Signals
     from cryptai.strategies.strategy import Strategy
 
 MIN_REWARD_RISK: Final = 1.5
@@ -61,8 +62,10 @@ class Setups(NamedTuple):
         return cls(*columns)
 
 
-def setups(strategy: Strategy, candles: Candles, first: int = 0) -> Setups:
+def setups(strategy: Strategy, candles: Candles, first: int = 0, *, signals: Signals | None = None) -> Setups:
     """Return the setups that a strategy decided from bar `first` on.
+
+    `signals` are its own over these candles, where somebody has them already.
 
     A setup is a new entry: a row that says what the row before it did not. The first bar of the candles has
     none before it, so it is none. Levels are the strategy's own where it states them for that row, else its
@@ -74,11 +77,10 @@ def setups(strategy: Strategy, candles: Candles, first: int = 0) -> Setups:
     InputError
         If the strategy fails.
     """
-    signals = decided(strategy, candles)
+    if signals is None:
+        signals = decided(strategy, candles)
+    row = began(signals, first)
     entry = signals.entry
-    first = max(first, 1)
-    late = entry[first:]
-    row = first + np.flatnonzero((late != 0) & (late != entry[first - 1 : -1]))
     side, close = entry[row], candles.close[row]
     rules = default_rules(type(strategy))
     stop = _level(signals.stop, row, close * (1.0 - side * rules.stop))
@@ -92,6 +94,13 @@ def setups(strategy: Strategy, candles: Candles, first: int = 0) -> Setups:
         # The tolerance lets 0.06 over 0.04 be the 1.5 that it is on paper.
         sound &= found.reward_risk() >= MIN_REWARD_RISK * (1.0 - 1e-12)
     return found.some(sound)
+
+
+def began(signals: Signals, first: int) -> NDArray[np.int64]:
+    """Return the rows from `first` on whose entry the row before did not say."""
+    first = max(first, 1)
+    late = signals.entry[first:]
+    return first + np.flatnonzero((late != 0) & (late != signals.entry[first - 1 : -1]))
 
 
 def _level(

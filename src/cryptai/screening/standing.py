@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,9 +11,9 @@ import numpy as np
 from cryptai.market.exchange import PRACTICE
 from cryptai.market.quality import freshness
 from cryptai.screening.card import Asked
-from cryptai.screening.outcomes import HORIZON, OPEN, OUTCOMES, outcomes
+from cryptai.screening.outcomes import HORIZON, OPEN, OUTCOMES, Outcomes, outcomes
 from cryptai.screening.quality import BARS, quality, regime_name
-from cryptai.screening.setups import setups
+from cryptai.screening.setups import began, setups
 from cryptai.signals import Signal
 from cryptai.strategies.compose import memory_of
 from cryptai.strategies.strategy import values_of
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cryptai.market.candles import Candles
-    from cryptai.screening.outcomes import Outcomes
     from cryptai.screening.quality import Quality
     from cryptai.screening.setups import Setups
     from cryptai.strategies.strategy import Strategy
@@ -62,7 +61,7 @@ class Found:
 def found(
     strategy: Strategy,
     candles: Candles,
-    coarser: Sequence[Candles],
+    coarser: Callable[[], Sequence[Candles]],
     newest: int,
     weights: Mapping[str, float],
     stopped_by: Counter[str],
@@ -71,19 +70,23 @@ def found(
 ) -> list[Found]:
     """Return the setups of the last `newest` bars that no filter stops; each stop is counted by its name.
 
-    Without `ended` those that have come to their end are left out before the filters are asked.
+    Without `ended` those that have come to their end are left out before the filters are asked. `coarser` is
+    asked for the candles of coarser timeframes where there is a setup to judge: mostly there is none.
     """
     first = max(1, len(candles) - newest)
-    some = setups(strategy, candles, first)
+    signals = decided(strategy, candles)
+    if not len(began(signals, first)):
+        return []
+    some = setups(strategy, candles, first, signals=signals)
+    came = _came(some, candles)
+    if not ended:
+        there = came.outcome == OPEN
+        some, came = some.some(there), Outcomes(*(column[there] for column in came))
     if not len(some.row):
         return []
-    came = outcomes(some, candles)
-    good = quality(some, strategy, candles, coarser, weights=weights)
-    signals = decided(strategy, candles)
+    good = quality(some, strategy, candles, coarser(), weights=weights)
     some_found = []
     for i in range(len(some.row)):
-        if not ended and came.outcome[i] != OPEN:
-            continue
         stopped = _stopped(good, i)
         if stopped:
             stopped_by[stopped] += 1
@@ -92,6 +95,14 @@ def found(
         some_found.append(Found(some, came, good, i, reason))
     stopped_by["passed"] += len(some_found)
     return some_found
+
+
+def _came(some: Setups, candles: Candles) -> Outcomes:
+    # Of what was decided at the newest close nothing can have come yet.
+    if len(some.row) and some.row[0] < len(candles) - 1:
+        return outcomes(some, candles)
+    n, unknown = len(some.row), np.full(len(some.row), np.nan)
+    return Outcomes(np.full(n, OPEN, np.int8), np.full(n, -1, np.int64), *[unknown] * 6)
 
 
 def _stopped(good: Quality, i: int) -> str | None:
@@ -125,7 +136,7 @@ def signal_of(
     code = int(one.quality.regime[i])
     asked = Asked(symbol, side, code, decided_ms, entry, stop, target)
     card, confidence = evidence(strategy, str(frame), asked, good)
-    then, now_left = _reward_risk(side, entry, stop, target), _reward_risk(side, price, stop, target)
+    then, now_left = left(side, entry, stop, target), left(side, price, stop, target)
     outcome = int(one.outcomes.outcome[i])
     waits = outcome == OPEN and row == len(candles) - 1
     known = candles[max(0, row + 1 - needed(strategy, str(frame))) : row + 1]
@@ -164,6 +175,21 @@ def signal_of(
     )
 
 
+def restated(one: Signal, price: float, age: int, *, stale: bool) -> Signal:
+    """Return a standing signal as it is at a later close; what was written once stays."""
+    side = 1 if one.side == "long" else -1
+    now_left = left(side, price, one.stop, one.target)
+    return replace(
+        one,
+        price=price,
+        reward_risk_now=now_left,
+        score=combined(one.quality, one.confidence["value"], min(one.reward_risk, now_left)),
+        state="waiting" if age == 0 else OUTCOMES[OPEN],
+        age_bars=age,
+        stale=stale,
+    )
+
+
 def combined(good: float, confidence: float | None, reward_risk: float) -> float:
     """Return what signals are ranked by: half quality, a quarter confidence, a quarter reward:risk.
 
@@ -175,7 +201,8 @@ def combined(good: float, confidence: float | None, reward_risk: float) -> float
     return math.fsum(share * value for share, value in shares) / math.fsum(share for share, _ in shares)
 
 
-def _reward_risk(side: int, price: float, stop: float, target: float) -> float:
+def left(side: int, price: float, stop: float, target: float) -> float:
+    """Return the reward:risk that is left at a price; 0 beyond the bracket."""
     reward, risk = side * (target - price), side * (price - stop)
     return reward / risk if reward > 0.0 and risk > 0.0 else 0.0
 

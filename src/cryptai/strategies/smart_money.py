@@ -62,7 +62,7 @@ class SmartMoney:
         above = trend_rows(candles, "auto", 5, 100) if self.confirmed else np.zeros(len(candles), np.int8)
         middle = (candles.high + candles.low) / 2.0
         sides = {}
-        for side in (1, -1):
+        for side in (1, -1) if self.allow_short else (1,):
             taken = became_known(blocks, "order_block_touched", direction=side)
             taken &= (way == side) & (side * above >= 0) & (side * (candles.close - middle) > 0.0)
             if self.swept:

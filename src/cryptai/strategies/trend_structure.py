@@ -71,7 +71,7 @@ class TrendStructure:
         rows = np.arange(len(candles))
         newest = {way: np.maximum.accumulate(np.where(one, rows, -1)) for way, one in breaks.items()}
         sides = {}
-        for way in (1, -1):
+        for way in (1, -1) if self.allow_short else (1,):
             ready = (above == way) & (newest[way] > newest[-way]) & lately(breaks[way], self.patience)
             ready &= self._confirmations(candles, way) >= self.confirmations
             sides[way] = ready & ~_before(ready)
@@ -79,7 +79,7 @@ class TrendStructure:
             candles,
             long=sides[1],
             exit_long=breaks[-1],
-            short=sides[-1] if self.allow_short else None,
+            short=sides.get(-1),
             exit_short=breaks[1] if self.allow_short else None,
             long_reason="trend above up, structure broken up, confirmed",
             short_reason="trend above down, structure broken down, confirmed",

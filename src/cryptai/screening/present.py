@@ -1,0 +1,102 @@
+"""What stands at present: a venue's signals by market, each as it is at its market's newest close."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cryptai.market.quality import freshness
+from cryptai.screening.screen import ranked
+from cryptai.screening.standing import restated
+
+if TYPE_CHECKING:
+    from cryptai.market.timeframe import Timeframe
+    from cryptai.signals import Signal
+
+    # Symbol and timeframe; a setup of one of these, by strategy and the close that decided it.
+    Series = tuple[str, Timeframe]
+    Key = tuple[str, int]
+
+
+class Closed(NamedTuple):
+    """The newest bar of a series: when it opens, its close, and how many came since the look before."""
+
+    ts: int
+    close: float
+    bars: int
+
+
+class Look(NamedTuple):
+    """What one look saw (`cryptai.screening.lookout`).
+
+    Attributes
+    ----------
+    closed
+        The series that were looked at.
+    ended
+        What of them stands no longer.
+    found
+        What stands of them newly, as it is now.
+    decided
+        Of these what was decided at closes that were not looked at before.
+    failed
+        What strategies failed of, by name.
+    waits
+        Whether closes are left for the next look, since one of a coarser timeframe is still to come.
+    """
+
+    closed: dict[Series, Closed]
+    ended: dict[Series, list[Key]]
+    found: dict[Series, list[Signal]]
+    decided: list[Signal]
+    failed: dict[str, str]
+    waits: bool
+
+    def beside(self, other: Look) -> Look:
+        """Return both as one; they are of different series."""
+        return Look(
+            self.closed | other.closed,
+            self.ended | other.ended,
+            self.found | other.found,
+            [*self.decided, *other.decided],
+            self.failed | other.failed,
+            self.waits or other.waits,
+        )
+
+
+class Present:
+    """Signals of one venue, put together from looks."""
+
+    def __init__(self) -> None:
+        self._standing: dict[Series, dict[Key, Signal]] = {}
+        self._newest: dict[Series, Closed] = {}
+
+    def take(self, look: Look, now: int) -> None:
+        """Bring it up to a look's closes."""
+        for series, closed in look.closed.items():
+            self._newest[series] = closed
+            there = self._standing.pop(series, {})
+            for key in look.ended.get(series, ()):
+                there.pop(key, None)
+            stale = freshness(closed.ts, series[1], now) == "stale"
+            kept = {
+                key: restated(one, closed.close, one.age_bars + closed.bars, stale=stale)
+                for key, one in there.items()
+            }
+            kept |= {key_of(one): one for one in look.found.get(series, ())}
+            if kept:
+                self._standing[series] = kept
+
+    def signals(self, now: int) -> list[Signal]:
+        """Return what stands, best first; what has grown stale says so."""
+        for series, some in self._standing.items():
+            closed = self._newest[series]
+            stale = freshness(closed.ts, series[1], now) == "stale"
+            for key, one in some.items():
+                if one.stale != stale:
+                    some[key] = restated(one, closed.close, one.age_bars, stale=stale)
+        return ranked([one for some in self._standing.values() for one in some.values()])
+
+
+def key_of(one: Signal) -> Key:
+    """Return what tells a signal from all others of its series."""
+    return one.strategy, one.decided_at_ms
