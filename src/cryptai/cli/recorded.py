@@ -10,6 +10,7 @@ import typer
 from cryptai.cli.options import Json, refuse_empty
 
 if TYPE_CHECKING:
+    from cryptai.screening.flip import Flip
     from cryptai.screening.recomputed import Recomputed
     from cryptai.screening.record import Event, Record, Sealed
 
@@ -74,19 +75,26 @@ def show(number: _Number, json_: Json = False) -> None:
 
 
 def why(number: _Number, json_: Json = False) -> None:
-    """Say why a recorded signal was given: its factors with their shares, and the structures it rests on."""
+    """Say why a recorded signal was given: its factors with their shares, and the structures it rests on.
+
+    Then what would have flipped it: the nearest close of its bar, or volume, at which it would be no signal.
+    """
     from cryptai.market.times import iso
+    from cryptai.screening.flip import clause
     from cryptai.screening.quality import FACTORS, PARTS, contributions
 
-    body = _record().get(number).body
+    record = _record()
+    body = record.get(number).body
     factors, parts = (
         {name: float("nan") if value is None else value for name, value in body[key].items()}
         for key in ("factors", "parts")
     )
     adds = {"factors": contributions(factors, FACTORS), "parts": contributions(parts, PARTS)}
+    turned, silence = _flips(body)
     if json_:
         reasons = {name: body[name] for name in ("reason", "factors", "parts", "structures", "regime")}
-        print(json.dumps({"id": number, **reasons, "contributions": adds}, allow_nan=False))
+        told = None if turned is None else [one._asdict() for one in turned]
+        print(json.dumps({"id": number, **reasons, "contributions": adds, "flips": told}, allow_nan=False))
         return
     print(f"{body['strategy']}: {body['reason']}. Quality {body['quality']:.2f}, made of")
     for key, values in (("parts", parts), ("factors", factors)):
@@ -97,6 +105,28 @@ def why(number: _Number, json_: Json = False) -> None:
     for one in body["structures"]:
         at, known = iso(one["at"]), iso(one["known_at"])
         print(f"  {one['kind'].replace('_', ' ')} at {at}, known {known}, level {one['level']:.6g}")
+    print("What would have flipped it:")
+    for flip in turned or ():
+        print(f"  a {flip.of} of {flip.value:.6g} ({flip.change:+.2%}): {clause(flip, body['strategy'])}")
+    if not turned:
+        print(f"  {silence}")
+
+
+def _flips(body: dict[str, Any]) -> tuple[list[Flip] | None, str]:
+    """Return what would flip a signal; or None, and why that cannot be told."""
+    from cryptai.errors import CryptaiError
+    from cryptai.market.opening import open_store
+    from cryptai.screening.flip import FARTHEST, flips_of
+    from cryptai.strategies.strategy import build
+    from cryptai.strategies.user import find_strategy
+    from cryptai.workspace import open_workspace
+
+    workspace = open_workspace(create=False)
+    try:
+        made = build(find_strategy(body["strategy"], workspace.strategies), body["params"])
+        return flips_of(open_store(workspace), made, body), f"No close within {FARTHEST:.0%}, and no volume."
+    except CryptaiError as error:
+        return None, str(error)
 
 
 def verify(

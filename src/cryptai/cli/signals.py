@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the verb, with what can be asked of the record below it."""
-    from cryptai.cli import recorded
+    from cryptai.cli import calibration, recorded
 
     verbs = typer.Typer(
         invoke_without_command=True, epilog="Example: cryptai signals --top 5 --date 2023-06-30"
     )
     verbs.callback()(signals)
     recorded.register(verbs)
+    calibration.register(verbs)
     app.add_typer(verbs, name="signals")
 
 

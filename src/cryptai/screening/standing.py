@@ -12,7 +12,7 @@ from cryptai.market.exchange import PRACTICE
 from cryptai.market.quality import freshness
 from cryptai.screening.card import Asked
 from cryptai.screening.outcomes import HORIZON, OPEN, OUTCOMES, Outcomes, outcomes
-from cryptai.screening.quality import BARS, quality, regime_name
+from cryptai.screening.quality import BARS, FILTERS, quality, regime_name, stopped
 from cryptai.screening.setups import began, setups
 from cryptai.signals import Signal
 from cryptai.strategies.compose import memory_of
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 _MEMORY: Final = 1_000
 # Digits of what running sums have a part in, whose last ones depend on where they began.
 _DIGITS: Final = 6
-FILTERS: Final = ("quality", "against_the_trend", "chasing", "no_volume")
-"""Rules that take a setup for a false signal, in the order they are asked."""
-_LEAST_QUALITY: Final = 0.4
 
 
 def needed(strategy: Strategy, timeframe: str) -> int:
@@ -86,10 +83,9 @@ def found(
         return []
     good = quality(some, strategy, candles, coarser(), weights=weights)
     some_found = []
-    for i in range(len(some.row)):
-        stopped = _stopped(good, i)
-        if stopped:
-            stopped_by[stopped] += 1
+    for i, by in enumerate(stopped(good).tolist()):
+        if by:
+            stopped_by[FILTERS[by - 1]] += 1
             continue
         reason = signals.long_reason if some.side[i] > 0 else signals.short_reason
         some_found.append(Found(some, came, good, i, reason))
@@ -103,18 +99,6 @@ def _came(some: Setups, candles: Candles) -> Outcomes:
         return outcomes(some, candles)
     n, unknown = len(some.row), np.full(len(some.row), np.nan)
     return Outcomes(np.full(n, OPEN, np.int8), np.full(n, -1, np.int64), *[unknown] * 6)
-
-
-def _stopped(good: Quality, i: int) -> str | None:
-    """Return the rule that takes it for a false signal, None for a good one."""
-    factors = {name: column[i] for name, column in good.factors.items()}
-    against = (
-        not good.quality[i] >= _LEAST_QUALITY,
-        factors["regime_fit"] < 0.1,
-        factors["entry_point"] <= 0.0,
-        factors["volume"] <= 0.05,
-    )
-    return next((name for name, holds in zip(FILTERS, against, strict=True) if holds), None)
 
 
 def signal_of(
