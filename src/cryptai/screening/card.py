@@ -20,7 +20,9 @@ the share at which a bet with this reward and this risk earns nothing after cost
 
 from __future__ import annotations
 
+import hashlib
 import math
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -31,7 +33,7 @@ from cryptai.screening.outcomes import OUTCOMES, TARGET
 from cryptai.screening.quality import regime_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -43,6 +45,9 @@ INSUFFICIENT: Final = "insufficient_evidence"
 FEWEST: Final = 30
 """Setups below which no rate is worth its interval."""
 SURE: Final = 0.95
+_MOST_KNOWN: Final = 4_096
+_known: Final[dict[bytes, Any]] = {}
+_knowing: Final = Lock()
 
 
 class Asked(NamedTuple):
@@ -122,14 +127,38 @@ def _slice(
 
 def apart(rows: NDArray[np.void]) -> NDArray[np.void]:
     """Return of each market the setups that do not overlap: the first, then the next after it has ended."""
-    free: dict[int, int] = {}
-    kept = np.zeros(len(rows), bool)
-    for i, (symbol, decided, resolved) in enumerate(
-        zip(rows["symbol"].tolist(), rows["decided_ms"].tolist(), rows["resolved_ms"].tolist(), strict=True)
-    ):
-        if decided >= free.get(symbol, decided):
-            kept[i], free[symbol] = True, resolved
+    columns = [rows[name].astype(np.int64) for name in ("symbol", "decided_ms", "resolved_ms")]
+    kept: NDArray[np.bool_] = _once("apart", columns, lambda: _apart(*columns))
     return rows[kept]
+
+
+def _apart(
+    symbol: NDArray[np.int64], decided_ms: NDArray[np.int64], resolved_ms: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    free: dict[int, int] = {}
+    kept = np.zeros(len(symbol), bool)
+    for i, (market, decided, resolved) in enumerate(
+        zip(symbol.tolist(), decided_ms.tolist(), resolved_ms.tolist(), strict=True)
+    ):
+        if decided >= free.get(market, decided):
+            kept[i], free[market] = True, resolved
+    return kept
+
+
+def _once(name: str, of: Sequence[NDArray[Any]], make: Callable[[], Any]) -> Any:
+    # The cards of one close mostly look at the same slices: what takes long of one is computed once.
+    told = hashlib.blake2b(name.encode(), digest_size=16)
+    for column in of:
+        told.update(np.ascontiguousarray(column).data)
+    key = told.digest()
+    found = _known.get(key)
+    if found is None:
+        found = make()
+        with _knowing:
+            while len(_known) >= _MOST_KNOWN:
+                del _known[next(iter(_known))]
+            _known[key] = found
+    return found
 
 
 def _break_even(asked: Asked, fee: float, slippage: float) -> float:
@@ -147,7 +176,7 @@ def _card(
 ) -> dict[str, Any]:  # fmt: skip
     n, hits = len(net), int(hit.sum())
     rate = sig.wilson(hits, n)
-    mean = sig.bootstrap_mean(net) if n > 1 else None
+    mean = _once("mean", [net], lambda: sig.bootstrap_mean(net)) if n > 1 else None
     last = rows[-1] if n else None
     told: dict[str, Any] = {
         "status": INSUFFICIENT,
