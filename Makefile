@@ -10,6 +10,9 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 # Folders of wheels that pip was told of are told to uv, too (never while locking: see `lock`).
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+# Bytecode is kept, even where a machine's settings forbid it: without it each of the many processes that the
+# tests start reads Django's source anew, which is a second each.
+export PYTHONDONTWRITEBYTECODE :=
 # Only what stands in constraints.txt with its hash is installed; uv refuses a file that hashes otherwise.
 INSTALL := $(VENV)/bin/uv pip install --quiet --python $(PY) --constraint constraints.txt
 # What the machine calls a Python that we can use; the check below says so where there is none.

@@ -82,7 +82,9 @@ def _truth(seed: int, size: Size) -> dict[str, Any]:
     # Every kind at its own rate, as the seed draws them.
     volume = {
         "test": Volume(1, minutes=40, history=60),
-        "suite": Volume(5, ("1m", "5m") if seed == 1 else ("1m",), minutes=1440),
+        # One day of the suite's three goes over connections only.
+        "suite": Volume(5, ("1m", "5m"), minutes=1440) if seed == 1
+        else Volume(5, ("1m",), minutes=1440, in_memory=0.9),
         "quick": Volume(5, minutes=1440), "long": Volume(50, ("1m",), minutes=14_400, in_memory=0.9),
     }[size]  # fmt: skip
     return _followed(seed, None, volume)
@@ -202,7 +204,7 @@ BEDS: Final = {
     ),
     "commands": Bed(
         "B2: the same of `cryptai data download` and `cryptai up`, as another process sees it", _commands,
-        ("newest_dropped",), alone=True, with_bug=lambda seed, bug: downloads(seed, 5, bug),
+        ("newest_dropped",), alone=True, with_bug=lambda seed, bug: downloads(seed, 2, bug),
     ),
     "power": Bed(
         "B3: what was acknowledged survives a power cut, on a disk that forgets what was not synced", _cuts,

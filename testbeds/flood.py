@@ -26,13 +26,15 @@ if TYPE_CHECKING:
     from cryptai.market.source import Event, Row
 
 _START_MS: Final = 1_700_006_400_000
-_EVERY_S: Final = 3.0  # a minute of the flood; its closes come within the first second
+# A minute of the flood, and of a short one; closes come within its first second.
+_EVERY_S: Final = 3.0
+_SHORT_S: Final = 1.5
 _TICK_S: Final = 0.01
 _BURST: Final = 10
 # What each write takes longer while the disk jams: prices wait, and of a market only the newest counts.
 _JAM_S: Final = 0.5
-# What was said has arrived after so long.
-_ARRIVES_S: Final = 20.0
+# Nothing more arrives once nothing has for so long.
+_QUIET_S: Final = 10.0
 _CANDLES_A_SECOND: Final = 50_000
 _DURABLE_MS: Final = 50.0
 
@@ -67,8 +69,8 @@ class _Flood:
     title = "The flood"
     practice = False
 
-    def __init__(self, symbols: list[str], rounds: _Rounds, disk: _Disk) -> None:
-        self.symbols, self.rounds, self.disk = symbols, rounds, disk
+    def __init__(self, symbols: list[str], rounds: _Rounds, every_s: float, disk: _Disk) -> None:
+        self.symbols, self.rounds, self.every_s, self.disk = symbols, rounds, every_s, disk
         self.places = {symbol: i for i, symbol in enumerate(symbols)}
         self.start_ms = Timeframe("1m").floor(seams.now_ms())
         self.said = 0
@@ -103,8 +105,8 @@ class _Flood:
             rate = count * (1 if kind == "calm" else _BURST)
             self.disk.jammed = kind == "jam"
             # While the disk jams closes come to the very end: so does what waits for it.
-            pace = count / _EVERY_S if self.disk.jammed else count
-            while (passed := seams.monotonic() - began) < _EVERY_S:
+            pace = count / self.every_s if self.disk.jammed else count
+            while (passed := seams.monotonic() - began) < self.every_s:
                 while closed < min(count, passed * pace):
                     yield self._close(closed, self.start_ms + turn * MINUTE_MS)
                     closed += 1
@@ -134,13 +136,14 @@ class _Flood:
 def flood(
     seed: int, symbols: int, rounds: tuple[int, int, int], ingest_s: float, *, timed: bool
 ) -> dict[str, Any]:
-    """Follow so many markets for so many "minutes" of three seconds; then write candles for so long.
+    """Follow so many markets for so many "minutes" of some seconds; then write candles for so long.
 
     `rounds` are calm ones, those in a burst, and those in a burst while the disk jams. `timed` says that the
     figures are judged, too.
     """
+    every_s = _EVERY_S if timed else _SHORT_S
     with tempfile.TemporaryDirectory(prefix="cryptai-bed-") as name, a_home(Path(name)):
-        live = asyncio.run(_follow(symbols, _Rounds(*rounds), Path(name)))
+        live = asyncio.run(_follow(symbols, _Rounds(*rounds), every_s, Path(name)))
         ingest = _ingest(seed, ingest_s, Path(name))
     p99 = live["durable_p99_ms"]
     return {
@@ -162,10 +165,10 @@ def flood(
     }  # fmt: skip
 
 
-async def _follow(symbols: int, rounds: _Rounds, folder: Path) -> dict[str, Any]:
+async def _follow(symbols: int, rounds: _Rounds, every_s: float, folder: Path) -> dict[str, Any]:
     names = [f"C{i:04d}/USDT" for i in range(symbols)]
     store = _Disk(folder / "candles")
-    source = _Flood(names, rounds, store)
+    source = _Flood(names, rounds, every_s, store)
     late: dict[str, list[float]] = {"calm": [], "burst": [], "jam": []}
     closes: dict[str, list[int]] = {}
     newest: dict[str, float] = {}
@@ -191,11 +194,14 @@ async def _follow(symbols: int, rounds: _Rounds, folder: Path) -> dict[str, Any]
     done = asyncio.create_task(source.done.wait())
     await asyncio.wait([task, done], return_when="FIRST_COMPLETED")
     # On a busy machine what waits takes longer; what was dropped never comes.
-    until = seams.monotonic() + _ARRIVES_S
-    while seams.monotonic() < until and not task.done():
-        await asyncio.sleep(2.0)
-        if newest == source.newest and sum(map(len, closes.values())) >= sum(rounds) * symbols:
+    arrived, quiet_since = -1, seams.monotonic()
+    while not task.done() and seams.monotonic() - quiet_since < _QUIET_S:
+        closed = sum(map(len, closes.values()))
+        if newest == source.newest and closed >= sum(rounds) * symbols:
             break
+        if told + closed > arrived:
+            arrived, quiet_since = told + closed, seams.monotonic()
+        await asyncio.sleep(0.2)
     if task.done():
         task.result()
     feed.stop()
