@@ -87,3 +87,8 @@ def test_arrays_are_taken_without_a_copy_and_given_back_as_they_were():
     assert len(r.equity) == len(c)
     assert r.equity[-1] == r.metrics.final_equity
     assert isinstance(r.metrics.sharpe_ratio, float)
+
+
+def test_a_scan_by_name_of_what_has_no_setups_says_why():
+    with pytest.raises(ca.InputError, match="pairs_spread gives no signals to the scan: its stop and its"):
+        ca.scan(names=["pairs_spread"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cryptai.errors import InputError
 from cryptai.market.opening import open_store
 from cryptai.strategies.user import strategy_names as names_in
 from cryptai.trading.options import SYNONYMS
@@ -82,6 +83,11 @@ def scan(exchange: str = "binance", **options: Any) -> list[Signal]:
     """Return the setups that stand in the workspace's stored markets, best first, each with its evidence.
 
     Options are those of `cryptai.screening.screen.screen`: `as_of_ms`, `symbols`, `timeframes`, `names` …
+
+    Raises
+    ------
+    InputError
+        For `names` of which none has setups to give, with the reason.
     """
     from cryptai.screening.evidence import Evidence  # noqa: PLC0415 (a backtest alone needs none of it)
     from cryptai.screening.screen import screen  # noqa: PLC0415
@@ -90,7 +96,11 @@ def scan(exchange: str = "binance", **options: Any) -> list[Signal]:
     store = open_store(workspace)
     evidence_ = Evidence(workspace, store, exchange)
     folder = workspace.strategies
-    return screen(store, exchange, evidence=evidence_, strategies_folder=folder, **options).signals
+    made = screen(store, exchange, evidence=evidence_, strategies_folder=folder, **options)
+    if options.get("names") and set(options["names"]) <= set(made.unscanned):
+        name, why = next(iter(made.unscanned.items()))
+        raise InputError(f"{name} gives no signals to the scan: {why}.", field="names")
+    return made.signals
 
 
 def strategy_names() -> list[str]:

@@ -12,7 +12,7 @@ from cryptai.market.store import CandleStore
 from cryptai.screening.evidence import Evidence, unlooked
 from cryptai.screening.outcomes import HORIZON
 from cryptai.screening.quality import FACTORS, PARTS, contributions
-from cryptai.screening.screen import screen
+from cryptai.screening.screen import screen, why_unscanned
 from cryptai.strategies.strategy import strategies
 from cryptai.workspace import open_workspace
 from tests.strategies.test_strategy import OWN
@@ -108,6 +108,20 @@ def test_the_yardstick_offers_no_setup(store, now):
     found = screen(store, evidence=unlooked, as_of_ms=now).signals
     assert "buy_and_hold" not in {s.strategy for s in found}
     assert {s.strategy for s in found} <= set(strategies.names())
+
+
+def test_who_has_no_setups_to_give_is_left_out_with_the_reason(store, now):
+    class Endless:
+        name, stop, target = "endless", 0.05, float("nan")
+
+    found = screen(store, evidence=unlooked, as_of_ms=now, symbols=[])
+    left = {name for name in strategies.names() if hasattr(strategies.get(name), "unscanned")}
+    assert {"buy_and_hold", "momentum_rotation", "pairs_spread", "funding_carry"} == left
+    assert found.unscanned.keys() == left
+    assert "spread of two markets" in found.unscanned["pairs_spread"]
+    assert found.failed == {}
+    assert why_unscanned(Endless) == "it states no stop or no target, so nothing is promised"
+    assert why_unscanned(strategies.get("ema_trend")) is None
 
 
 def test_only_what_is_asked_for_is_screened(store, now):

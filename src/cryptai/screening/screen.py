@@ -36,11 +36,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Screened:
-    """What a screen found: the signals, best first, and how many setups each rule stopped."""
+    """What a screen found: the signals, best first, and how many setups each rule stopped.
+
+    `failed` says by name which strategies could not be asked, and `unscanned` which have no setups to give,
+    each with the reason.
+    """
 
     signals: list[Signal] = field(default_factory=list)
     stopped: Counter[str] = field(default_factory=Counter)
     failed: dict[str, str] = field(default_factory=dict)
+    unscanned: dict[str, str] = field(default_factory=dict)
 
 
 def screen(
@@ -86,7 +91,7 @@ def screen(
     check_parts(weights)
     now = seams.now_ms() if as_of_ms is None else as_of_ms
     made = Screened()
-    asked = Asked.of(chosen(strategies_folder, names, made.failed), weights)
+    asked = Asked.of(chosen(strategies_folder, names, made.failed, made.unscanned), weights)
     for symbol, frames in _markets(store, exchange, symbols, timeframes).items():
         windows = Windows(frames, partial(_read, store, exchange, symbol, asked, newest, now))
         for frame in frames:
@@ -111,10 +116,15 @@ def ranked(signals: Sequence[Signal]) -> list[Signal]:
     )
 
 
-def chosen(folder: Path | None, names: Sequence[str] | None, failed: dict[str, str]) -> list[Strategy]:
+def chosen(
+    folder: Path | None,
+    names: Sequence[str] | None,
+    failed: dict[str, str],
+    unscanned: dict[str, str] | None = None,
+) -> list[Strategy]:
     """Return the strategies of these names (None: all there are) that promise a bracket, by default values.
 
-    Why one cannot be had is put into `failed`.
+    Why one cannot be had is put into `failed`, why one has no setups to give into `unscanned`.
     """
     found = []
     for name in strategy_names(folder) if names is None else names:
@@ -123,11 +133,21 @@ def chosen(folder: Path | None, names: Sequence[str] | None, failed: dict[str, s
         except InputError as error:
             failed[name] = str(error)
             continue
-        rules = default_rules(type(strategy))
-        # Without a bracket (the yardstick) nothing is promised.
-        if not (math.isnan(rules.stop) or math.isnan(rules.target)):
+        why = why_unscanned(type(strategy))
+        if why is None:
             found.append(strategy)
+        elif unscanned is not None:
+            unscanned[name] = why
     return found
+
+
+def why_unscanned(strategy: type[Strategy]) -> str | None:
+    """Return why a strategy has no setups to give, None for one that has."""
+    rules = default_rules(strategy)
+    told: str | None = getattr(strategy, "unscanned", None)
+    if told is None and (math.isnan(rules.stop) or math.isnan(rules.target)):
+        return "it states no stop or no target, so nothing is promised"
+    return told
 
 
 def _markets(
