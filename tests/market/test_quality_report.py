@@ -7,6 +7,7 @@ import pytest
 
 from cryptai.errors import DataError
 from cryptai.market.candles import Candles
+from cryptai.market.newness import Stop
 from cryptai.market.quality_report import Hole, quality_report
 from cryptai.market.spans import count, missing, pieces, without
 from cryptai.market.store import CandleStore
@@ -49,6 +50,13 @@ def test_each_missing_bar_is_counted_once_with_its_cause(store):
     )
     assert (told.gaps, told.missing, told.unfetched, told.completeness) == (2, 5, 3, 0.5)
     assert (told.freshness, told.behind) == ("stale", 5)
+
+
+def test_a_market_that_its_venue_halted_is_not_called_stale(store):
+    store.write("binance", bars(range(5)))
+    now, stop = T0 + 15 * HOUR_MS, Stop("halted", T0 + 6 * HOUR_MS)
+    told = quality_report(store, "binance", "BTC/USDT", "1h", stop=stop, now_ms=now)
+    assert (told.freshness, told.behind, told.missing) == ("halted", 10, 0)
 
 
 def test_a_bar_that_came_after_its_absence_was_recorded_is_no_hole(store):

@@ -251,3 +251,17 @@ def test_where_nothing_was_synced_nothing_is_made(book, tmp_path):
     assert book.events() == []
     assert book.universe("binance") == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_halted_or_delisted_is_told_with_when_it_was_learned(book):
+    names = ("A/USDT", "B/USDT", "C/USDT", "D/USDT")
+    book.sync("binance", [info(name) for name in names], DAY)
+    assert book.stopped("binance") == {}
+    halted = [info("A/USDT"), info("B/USDT", status="halted"), info("C/USDT", status="halted")]
+    book.sync("binance", halted, DAY + 5)
+    known = {"B/USDT": ("halted", DAY + 5), "C/USDT": ("halted", DAY + 5), "D/USDT": ("delisted", DAY + 5)}
+    assert book.stopped("binance") == known
+    book.sync("binance", [*halted[:2], info("C/USDT")], DAY + 9)
+    assert book.stopped("binance") == {name: known[name] for name in ("B/USDT", "D/USDT")}
+    assert book.stopped("binance", as_of_ms=DAY + 8) == known
+    assert book.stopped("binance", as_of_ms=DAY + 4) == book.stopped("kraken") == {}

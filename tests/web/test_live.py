@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 
+from cryptai.market.timeframe import HOUR_MS
+from cryptai.seams import now_ms
 from cryptai.web.frames import framed, unframed
 from cryptai.web.live import PriceHub, Subscriber, user_topic
+
+NOW = now_ms()
 
 
 def price(symbol: str = "BTC/USDT", value: float = 1.0, exchange: str = "binance") -> dict[str, Any]:
     return {
-        "type": "price", "exchange": exchange, "symbol": symbol, "price": value, "ts": 1, "change_24h": 0.0,
+        "type": "price", "exchange": exchange, "symbol": symbol, "price": value, "ts": NOW, "change_24h": 0.0,
         "practice": exchange == "practice",
     }  # fmt: skip
 
@@ -122,6 +126,18 @@ async def test_the_latest_prices_of_a_venue_are_there_for_the_first_page() -> No
         "ETH/USDT": 2.0,
     }
     assert hub.latest("kraken") == {}
+
+
+async def test_the_last_price_of_a_market_that_is_dead_is_not_told_as_of_now() -> None:
+    hub, late = PriceHub(), Subscriber()
+    hub.publish({**price(), "ts": NOW - HOUR_MS - 60_000})
+    hub.publish({**price("ETH/USDT"), "ts": NOW - HOUR_MS + 60_000})
+    assert list(hub.latest("binance")) == ["ETH/USDT"]
+    hub.follow(late, [BTC, ETH], {})
+    assert [event["symbol"] for event in await taken(late)] == ["ETH/USDT"]
+    hub.publish(price(value=2.0))
+    assert hub.latest("binance")["BTC/USDT"]["price"] == 2.0
+    assert [event["price"] for event in await taken(late)] == [2.0]
 
 
 async def test_what_concerns_a_user_reaches_that_users_browsers_only_and_the_newest_of_each_thing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from cryptai.market.files import read_candles
 from cryptai.market.prices import PriceBook
 from cryptai.market.source import Price
 from cryptai.market.store import CandleStore, Stored
+from cryptai.market.symbols import SymbolBook, SymbolInfo
 from cryptai.market.timeframe import DAY_MS, TIMEFRAMES, Timeframe
 from cryptai.seams import now_ms
 from cryptai.web import live
@@ -112,6 +114,25 @@ def test_a_stale_series_is_told_in_words(here: Client, store: CandleStore) -> No
     assert "<b>1h</b>: 1 stale of 2. Furthest behind is BTC/USDT: its newest bar closed" in page
     assert "bars should have followed" in page
     assert "none missing" in page
+
+
+def test_a_market_that_its_venue_halted_is_called_so_and_is_no_alert(
+    here: Client, store: CandleStore, tmp_path: Path, settings: Any
+) -> None:
+    settings.WORKSPACE = Workspace(tmp_path)
+    store.write("binance", made_candles(), made_candles("ETH/USDT"))
+    book = SymbolBook(tmp_path / "symbols.sqlite3")
+    sizes = (Decimal("0.01"), Decimal("0.01"))
+    symbols = [SymbolInfo("BTC/USDT", "halted", *sizes), SymbolInfo("ETH/USDT", "trading", *sizes)]
+    book.sync("binance", symbols, now_ms())
+    page = text(here.get(PAGE))
+    assert '<span class="risk">1 stale</span>, 1 halted by the venue, 0 fresh.' in page
+    assert "<b>1h</b>: 1 stale of 2." in page
+    assert series_shown(text(here.get(f"{PAGE}?state=stopped"))) == [("BTC/USDT", "1h")]
+    book.sync("binance", symbols[:1], now_ms())
+    page = text(here.get(PAGE))
+    assert "1 halted by the venue, 1 delisted, 0 fresh." in page
+    assert "should have followed" not in page
 
 
 def test_series_are_filtered_sorted_and_paged(here: Client, store: CandleStore) -> None:

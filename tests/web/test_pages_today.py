@@ -14,7 +14,7 @@ from cryptai.market.feed import FeedStatus
 from cryptai.market.store import CandleStore
 from cryptai.signals import Signal
 from cryptai.web import board, live
-from cryptai.web.pages import stored, today, watch
+from cryptai.web.pages import today, watch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -260,10 +260,3 @@ def test_the_change_of_24_hours_needs_a_bar_of_that_time() -> None:
     assert watch.change_over(candles, 24 * HOUR) == pytest.approx(expected)
     assert watch.change_over(candles[-20:], 24 * HOUR) is None
     assert watch.change_over(candles[:0], 24 * HOUR) is None
-
-
-@pytest.mark.parametrize(("missing", "word"), [(0, "fresh"), (1, "late"), (2, "late"), (3, "stale")])
-def test_freshness_counts_the_bars_that_should_be_there(home: Workspace, missing: int, word: str) -> None:
-    one = live.store().markets("binance")[0]
-    assert stored.freshness(one, one.last_ts + HOUR * (1 + missing)) == word
-    assert stored.freshness(one, one.last_ts + HOUR * (2 + missing) - 1) == word

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from full import REDIS, environment, redis_prefix  # noqa: F401 (fixtures)
 
+from cryptai.seams import now_ms
 from cryptai.web.live import PriceHub
 from cryptai.web.relay import Relay, tell_once
 
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+NOW = now_ms()
+
+
 def price(symbol: str, value: float) -> dict[str, Any]:
     return {
-        "type": "price", "exchange": "binance", "symbol": symbol, "price": value, "ts": 1, "change_24h": None,
+        "type": "price", "exchange": "binance", "symbol": symbol, "price": value, "ts": NOW,
+        "change_24h": None,
     }  # fmt: skip
 
 
@@ -110,7 +115,7 @@ async def test_another_process_is_heard(redis_prefix: str, tmp_path: Path) -> No
         "async def tell():\n"
         "    relay = Relay(sys.argv[1], sys.argv[2], lambda event: None)\n"
         "    run = asyncio.create_task(relay.run())\n"
-        "    relay.tell({'type': 'price', 'exchange': 'binance', 'symbol': 'P/USDT', 'price': 5.0})\n"
+        f"    relay.tell({price('P/USDT', 5.0)!r})\n"
         "    while True: await asyncio.sleep(0.1)  # until it is ended: the other says when it heard\n"
         "asyncio.run(tell())\n"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -21,12 +21,11 @@ from cryptai.market.symbols import SymbolBook, SymbolInfo
 from cryptai.market.times import iso, parse_time
 from cryptai.web import live
 from cryptai.web.jobs import jobs
+from cryptai.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from cryptai.workspace import Workspace
 
 BARS = 2_500
 WHOLE = made_candles(bars=BARS)
@@ -133,6 +132,7 @@ def test_the_prices_job_keeps_what_each_venue_says_and_the_practice_market_too(
 
     store.write("standin", made_candles("ETH/USDT", bars=10))
     monkeypatch.setattr(CoinGecko, "prices", opinion)
+    monkeypatch.setenv("CRYPTAI_COINGECKO", "1")
     said = jobs.get("update_crypto_prices")()
     assert said == "practice: 1 of 1 prices. standin: 1 of 2 prices. coingecko: 2 prices in US dollars."
     book = PriceBook(home.root / "prices.sqlite3")
@@ -150,11 +150,57 @@ def test_a_second_opinion_that_cannot_be_had_fails_nothing(
         raise SourceError("CoinGecko is away.")
 
     monkeypatch.setattr(CoinGecko, "prices", away)
+    monkeypatch.setenv("CRYPTAI_COINGECKO", "1")
     said = jobs.get("update_crypto_prices")()
     assert said.endswith("standin: 1 of 1 prices. No second opinion: CoinGecko is away.")
     monkeypatch.setattr(Venue, "away", True)
     with pytest.raises(SourceError, match=r"Stand-in can't be reached from here\. practice: 1 of 1 prices"):
         jobs.get("update_crypto_prices")()
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ({}, False),
+        ({"CRYPTAI_COINGECKO": "1"}, True),
+        ({"CRYPTAI_COINGECKO_REST": "http://127.0.0.1:1"}, True),
+        ({"CRYPTAI_COINGECKO": "0", "CRYPTAI_COINGECKO_REST": "http://127.0.0.1:1"}, False),
+    ],
+)
+def test_a_third_party_is_asked_by_those_who_want_it(
+    store: CandleStore, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], *, asked: bool
+) -> None:
+    heard: list[set[str]] = []
+
+    async def opinion(_self: CoinGecko, bases: set[str]) -> list[Price]:
+        heard.append(bases)
+        return []
+
+    monkeypatch.setattr(CoinGecko, "prices", opinion)
+    monkeypatch.delenv("CRYPTAI_COINGECKO", raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    said = jobs.get("update_crypto_prices")()
+    assert ("coingecko" in said, heard) == (asked, [{"BTC"}] if asked else [])
+
+
+def test_what_is_behind_has_the_venue_asked_why(
+    store: CandleStore, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.WORKSPACE = Workspace(tmp_path)
+    book = SymbolBook(tmp_path / "symbols.sqlite3")
+    jobs.get("update_historical_data_task")()
+    assert store.markets("standin")[0].last_ts == START + (BARS - 1) * HOUR
+    assert book.events() == [], "nothing is behind"
+
+    async def halted(_self: Venue) -> list[SymbolInfo]:
+        return [SymbolInfo("BTC/USDT", "halted", tick=Decimal("0.01"), step=Decimal("0.0001"))]
+
+    monkeypatch.setattr(Venue, "symbols", halted)
+    later = START + (BARS + 3) * HOUR
+    with seams.replaced(now_ns=lambda: later * 1_000_000):
+        jobs.get("update_historical_data_task")()
+    assert book.stopped("standin") == {"BTC/USDT": ("halted", later)}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
+from cryptai.seams import now_ms
 from cryptai.web import admitted, live, sockets
 from cryptai.web.asgi import application
 from cryptai.web.frames import FRAMES, framed
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
     from cryptai.web.accounts.models import User
     from cryptai.workspace import Workspace
 
+NOW = now_ms()
 HERE = {"host": "localhost:8000", "client": "127.0.0.1"}
 PRICE = {
-    "type": "price", "exchange": "binance", "symbol": "BTC/USDT", "price": 7.0, "ts": 1, "change_24h": 0.01,
+    "type": "price", "exchange": "binance", "symbol": "BTC/USDT", "price": 7.0, "ts": NOW, "change_24h": 0.01,
     "practice": False,
 }  # fmt: skip
 

@@ -12,12 +12,13 @@ import numpy as np
 
 from cryptai import seams
 from cryptai.market.disagreement import Conflict, apart_of, conflicts
-from cryptai.market.quality import freshness
+from cryptai.market.newness import Newness, newness
 from cryptai.market.spans import Span, missing, without
 from cryptai.market.times import iso
 
 if TYPE_CHECKING:
     from cryptai.market.candles import Candles
+    from cryptai.market.newness import Stop
     from cryptai.market.store import CandleStore
     from cryptai.market.timeframe import Timeframe
 
@@ -66,7 +67,7 @@ class Quality:
     holes
         These runs, oldest first; one that is known only in part to be the venue's is told in its parts.
     freshness, behind
-        A word for how new the last bar is, and the closed bars that are newer than it.
+        A word for how new the last bar is (`cryptai.market.newness`), and the closed bars that are newer.
     agreements
         One entry for each finer stored timeframe of the same market with bars to compare.
     conflicts
@@ -83,7 +84,7 @@ class Quality:
     gaps: int
     missing: int
     holes: tuple[Hole, ...]
-    freshness: Literal["fresh", "late", "stale"]
+    freshness: Newness
     behind: int
     agreements: tuple[Agreement, ...]
     conflicts: tuple[Conflict, ...] = ()
@@ -141,9 +142,15 @@ class Quality:
 
 
 def quality_report(
-    store: CandleStore, exchange: str, symbol: str, timeframe: str, *, now_ms: int | None = None
+    store: CandleStore,
+    exchange: str,
+    symbol: str,
+    timeframe: str,
+    *,
+    stop: Stop | None = None,
+    now_ms: int | None = None,
 ) -> Quality:
-    """Return the quality of one stored series, read at one moment.
+    """Return the quality of one stored series, read at one moment; `stop` is what its venue says of it.
 
     Raises
     ------
@@ -171,7 +178,7 @@ def quality_report(
         gaps=len(gaps),
         missing=(last - first) // frame.ms + 1 - len(candles),
         holes=_holes(gaps, recorded, frame),
-        freshness=freshness(last, frame, now),
+        freshness=newness(last, frame, now, stop),
         behind=max(0, (frame.last_closed(now) - last) // frame.ms),
         agreements=tuple(one for one in agreements if one.compared),
         conflicts=conflicts(store, exchange, candles.symbol, frame),

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from cryptai.errors import InputError
+from cryptai.seams import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,17 @@ class SymbolSource(Protocol):
 
     async def listed_ms(self, symbol: str) -> int | None:
         """Return when a market's first bar opened; None if it has none."""
+
+
+async def renew_symbols(source: object, book: SymbolBook, *, older_than_ms: int) -> None:
+    """Sync the venue's list if that was done longer ago; a source without one is left alone.
+
+    What stands still may have been halted a moment ago: the list says it, the stream does not.
+    """
+    if isinstance(source, SymbolSource):
+        synced_ms = await asyncio.to_thread(book.synced_ms, source.name)
+        if now_ms() - synced_ms > older_than_ms:
+            await sync_symbols(source, book)
 
 
 async def sync_symbols(

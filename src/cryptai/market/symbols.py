@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from cryptai.errors import InputError, UnknownName, WorkspaceError
 from cryptai.market.durable import sync_log
 from cryptai.market.exchange import check_exchange
+from cryptai.market.newness import Stop
 from cryptai.market.symbol import parse_symbol
 from cryptai.market.wal import keep_log
 from cryptai.seams import now_ms as clock_ms
@@ -39,6 +40,14 @@ CREATE TRIGGER IF NOT EXISTS event_stays BEFORE UPDATE ON event
     BEGIN SELECT RAISE(ABORT, 'events are only ever added'); END;
 CREATE TRIGGER IF NOT EXISTS event_kept BEFORE DELETE ON event
     BEGIN SELECT RAISE(ABORT, 'events are only ever added'); END;
+"""
+
+
+# The newest event of each market has its whole state.
+_STOPPED: Final = """
+SELECT symbol, json_extract(detail, '$.status') AS status, known_ms FROM event WHERE id IN (
+    SELECT max(id) FROM event WHERE exchange = ?1 AND (?2 IS NULL OR known_ms <= ?2) GROUP BY symbol)
+AND status IN ('halted', 'delisted')
 """
 
 
@@ -185,6 +194,12 @@ class SymbolBook:
             if status == "trading":
                 found.append(replace(info, status="trading"))
         return found
+
+    def stopped(self, exchange: str, *, as_of_ms: int | None = None) -> dict[str, Stop]:
+        """Return the markets that were halted or delisted, as was known at an instant (default: now)."""
+        with self._look() as db:
+            rows = db.execute(_STOPPED, (exchange, as_of_ms)).fetchall()
+        return {symbol: Stop(status, known_ms) for symbol, status, known_ms in rows}
 
     def events(self, exchange: str | None = None, symbol: str | None = None) -> list[SymbolEvent]:
         """Return what happened, in the order in which we learned of it."""

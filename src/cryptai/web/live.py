@@ -20,7 +20,8 @@ from django.conf import settings
 
 from cryptai.errors import CryptaiError
 from cryptai.market.exchange import PRACTICE
-from cryptai.seams import new_id
+from cryptai.market.timeframe import HOUR_MS
+from cryptai.seams import new_id, now_ms
 from cryptai.web.frames import framed
 
 if TYPE_CHECKING:
@@ -97,14 +98,21 @@ class PriceHub:
             subscriber.offer(slot, frame)
 
     def follow(self, subscriber: Subscriber, topics: Iterable[Topic], seen: dict[Topic, int]) -> None:
-        """Follow these topics in place of those before; offer at once what is newer than `seen`."""
+        """Follow these topics in place of those before; offer at once what is newer than `seen`.
+
+        A price that is old (see `latest`) is not offered.
+        """
         self.leave(subscriber)
         kept = []
         for topic in sorted(set(topics)):
             one, followers = self._followers.setdefault(topic, (topic, set()))
             followers.add(subscriber)
             kept.append(one)
-            if topic in self._frames and self._newest[topic]["seq"] != seen.get(topic):
+            if (
+                topic in self._frames
+                and self._newest[topic]["seq"] != seen.get(topic)
+                and not _is_old(self._newest[topic])
+            ):
                 subscriber.offer(one, self._frames[topic])
         subscriber.topics = tuple(kept)
 
@@ -118,9 +126,16 @@ class PriceHub:
         subscriber.topics = ()
 
     def latest(self, exchange: str) -> dict[str, dict[str, Any]]:
-        """Return the newest price event of each symbol of that venue; safe from any thread."""
+        """Return the newest price event of each symbol of that venue; safe from any thread.
+
+        A market of which nothing came for an hour is not in it: its last bar says as much, and how old it is.
+        """
         newest = self._newest.copy()
-        return {topic[2]: event for topic, event in newest.items() if topic[:2] == ("price", exchange)}
+        return {
+            topic[2]: event
+            for topic, event in newest.items()
+            if topic[:2] == ("price", exchange) and not _is_old(event)
+        }
 
     def state(self) -> dict[str, Any] | None:
         """Return the newest state of the feed, whichever process it runs in; safe from any thread."""
@@ -201,6 +216,11 @@ def feed_status() -> FeedStatus:
         exchange=exchange, practice=exchange == PRACTICE,
         state="stopped", message="No feed is running.", done=0, total=0, since_ms=0,
     )  # fmt: skip
+
+
+# The last price of a market that is dead must not look like a price of now.
+def _is_old(event: dict[str, Any]) -> bool:
+    return bool(event["type"] == "price" and now_ms() - event["ts"] > HOUR_MS)
 
 
 def _framed(event: dict[str, Any]) -> bytes:

@@ -30,6 +30,7 @@ def check(
 ) -> None:
     """Check the stored candles: complete, fresh, in agreement with finer bars and between sources.
 
+    A market that its venue has halted or delisted, as the book of symbols knows, is called so and not stale.
     A hole is either one that the venue was asked for in vain, or not fetched yet (`data repair` asks).
     Impossible bars and duplicates are refused when they come in, so none is stored. With `--deep` it ends
     with 1 if a file or a row of the catalog is damaged or missing; nothing is changed.
@@ -38,6 +39,7 @@ def check(
     from cryptai.market.opening import open_store
     from cryptai.market.quality_report import quality_report
     from cryptai.market.symbol import parse_symbol
+    from cryptai.market.symbols import SymbolBook
     from cryptai.market.timeframe import Timeframe
     from cryptai.workspace import open_workspace
 
@@ -56,7 +58,11 @@ def check(
         raise DataError(f"No bars {told} are stored; `cryptai data list` tells what is.")
     # What cannot be read is told with the files, and does not hide how the others are.
     read = [m for m in chosen if proof is None or m.digest != "damaged"]
-    reports = [quality_report(store, m.exchange, m.symbol, m.timeframe) for m in read]
+    stops = {name: SymbolBook().stopped(name) for name in {m.exchange for m in read}}
+    reports = [
+        quality_report(store, m.exchange, m.symbol, m.timeframe, stop=stops[m.exchange].get(m.symbol))
+        for m in read
+    ]
     if as_json:
         answer: dict[str, Any] = {"complete": not any(one.missing for one in reports)}
         if proof is not None:

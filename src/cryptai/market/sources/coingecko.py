@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+SETTING: Final = "CRYPTAI_COINGECKO"
+ADDRESS: Final = "CRYPTAI_COINGECKO_REST"
 REST: Final = "https://api.coingecko.com"
 OHLC_DAYS: Final = (1, 7, 14, 30, 90, 180, 365)
 """How many days back its bars can be asked for."""
@@ -54,6 +57,14 @@ class Coin:
     """When that was so, ms UTC."""
 
 
+def is_to_be_asked() -> bool:
+    """Whether its opinion of our prices is wanted: CRYPTAI_COINGECKO=1, or an address of one's own for it.
+
+    Else nobody but the venues that are followed learns of this platform: no third party is asked unasked.
+    """
+    return os.environ.get(SETTING) == "1" or (not os.environ.get(SETTING) and bool(os.environ.get(ADDRESS)))
+
+
 class CoinGecko:
     """CoinGecko's public data, within a budget of requests shared by all processes."""
 
@@ -61,7 +72,7 @@ class CoinGecko:
     title = "CoinGecko"
 
     def __init__(self, *, rest: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
-        self.address = address("CRYPTAI_COINGECKO_REST", REST)
+        self.address = address(ADDRESS, REST)
         self.budget = Budget(self.name, self.address, title=self.title, limit=_PER_MINUTE, rest=rest)
         self._rest = rest
         self._backoff = Backoff(first=1.0, most=30.0)

@@ -103,9 +103,10 @@ def time_strip(
 
 
 def market_strip(states: Iterable[tuple[str, bool]]) -> Strip:
-    """Return a strip with a place for each market: its state (fresh, late, stale, "" for none), any hole."""
+    """Return a strip with a place for each market: its state ("" for none), whether it has a hole."""
     listed = list(states)
     known = {"fresh": ("whole", 1.0), "late": ("late", 0.6), "stale": ("stale", 0.3)}
+    known |= dict.fromkeys(("halted", "delisted"), ("still", 0.3))
     cells = [known.get(state, ("", 0.0)) for state, _ in listed]
     step = 100.0 / max(1, len(listed))
     ticks = [round((i + 0.5) * step, 2) for i, (_, hole) in enumerate(listed) if hole]

@@ -13,7 +13,7 @@ from cryptai.errors import CryptaiError
 from cryptai.market.timeframe import DAY_MS, TIMEFRAMES
 from cryptai.web import live
 from cryptai.web.context import shown
-from cryptai.web.pages import asked, coverage, opinions, series
+from cryptai.web.pages import asked, coverage, opinions, series, stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +37,7 @@ _STATES: Final[dict[str, tuple[str, Callable[[Series], bool]]]] = {
     "holes": ("With holes", lambda row: row.stored.holes > 0),
     "late": ("Late", lambda row: row.state == "late"),
     "stale": ("Stale", lambda row: row.state == "stale"),
+    "stopped": ("Halted or delisted", lambda row: row.state in series.STOPPED),
     "sound": ("Fresh and whole", lambda row: row.state == "fresh" and not row.stored.holes),
 }
 # By name: the column's header, its class, and the key it sorts by; the worst first where there is a worst.
@@ -59,7 +60,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     page: dict[str, Any] = {"section": "data"}
     try:
         store = live.store()
-        everything = series.series_of(store.markets(exchange), now_ms)
+        everything = series.series_of(store.markets(exchange), now_ms, stored.stops(exchange))
         if everything:
             chosen = _Chosen(request, exchange)
             rows = [row for row in everything if chosen.fits(row)]
@@ -171,6 +172,8 @@ def _total(rows: list[Series]) -> dict[str, Any]:
         "with_holes": sum(row.stored.holes > 0 for row in rows),
         "fresh": sum(row.state == "fresh" for row in rows), "late": sum(row.state == "late" for row in rows),
         "stale": sum(row.state == "stale" for row in rows),
+        "halted": sum(row.state == "halted" for row in rows),
+        "delisted": sum(row.state == "delisted" for row in rows),
     }  # fmt: skip
 
 

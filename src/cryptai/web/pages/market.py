@@ -45,7 +45,7 @@ def market_list(request: HttpRequest) -> HttpResponse:
     names = stored.symbols(some)
     if wanted and len(names) == 1:
         return HttpResponseRedirect(_address(names[0], exchange))
-    rows = watch.watchlist(store, some, live.latest(exchange), common["now_ms"])
+    rows = watch.watchlist(store, some, live.latest(exchange), common["now_ms"], stored.stops(exchange))
     frames = {symbol: stored.timeframes(some, symbol) for symbol in names}
     page = {
         "section": "market", "wanted": wanted, "any_stored": bool(found),
@@ -105,7 +105,7 @@ def market(request: HttpRequest, symbol: str) -> HttpResponse:
         "section": "market", "symbol": name, "timeframe": frame, "timeframes": frames,
         "shorter": frames[at - 1] if at else "", "longer": frames[at + 1] if at + 1 < len(frames) else "",
         "figures": _figures(bars, wide, columns, live.latest(exchange).get(name)),
-        "state": stored.freshness(this, now_ms), "stored": this,
+        "state": stored.state(this, now_ms, stored.stops(exchange)), "stored": this,
         "from_where": provenance(live.store(), this, _bar(request)),
         "signals": signals,
         "picture": _picture(bars, columns),

@@ -15,14 +15,18 @@ from cryptai.market.timeframe import TIMEFRAMES
 from cryptai.seams import monotonic
 from cryptai.web.pages import coverage
 from cryptai.web.pages.numbers import percent_text, when_text
-from cryptai.web.pages.stored import freshness
+from cryptai.web.pages.stored import state as state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
+    from cryptai.market.newness import Stop
     from cryptai.market.store import CandleStore, Stored
+
+STOPPED: Final = ("halted", "delisted")
+"""States in which no newer bar is to come."""
 
 # Holes are found by reading a series. A page reads for so long; the rest comes with the next.
 _PATIENCE_S: Final = 1.5
@@ -122,12 +126,16 @@ def whole_part(bars: int, missing: int) -> float:
     return math.floor(10_000 * bars / (bars + missing)) / 10_000 if missing else 1.0
 
 
-def series_of(stored: Iterable[Stored], now_ms: int) -> list[Series]:
-    """Return each stored series with its state at `now_ms`; a series without missing bars has no holes."""
+def series_of(stored: Iterable[Stored], now_ms: int, stops: Mapping[str, Stop]) -> list[Series]:
+    """Return each stored series with its state at `now_ms`; a series without missing bars has no holes.
+
+    Nothing should follow the newest bar of a market that stands still: it is not behind.
+    """
     rows = []
     for one in stored:
+        state = state_of(one, now_ms, stops)
         behind = max(0, (one.timeframe.last_closed(now_ms) - one.last_ts) // one.timeframe.ms)
-        rows.append(Series(one, freshness(one, now_ms), behind, None if one.holes else _NONE))
+        rows.append(Series(one, state, 0 if state in STOPPED else behind, None if one.holes else _NONE))
     return rows
 
 

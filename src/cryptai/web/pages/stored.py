@@ -6,18 +6,21 @@ from difflib import get_close_matches
 from functools import wraps
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.shortcuts import render
 
 from cryptai.errors import DataError, WorkspaceError
-from cryptai.market import quality
+from cryptai.market.newness import newness
+from cryptai.market.symbols import SymbolBook
 from cryptai.market.timeframe import TIMEFRAMES
 from cryptai.web.errors import problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from django.http import HttpRequest, HttpResponse
 
+    from cryptai.market.newness import Stop
     from cryptai.market.store import CandleStore, Stored
 
 
@@ -62,6 +65,11 @@ def near(wanted: str, known: Iterable[str]) -> list[str]:
     return [by_letters[name] for name in found]
 
 
-def freshness(stored: Stored, now_ms: int) -> str:
-    """Return one word for how new the newest bar is: fresh, late (up to two bars missing) or stale."""
-    return quality.freshness(stored.last_ts, stored.timeframe, now_ms)
+def stops(exchange: str) -> dict[str, Stop]:
+    """Return the markets that the venue has halted or delisted, as the book of symbols has it."""
+    return SymbolBook(settings.WORKSPACE.root / "symbols.sqlite3").stopped(exchange)
+
+
+def state(stored: Stored, now_ms: int, stops: Mapping[str, Stop]) -> str:
+    """Return one word for how new the newest bar is: fresh, late, stale, or why none is to come."""
+    return newness(stored.last_ts, stored.timeframe, now_ms, stops.get(stored.symbol))

@@ -34,8 +34,9 @@ def today(request: HttpRequest) -> HttpResponse:
         found = store.markets(exchange)
         symbols = stored.symbols(found)
         near = set(symbols[:_WATCHED])
+        stops = stored.stops(exchange)
         few = [one for one in found if one.symbol in near]
-        watchlist = watch.watchlist(store, few, live.latest(exchange), now_ms)
+        watchlist = watch.watchlist(store, few, live.latest(exchange), now_ms, stops)
     except CryptaiError as error:
         return render(request, "pages/today.html", {**page, "failure": str(error)}, status=500)
     if found:
@@ -47,7 +48,7 @@ def today(request: HttpRequest) -> HttpResponse:
         page["scan"] = state
         page["standing"] = len(signals)
         page["signals"] = [(signal, decimals.get(signal.symbol)) for signal in top(signals, 5)]
-    page |= {"watchlist": watchlist, "markets": len(symbols), "stock": watch.stock(found, now_ms)}
+    page |= {"watchlist": watchlist, "markets": len(symbols), "stock": watch.stock(found, now_ms, stops)}
     return render(request, "pages/today.html", page)
 
 

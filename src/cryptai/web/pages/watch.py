@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cryptai.market.timeframe import DAY_MS, TIMEFRAMES, Timeframe
 from cryptai.web.pages.numbers import decimals_of
-from cryptai.web.pages.stored import freshness
+from cryptai.web.pages.stored import state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cryptai.market.candles import Candles
+    from cryptai.market.newness import Stop
     from cryptai.market.store import CandleStore, Stored
 
 _SPARK_DAYS: Final = 7
@@ -50,16 +51,20 @@ class Stock:
 
 
 def watchlist(
-    store: CandleStore, stored: list[Stored], latest: Mapping[str, Mapping[str, Any]], now_ms: int
+    store: CandleStore,
+    stored: list[Stored],
+    latest: Mapping[str, Mapping[str, Any]],
+    now_ms: int,
+    stops: Mapping[str, Stop],
 ) -> list[Watched]:
     """Return a row for each symbol, in order of name; `latest` are live prices by symbol."""
     of: dict[str, dict[str, Stored]] = defaultdict(dict)
     for one in stored:
         of[one.symbol][str(one.timeframe)] = one
-    return [_watched(store, of[symbol], latest.get(symbol), now_ms) for symbol in sorted(of)]
+    return [_watched(store, of[symbol], latest.get(symbol), now_ms, stops) for symbol in sorted(of)]
 
 
-def stock(stored: list[Stored], now_ms: int) -> list[Stock]:
+def stock(stored: list[Stored], now_ms: int, stops: Mapping[str, Stop]) -> list[Stock]:
     """Return a row for each stored timeframe, shortest first."""
     rows = []
     for name in TIMEFRAMES:
@@ -69,7 +74,7 @@ def stock(stored: list[Stored], now_ms: int) -> list[Stock]:
             rows.append(
                 Stock(
                     name, len(these), sum(s.bars for s in these), sum(s.holes for s in these),
-                    newest.last_ts + newest.timeframe.ms, freshness(newest, now_ms),
+                    newest.last_ts + newest.timeframe.ms, state(newest, now_ms, stops),
                 )
             )  # fmt: skip
     return rows
@@ -88,7 +93,11 @@ def change_over(candles: Candles, span_ms: int) -> float | None:
 
 
 def _watched(
-    store: CandleStore, of: dict[str, Stored], price: Mapping[str, Any] | None, now_ms: int
+    store: CandleStore,
+    of: dict[str, Stored],
+    price: Mapping[str, Any] | None,
+    now_ms: int,
+    stops: Mapping[str, Stop],
 ) -> Watched:
     name = next(timeframe for timeframe in _PREFERRED if timeframe in of)
     one = of[name]
@@ -101,5 +110,5 @@ def _watched(
         symbol=one.symbol, timeframe=name, price=float(price["price"] if price else candles.close[-1]),
         decimals=decimals_of(candles.close[-50:].tolist()),
         change_24h=price["change_24h"] if price else change_over(candles, DAY_MS),
-        closes=closes, last_close_ms=one.last_ts + frame.ms, state=freshness(one, now_ms), holes=one.holes,
+        closes=closes, last_close_ms=one.last_ts + frame.ms, state=state(one, now_ms, stops), holes=one.holes,
     )  # fmt: skip

@@ -16,6 +16,7 @@ from django.conf import settings
 from cryptai.errors import SourceError
 from cryptai.market.exchange import PRACTICE
 from cryptai.market.source import LARGE_PAIRS
+from cryptai.market.timeframe import HOUR_MS
 from cryptai.web import live
 from cryptai.web.jobs import job
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from cryptai.market.prices import PriceBook
     from cryptai.market.source import CandleSource
     from cryptai.market.store import CandleStore, Stored
+    from cryptai.market.symbols import SymbolBook
 
     # What to do for one venue; it returns why which series failed.
     FillVenue: TypeAlias = Callable[[CandleSource, CandleStore, list[Stored]], Awaitable[dict[str, str]]]
@@ -38,7 +40,7 @@ _NOBODY: Final = "No candles of a venue that can be asked are stored."
 
 @job(every="30m")
 def update_crypto_prices() -> str:
-    """Fetch the last price of every stored market, and what CoinGecko says of the same coins."""
+    """Fetch the last price of every stored market, and CoinGecko's opinion where it is wanted."""
     from cryptai.market.source import PriceSource  # noqa: PLC0415 (heavy: not at start)
 
     book = _price_book()
@@ -56,8 +58,8 @@ def update_crypto_prices() -> str:
 
     said: list[str] = []
     failures = _ask_venues(live.store(), fill_venue, practice=True)[1]
-    if coins:
-        said.append(asyncio.run(_second_opinion(book, coins)))
+    if coins and (opinion := asyncio.run(_second_opinion(book, coins))):
+        said.append(opinion)
     if failures:
         raise SourceError(" ".join([*failures, *said]))
     return " ".join(said) or _NOBODY
@@ -109,10 +111,9 @@ def sync_market_data_task() -> str:
 def sync_crypto_symbols_task() -> str:
     """Fetch every venue's list of symbols with their rules and status, and note what has changed."""
     from cryptai.market.symbol_sync import SymbolSource, sync_symbols  # noqa: PLC0415 (heavy: not at start)
-    from cryptai.market.symbols import SymbolBook  # noqa: PLC0415
 
     said = []
-    book = SymbolBook(settings.WORKSPACE.root / "symbols.sqlite3")
+    book = _symbol_book()
 
     async def sync_venue(source: CandleSource, _store: CandleStore, _stored: list[Stored]) -> dict[str, str]:
         if isinstance(source, SymbolSource):
@@ -130,9 +131,27 @@ def _fill_stored(bars_of: Callable[[Stored], int]) -> str:
         groups: dict[tuple[str, int], list[str]] = defaultdict(list)
         for one in stored:
             groups[str(one.timeframe), bars_of(one)].append(one.symbol)
-        return await _fill(source, store, groups)
+        failed = await _fill(source, store, groups)
+        return failed | await _ask_why_behind(source, store)
 
     return _each_venue(fill_venue)
+
+
+async def _ask_why_behind(source: CandleSource, store: CandleStore) -> dict[str, str]:
+    """See whether the venue has halted what is still behind, so that nobody calls it stale."""
+    from cryptai.market.newness import newness  # noqa: PLC0415 (heavy: not at start)
+    from cryptai.market.symbol_sync import renew_symbols  # noqa: PLC0415
+
+    book, now = _symbol_book(), source.now_ms()
+    stops = await asyncio.to_thread(book.stopped, source.name)
+    words = {newness(one.last_ts, one.timeframe, now, stops.get(one.symbol))
+             for one in await asyncio.to_thread(store.markets, source.name)}  # fmt: skip
+    if words & {"late", "stale"}:
+        try:
+            await renew_symbols(source, book, older_than_ms=HOUR_MS // 2)
+        except SourceError as error:
+            return {"the list of symbols": str(error)}
+    return {}
 
 
 async def _fill(
@@ -200,8 +219,10 @@ async def _with_source(
 
 async def _second_opinion(book: PriceBook, coins: set[str]) -> str:
     # An opinion: that it cannot be had is told, and fails nothing.
-    from cryptai.market.sources.coingecko import CoinGecko  # noqa: PLC0415 (heavy: not at start)
+    from cryptai.market.sources.coingecko import CoinGecko, is_to_be_asked  # noqa: PLC0415 (heavy: not at start)
 
+    if not is_to_be_asked():
+        return ""
     source = CoinGecko()
     try:
         prices = await source.prices(coins)
@@ -211,6 +232,12 @@ async def _second_opinion(book: PriceBook, coins: set[str]) -> str:
     finally:
         await source.aclose()
     return f"{source.name}: {len(prices):,} prices in US dollars."
+
+
+def _symbol_book() -> SymbolBook:
+    from cryptai.market.symbols import SymbolBook  # noqa: PLC0415 (heavy: not at start)
+
+    return SymbolBook(settings.WORKSPACE.root / "symbols.sqlite3")
 
 
 def _price_book() -> PriceBook:
