@@ -13,7 +13,7 @@ import pytest
 from cryptai.analytics.returns import daily_returns
 from cryptai.errors import InputError
 from cryptai.features.crosses import before, crosses_above, crosses_below
-from cryptai.features.shared import Line, Shared, line
+from cryptai.features.shared import Shared, line
 from cryptai.portfolio.rules import Rules
 from cryptai.signals import Signals
 from cryptai.strategies.breakout import Breakout
@@ -192,8 +192,10 @@ def test_lines_that_do_not_fit_together_are_held_portion_by_portion(candles, mon
 
 def test_each_line_is_computed_once_where_there_is_room(candles, monkeypatch):
     computed = []
-    over = Line.over
-    monkeypatch.setattr(Line, "over", lambda self, bars: (computed.append(self), over(self, bars))[1])
+    compute = plain_runs.compute
+    monkeypatch.setattr(
+        plain_runs, "compute", lambda lines, *more: (computed.extend(lines), compute(lines, *more))[1]
+    )
     run_many(candles, EmaTrend, [{"fast": f, "slow": s} for f in range(2, 9) for s in range(10, 30)])
     first_set = {line("ema", period=2), line("ema", period=10)}
     assert len(computed) == 7 + 20 + len(first_set)  # the first set is compared with its whole backtest
@@ -257,8 +259,14 @@ def test_a_mistake_on_the_shared_road_is_caught_by_the_first_set(candles, monkey
         longest = tallied._longest
         monkeypatch.setattr(tallied, "_longest", lambda under: [days + 1 for days in longest(under)])
     else:
-        over = Line.over
-        monkeypatch.setattr(Line, "over", lambda self, bars: before(over(self, bars)))
+        compute = plain_runs.compute
+
+        def late(lines, bars, rooms):
+            compute(lines, bars, rooms)
+            for room in rooms:
+                room[:] = before(room)
+
+        monkeypatch.setattr(plain_runs, "compute", late)
     with pytest.raises(InputError, match="says one thing by `shared`"):
         run_many(candles, EmaTrend, SETS)
 

@@ -62,16 +62,14 @@ def before(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @part
-def _crosses_from(
-    close: Floats, first: int, a: float, b: float, fast: float, slow: float, above: Codes, below: Codes
+def _sides_from(
+    close: Floats, first: int, a: float, b: float, weigh_a: float, weigh_b: float, above: Codes, below: Codes
 ) -> None:
-    # The averages `a` and `b` are those of the row before `first`, `fast` and `slow` their weights.
-    not_above, not_below = a <= b, a >= b
+    # The averages `a` and `b` are those of the row before `first`. Of a row is written one row later.
     for i in range(first, len(close)):
-        a += (close[i] - a) * fast
-        b += (close[i] - b) * slow
-        above[i], below[i] = (a > b) & not_above, (a < b) & not_below
-        not_above, not_below = a <= b, a >= b
+        a += (close[i] - a) * weigh_a
+        b += (close[i] - b) * weigh_b
+        above[i + 1], below[i + 1] = a > b, a < b
 
 
 @part
@@ -86,9 +84,62 @@ def _ema_until(close: Floats, begin: int, until: int, period: int) -> float:
     return average
 
 
+@part
+def _settled(close: Floats, until: int, memory: int, weight: float) -> float:
+    average: float = close[until - memory]
+    for i in range(until - memory + 1, until):
+        average += (close[i] - average) * weight
+    return average
+
+
+@part
+def _sides(
+    close: Floats, first: int, a: float, b: float, weigh_a: float, weigh_b: float, memory: int, above: Codes,
+    below: Codes,
+) -> int:  # fmt: skip
+    # Gives 1 where a later part had to be done again, else 0.
+    rows = (len(close) - first) // 4
+    if rows < 4 * memory:
+        _sides_from(close, first, a, b, weigh_a, weigh_b, above, below)
+        return 0
+    # Each row waits for the one before it, and the processor with it. So four quarters are gone through at
+    # once: the later ones from averages that began earlier, and have forgotten where, to the bit.
+    second, third, last = first + rows, first + 2 * rows, first + 3 * rows
+    a2, b2 = _settled(close, second, memory, weigh_a), _settled(close, second, memory, weigh_b)
+    a3, b3 = _settled(close, third, memory, weigh_a), _settled(close, third, memory, weigh_b)
+    a4, b4 = _settled(close, last, memory, weigh_a), _settled(close, last, memory, weigh_b)
+    begun = a2, b2, a3, b3, a4, b4
+    x, x2, x3, x4 = close[first:second], close[second:third], close[third:last], close[last:]
+    up, up2, up3, up4 = above[first + 1 :], above[second + 1 :], above[third + 1 :], above[last + 1 :]
+    down, down2, down3, down4 = below[first + 1 :], below[second + 1 :], below[third + 1 :], below[last + 1 :]
+    for i in range(rows):
+        a += (x[i] - a) * weigh_a
+        b += (x[i] - b) * weigh_b
+        a2 += (x2[i] - a2) * weigh_a
+        b2 += (x2[i] - b2) * weigh_b
+        a3 += (x3[i] - a3) * weigh_a
+        b3 += (x3[i] - b3) * weigh_b
+        a4 += (x4[i] - a4) * weigh_a
+        b4 += (x4[i] - b4) * weigh_b
+        up[i], up2[i], up3[i], up4[i] = a > b, a2 > b2, a3 > b3, a4 > b4
+        down[i], down2[i], down3[i], down4[i] = a < b, a2 < b2, a3 < b3, a4 < b4
+    # They nearly always have; where prices stand still, rounding can keep two averages apart for good.
+    if a != begun[0] or b != begun[1]:
+        _sides_from(close, second, a, b, weigh_a, weigh_b, above, below)
+        return 1
+    if a2 != begun[2] or b2 != begun[3]:
+        _sides_from(close, third, a2, b2, weigh_a, weigh_b, above, below)
+        return 1
+    if a3 != begun[4] or b3 != begun[5]:
+        _sides_from(close, last, a3, b3, weigh_a, weigh_b, above, below)
+        return 1
+    _sides_from(close, last + rows, a4, b4, weigh_a, weigh_b, above, below)
+    return 0
+
+
 @kernel
 def _ema_crosses(close: Floats, fast: int, slow: int, memory: int, above: Codes, below: Codes) -> int:
-    # Gives 1 where the second half had to be done again, else 0. TA-Lib passes over NaN at the beginning.
+    # `above` and `below` have a row more than `close`. TA-Lib passes over NaN at the beginning.
     n = len(close)
     begin = 0
     while begin < n and np.isnan(close[begin]):
@@ -97,36 +148,15 @@ def _ema_crosses(close: Floats, fast: int, slow: int, memory: int, above: Codes,
     if first >= n:
         return 0
     a, b = _ema_until(close, begin, first, fast), _ema_until(close, begin, first, slow)
+    above[first], below[first] = a > b, a < b
     weigh_a, weigh_b = 2.0 / (fast + 1.0), 2.0 / (slow + 1.0)
-    half = (n - first) // 2
-    middle = first + half
-    if half < 4 * memory:
-        _crosses_from(close, first, a, b, weigh_a, weigh_b, above, below)
-        return 0
-    # Each row waits for the one before it, and the processor with it. So both halves are gone through at
-    # once: the second from an average that began earlier, and has forgotten where, to the bit.
-    c = d = close[middle - memory]
-    for i in range(middle - memory + 1, middle):
-        c += (close[i] - c) * weigh_a
-        d += (close[i] - d) * weigh_b
-    guess_c, guess_d = c, d
-    not_above, not_below, later_not_above, later_not_below = a <= b, a >= b, c <= d, c >= d
-    for i in range(first, middle):
-        j = i + half
-        x, y = close[i], close[j]
-        a += (x - a) * weigh_a
-        b += (x - b) * weigh_b
-        c += (y - c) * weigh_a
-        d += (y - d) * weigh_b
-        above[i], below[i] = (a > b) & not_above, (a < b) & not_below
-        above[j], below[j] = (c > d) & later_not_above, (c < d) & later_not_below
-        not_above, not_below, later_not_above, later_not_below = a <= b, a >= b, c <= d, c >= d
-    # It nearly always has; where prices stand still, rounding can keep two averages apart for good.
-    if a == guess_c and b == guess_d:
-        _crosses_from(close, middle + half, c, d, weigh_a, weigh_b, above, below)
-        return 0
-    _crosses_from(close, middle, a, b, weigh_a, weigh_b, above, below)
-    return 1
+    again = _sides(close, first, a, b, weigh_a, weigh_b, memory, above, below)
+    # It is a cross where the row before was not on that side. An average that is NaN stays so, on no side.
+    up, down = above[first:], below[first:]
+    for i in range(n - first):
+        up[i] = up[i + 1] & ~up[i]
+        down[i] = down[i + 1] & ~down[i]
+    return again
 
 
 def ema_crosses(
@@ -152,6 +182,7 @@ def ema_crosses(
     column = np.ascontiguousarray(close, np.float64)
     if column.ndim != 1:
         raise InputError(f"close must have one dimension, has {column.ndim}.", field="close")
-    above, below = np.zeros(len(column), np.int8), np.zeros(len(column), np.int8)
+    n = len(column)
+    above, below = np.zeros(n + 1, np.int8), np.zeros(n + 1, np.int8)
     _ema_crosses(column, fast, slow, ewm_bars(max(fast, slow), bitwise=True), above, below)
-    return above.view(np.bool_), below.view(np.bool_)
+    return above[:n].view(np.bool_), below[:n].view(np.bool_)

@@ -15,8 +15,11 @@ from cryptai.errors import InputError
 from cryptai.features.crosses import before
 from cryptai.features.feature import features
 from cryptai.features.indicator import COLUMNS, Indicator
+from cryptai.features.side_by_side import WIDTH, emas
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from cryptai.market.candles import Candles
@@ -77,6 +80,26 @@ class Line(NamedTuple):
         else:
             rows = _indicator(self.name).of(candles, **dict(self.parameters))[self.output]
         return before(rows) if self.shifted else rows
+
+
+def batches(lines: Sequence[int], of: Sequence[Line], bars: int) -> list[list[int]]:
+    """Return lines, by number, in the groups that `compute` takes; `bars` is how many the candles have."""
+    averages = [one for one in lines if 0 < _ema_period(of[one]) <= bars]
+    others = [[one] for one in lines if not 0 < _ema_period(of[one]) <= bars]
+    return others + [averages[begin : begin + WIDTH] for begin in range(0, len(averages), WIDTH)]
+
+
+def compute(lines: Sequence[Line], candles: Candles, rooms: Sequence[NDArray[np.float64]]) -> None:
+    """Write each line of a group over candles into its room."""
+    if 0 < _ema_period(lines[0]) <= len(candles):
+        emas(candles.close, [_ema_period(one) for one in lines], rooms)
+        return
+    for one, room in zip(lines, rooms, strict=True):
+        room[:] = one.over(candles)
+
+
+def _ema_period(line: Line) -> int:
+    return int(dict(line.parameters)["period"]) if line.name == "ema" and not line.shifted else 0
 
 
 class Shared(NamedTuple):

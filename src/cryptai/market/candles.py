@@ -153,7 +153,7 @@ class Candles:
         """Return the bars that open in the half-open range `[start_ms, end_ms)`; None is open-ended."""
         lo = 0 if start_ms is None else int(np.searchsorted(self.ts, start_ms))
         hi = len(self) if end_ms is None else int(np.searchsorted(self.ts, end_ms))
-        return self[lo : max(lo, hi)]
+        return self if lo == 0 and hi == len(self) else self[lo : max(lo, hi)]
 
     def resample(self, timeframe: str) -> Candles:
         """Return coarser bars, made of these, that are closed at the close of the last one here.

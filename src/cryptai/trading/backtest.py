@@ -193,6 +193,8 @@ def _with_data(
         other = next((name for name in by_symbol if parse_symbol(name) not in names), None)
         if other is not None:
             raise InputError(f"There is {what} of {other}, which is no market of this run.", field=what)
+    if not (funding or filters or finer):
+        return list(given)
     found = []
     for name, one in zip(names, given, strict=True):
         paid, inside = funding.get(name), finer.get(name)

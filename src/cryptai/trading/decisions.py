@@ -136,6 +136,7 @@ def _unfit(values: object, n: int, low: int, high: int) -> str | None:
         return f"of {getattr(values, 'dtype', type(values).__name__)}, where int8 is needed"
     if values.shape != (n,):
         return f"of shape {values.shape} for {n} bars, where one row a bar is needed"
-    if n and not (low <= values.min() and values.max() <= high):
+    # Below `low` the difference wraps around to more than any range: one look at the column tells both.
+    if n and (values - np.int8(low)).view(np.uint8).max() > high - low:
         return f"with values outside {low} to {high}"
     return None

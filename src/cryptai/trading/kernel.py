@@ -50,8 +50,12 @@ from cryptai.portfolio.rules import Rules
 from cryptai.portfolio.sizing import quantity
 from cryptai.signals import EXIT_LONG, EXIT_SHORT
 from cryptai.trading.costs import Costs
+from cryptai.trading.memory import fetch
 
 _DAY_MS = 86_400_000
+# Rows in a line of the processor's cache, and how many ahead prices are asked for.
+_LINE = 8
+_AHEAD = 64
 # The rules and costs that this loop does not know: constants, which machine code drops.
 _OFF = tuple(Rules())[4:]
 _FREE = tuple(Costs())[2:]
@@ -150,6 +154,70 @@ def first_from(ts: Any, row: int, moment: int) -> int:
 
 
 @njit
+def next_entry(entry: Any, row: int, end: int) -> int:
+    """Return the first row from `row` on whose entry is new, or `end`."""
+    before: Any = np.int64(entry[row - 1]) if row > 0 else np.int64(0)
+    while row < end:
+        here: Any = np.int64(entry[row])
+        if here not in (0, before):
+            return row
+        before = here
+        row += 1
+    return end
+
+
+@njit
+def next_exit(exits: Any, row: int, bit: int, end: int) -> int:
+    """Return the first row from `row` on that has a bit of the exits, or `end`."""
+    while row < end and np.int64(exits[row]) & bit == 0:
+        row += 1
+    return row
+
+
+@njit(inline=True)
+def ask_ahead(open_: Any, high: Any, low: Any, close: Any, bar: int) -> None:
+    """Ask for the prices that may be read some rows on: what is passed over is not seen coming."""
+    fetch(open_.ctypes.data, bar + _AHEAD)
+    fetch(high.ctypes.data, bar + _AHEAD)
+    fetch(low.ctypes.data, bar + _AHEAD)
+    fetch(close.ctypes.data, bar + _AHEAD)
+
+
+@njit
+def pass_over(
+    book: Book, value: Mark, ts: Any, open_: Any, high: Any, low: Any, close: Any, entry: Any, exits: Any,
+    equity: Any, t: int, end: int,
+) -> tuple[int, Mark, float]:  # fmt: skip
+    """Mark the bars from `t` on at which nothing can happen, up to `end`; return the first that is left.
+
+    Those are, of a flat book, the bars up to the row that enters; of a position those up to the row that
+    leaves it, or to the bar that reaches its bracket. What such a row decides fills at the bar after it. Also
+    returned are the value after them and the sum of their equity.
+    """
+    row, total = t - 1, 0.0
+    if book.quantity == 0.0:
+        quiet = min(next_entry(entry, row, end) + 1, end)
+        for bar in range(t, quiet):
+            if bar % _LINE == 0:
+                ask_ahead(open_, high, low, close, bar)
+            equity[bar] = value.equity
+        return max(t, quiet), value, max(quiet - t, 0) * value.equity
+    quiet = min(next_exit(exits, row, EXIT_LONG if book.quantity > 0.0 else EXIT_SHORT, end) + 1, end)
+    # The times that a trade's record needs are a column of which nothing else is read.
+    fetch(ts.ctypes.data, row)
+    fetch(ts.ctypes.data, quiet)
+    under, over = (book.stop, book.target) if book.quantity > 0.0 else (book.target, book.stop)
+    while t < quiet and not (low[t] <= under or high[t] >= over):
+        if t % _LINE == 0:
+            ask_ahead(open_, high, low, close, t)
+        value = follow(value, book.cash + book.quantity * close[t], value.day_end - 1)
+        equity[t] = value.equity
+        total += value.equity
+        t += 1
+    return t, value, total
+
+
+@njit
 def simulate(
     ts: Any, open_: Any, high: Any, low: Any, close: Any, entry: Any, exits: Any,
     rules: Rules, costs: Costs, book: Book, value: Mark, equity: Any, daily: Any, trades: Any,
@@ -157,21 +225,13 @@ def simulate(
 ) -> tuple[Book, Mark, Order, float]:  # fmt: skip
     """Run the bars through the four; fill `equity`, `daily` (last equity of each UTC day) and `trades`.
 
+    Bars at which nothing can happen are passed over, up to the one that begins the next UTC day.
+
     The last of what is returned is the sum of the equity, which is finite where every row of it is.
     """
     order = Order(0, 0)
-    before: Any = 0
     n, turn, total, t = len(ts), 0, 0.0, 0
     while t < n:
-        if book.quantity == 0.0 and order.side == 0 and t != turn:
-            # Nothing is held and nothing was decided: no price changes anything, and no day begins.
-            equity[t] = value.equity
-            total += value.equity
-            here: Any = np.int64(entry[t])
-            order = decide(here, before, np.int64(exits[t]))  # type: ignore[arg-type]
-            before = here
-            t += 1
-            continue
         # Arrays stay out of the functions above: values in registers are what makes this loop fast.
         was = book
         book, left = match_open(book, order, t, open_[t], rules, costs)
@@ -195,10 +255,15 @@ def simulate(
                 daily[days - 1] = last
         equity[t] = value.equity
         total += value.equity
-        now: Any = np.int64(entry[t])
-        order = decide(now, before, np.int64(exits[t]))  # type: ignore[arg-type]
-        before = now
         t += 1
+        # The next bar at which something can happen; before it the book stays as it is.
+        t, value, passed = pass_over(
+            book, value, ts, open_, high, low, close, entry, exits, equity, t,
+            n - 1 if close_at_end and turn == n else turn,
+        )  # fmt: skip
+        total += passed
+        before = np.int64(entry[t - 2]) if t > 1 else np.int64(0)
+        order = decide(np.int64(entry[t - 1]), before, np.int64(exits[t - 1]))  # type: ignore[arg-type]
     if n > 0:
         daily[value.days - 1] = value.equity
     return book, value, order, total

@@ -166,13 +166,13 @@ class Work:
             ("markets", self.markets), ("trades", self.trades), ("fills", self.fills),
             ("refused", self.refused), ("stops", self.stops),
         ):  # fmt: skip
-            run[name] = array.__array_interface__["data"][0]
-        at = self._scratch.__array_interface__["data"][0]
+            run[name] = array.ctypes.data
+        at = self._scratch.ctypes.data
         for i, name in enumerate(("held", "wake", "due", "ranked")):
             run[name] = at + 8 * count * i
         run["count"], run["clocks"], run["days"] = count, len(clock), len(daily)
         run["pairs"], run["fill_room"], run["places"] = len(self.steps) // 2, len(self.fills), len(self.stops)
-        _advance(run.__array_interface__["data"][0])
+        _advance(run.ctypes.data)
 
     def told_refusals(self) -> dict[str, int]:
         """Return how often an entry was refused, by reason."""

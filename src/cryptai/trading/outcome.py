@@ -122,7 +122,7 @@ def run_full(
         found.daily,
         found.trades,
         found.max_drawdown,
-        tuple(_book(found, i) for i in range(len(given))),
+        _books(found),
         tuple(Order(int(one["exits"]), int(one["side"])) for one in found.markets),
         found.refused,
         int(found.account["readings"][0]),
@@ -159,13 +159,13 @@ def _rows(signals: Signals, first: int) -> Signals:
     return replace(signals, **{n: one[first:] for n, one in columns.items() if one is not None})
 
 
-def _book(found: full.Simulation, place: int) -> Book:
-    one = found.markets[place]
-    finished = int(np.count_nonzero(found.trades["market"] == place))
+def _books(found: full.Simulation) -> tuple[Book, ...]:
+    finished = np.bincount(found.trades["market"], minlength=len(found.markets)).tolist()
     cash = float(found.account["cash"][0])
-    if one["quantity"] == 0.0:
-        return Book(cash, 0.0, 0.0, np.nan, np.nan, 0.0, -1, finished)
-    quantity, price, stop, target, fees = (
-        float(one[name]) for name in ("quantity", "entry_price", "stop", "target", "fees")
+    names = ("quantity", "entry_price", "stop", "target", "fees", "entry_bar")
+    flat = (0.0, 0.0, np.nan, np.nan, 0.0, -1)
+    rows = found.markets[list(names)].tolist()
+    return tuple(
+        Book._make([cash, *(row if row[0] != 0.0 else flat), trades])
+        for row, trades in zip(rows, finished, strict=True)
     )
-    return Book(cash, quantity, price, stop, target, fees, int(one["entry_bar"]), finished)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cryptai.errors import CryptaiError, InputError
-from cryptai.features.shared import Shared
+from cryptai.features.shared import Shared, batches, compute
 from cryptai.jit import NativeKernel
 from cryptai.ledger.book import TRADE
 from cryptai.signals import COLUMNS, EXIT_LONG, EXIT_SHORT
@@ -227,15 +227,16 @@ class _Lines:
         free = (slot for slot in range(len(self.room)) if slot not in taken)
         new = [line for line in lines if line not in stay]
         self.at = stay | dict(zip(new, free, strict=False))
-        list(self.plain.pool.map(self._compute, new))
+        list(self.plain.pool.map(self._compute, batches(new, self.lines, self.market.rows)))
 
-    def _compute(self, line: int) -> None:
-        rows = self.lines[line].over(self.market.result.candles)
-        self.room[self.at[line]] = rows
-        unknown = np.isnan(rows)
-        begin = int(np.argmin(unknown)) if not unknown.all() else len(rows)
-        # A hole in the middle of a line has no place in the bits: its sets go by their signals.
-        self.first[line] = -1 if unknown[begin:].any() else begin
+    def _compute(self, lines: Sequence[int]) -> None:
+        rooms = [self.room[self.at[line]] for line in lines]
+        compute([self.lines[line] for line in lines], self.market.result.candles, rooms)
+        for line, rows in zip(lines, rooms, strict=True):
+            unknown = np.isnan(rows)
+            begin = int(np.argmin(unknown)) if not unknown.all() else len(rows)
+            # A hole in the middle of a line has no place in the bits: its sets go by their signals.
+            self.first[line] = -1 if unknown[begin:].any() else begin
 
     def _run(self, indices: Sequence[int]) -> list[int]:
         if self.plain.stopped():
@@ -251,7 +252,8 @@ class _Lines:
 def _units(indices: list[int], market: Market, threads: int) -> Iterator[list[int]]:
     # Equal parts for all threads, each small enough for the room of its bits: up to four pairs a set.
     most = max(1, _WORDS_BYTES // (16 * market.width))
-    parts = threads * math.ceil(len(indices) / (threads * most))
+    # More parts than threads, so that none waits long for the others at the end.
+    parts = threads * max(math.ceil(len(indices) / (threads * most)), 1 if threads == 1 else 3)
     size = math.ceil(len(indices) / parts)
     for begin in range(0, len(indices), size):
         yield indices[begin : begin + size]

@@ -97,7 +97,8 @@ class Table:
         self._kept: list[object] = []
         first = times[0] if times else np.empty(0, np.int64)
         # Markets whose bars open at the same times share one column of them: it stays in the cache.
-        same = all(one is first or (len(one) == len(first) and np.array_equal(one, first)) for one in times)
+        bits = first.tobytes() if len(times) > 1 else b""
+        same = all(one is first or (len(one) == len(first) and one.tobytes() == bits) for one in times)
         self.clock = np.ascontiguousarray(first if same else np.unique(np.concatenate(times)))
         self._same = self._address(self.clock, np.int64) if same else 0
 
@@ -105,10 +106,11 @@ class Table:
         """Set the row of one market; rows before `first` are over, `base` bars were before row 0."""
         bars, signals, at = market.candles, market.signals, self._address
         row = dict.fromkeys(_NAMES, 0)
-        row |= {"rows": len(bars), "first": first, "base": base, "group": market.group}
+        row["rows"], row["first"], row["base"], row["group"] = len(bars), first, base, market.group
         row["ts"] = self._same or at(bars.ts, np.int64)
-        for name in ("open", "high", "low", "close", "volume"):
-            row[name] = at(getattr(bars, name), np.float64)
+        row["open"], row["high"] = at(bars.open, np.float64), at(bars.high, np.float64)
+        row["low"], row["close"] = at(bars.low, np.float64), at(bars.close, np.float64)
+        row["volume"] = at(bars.volume, np.float64)
         row["entry"], row["exits"] = at(signals.entry, np.int8), at(signals.exits, np.int8)
         for name in SAID:
             if (said := getattr(signals, name)) is not None:
