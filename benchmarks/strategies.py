@@ -1,34 +1,44 @@
 """Every strategy on real candles, out of sample: `python -m benchmarks.strategies FILE…`.
 
-Prints Markdown: first a walk-forward of each (a year of training, a quarter of trading, the best of a small
-grid by Sharpe ratio chosen in training only), then what came of its setups with its default parameters, over
-all the files together. Files are of one timeframe, from which the others are made. Nothing is left out.
+Prints Markdown: first a walk-forward of each on each market (a year of training, a quarter of trading, the
+best of a small grid by Sharpe ratio chosen in training only), then of those over several markets on all of
+them together, then what came of the setups with default parameters, over all the files together. Files are
+of one timeframe, from which the others are made. Nothing is left out but what cannot be: a strategy over
+several markets has no row of one, one without setups none in the last table, and one by funding needs
+`--funding`, files of the perpetuals' rates. `--only` names strategies, `--together` prints the second table
+alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.strategies_together import walked_together
 from cryptai.analytics.significance import wilson
 from cryptai.errors import CryptaiError
+from cryptai.market.candles import COLUMNS, Candles
 from cryptai.market.files import read_candles
+from cryptai.market.funding import FundingBook, perpetual_of
+from cryptai.market.funding_files import read_funding
+from cryptai.market.symbol import is_perpetual
 from cryptai.market.times import iso, parse_time
 from cryptai.research.plans import read_walk
 from cryptai.research.walkforward import walkforward
 from cryptai.screening.card import apart
 from cryptai.screening.outcomes import TARGET
 from cryptai.screening.past import past_setups
-from cryptai.strategies.strategy import build, parameters, strategies
+from cryptai.strategies.strategy import build, needs_of, parameters, strategies
 from cryptai.workspace import open_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Mapping, Sequence
 
-    from cryptai.market.candles import Candles
+    from cryptai.market.funding import Funding
     from cryptai.strategies.strategy import Strategy
 
 _FACTORS = (0.5, 1.0, 2.0)
@@ -62,31 +72,77 @@ def _percent(value: float | None) -> str:
     return "–" if value is None or not math.isfinite(value) else f"{100 * value:+.1f} %"
 
 
-def _forward(markets: Sequence[Candles], start: str, end: str) -> None:
-    print("| Strategy | Market | Trades | Return | Held | Sharpe | Drawdown | Deflated Sharpe |")
-    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for cls in strategies:
-        for candles in markets if grid(cls) else ():
+_HEAD = """| Strategy | Market | Trades | Return | Held | Sharpe | Drawdown | Deflated Sharpe |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"""
+
+
+def _forward(
+    chosen: Sequence[type[Strategy]], markets: Sequence[Candles], start: str, end: str, paying: Container[str]
+) -> None:
+    print(_HEAD)
+    for cls in chosen:
+        needs = needs_of(cls)
+        if not grid(cls) or "others" in needs:
+            continue
+        for candles in markets:
+            if "funding" in needs and candles.symbol not in paying:
+                continue
             row = f"| `{cls.name}` | {candles.symbol} {candles.timeframe}"
             try:
                 told = walked(cls.name, candles, start, end)
             except CryptaiError as error:
                 print(f"{row} | {error} | | | | | |", flush=True)
                 continue
-            found, sure = told["metrics"], told["evidence"]["deflated_sharpe"]
-            sharpe = found["sharpe_ratio"]
-            print(
-                f"{row} | {found['trades']:,} | {_percent(found['total_return'])} | "
-                f"{_percent(found['buy_and_hold_return'])} | {'–' if sharpe is None else f'{sharpe:.2f}'} | "
-                f"{_percent(-abs(found['max_drawdown']))} | {'–' if sure is None else f'{sure:.2f}'} |",
-                flush=True,
-            )
+            print(_row(row, told["metrics"], told["evidence"]["deflated_sharpe"]), flush=True)
 
 
-def _setups(markets: Sequence[Candles], start_ms: int, end_ms: int) -> None:
+def _row(begins: str, found: Mapping[str, Any], sure: float | None) -> str:
+    sharpe = found["sharpe_ratio"]
+    return (
+        f"{begins} | {found['trades']:,} | {_percent(found['total_return'])} | "
+        f"{_percent(found['buy_and_hold_return'])} | {'–' if sharpe is None else f'{sharpe:.2f}'} | "
+        f"{_percent(-abs(found['max_drawdown']))} | {'–' if sure is None else f'{sure:.2f}'} |"
+    )
+
+
+def _together(
+    chosen: Sequence[type[Strategy]], markets: Sequence[Candles], rates: Mapping[str, Funding]
+) -> None:
+    print(_HEAD)
+    for frame in sorted({str(one.timeframe) for one in markets}):
+        some = [one for one in markets if one.timeframe == frame]
+        for cls in chosen:
+            if not hasattr(cls, "signals_many"):
+                continue
+            tried = {"": some}
+            if "funding" in needs_of(cls):
+                some_paid = [one for one in some if one.symbol in rates]
+                tried = {", alone": some_paid, ", hedged": [*some_paid, *map(_perpetual, some_paid)]}
+            for words, there in tried.items():
+                if len(there) < 2:
+                    continue
+                funding = {
+                    one.symbol: rates[one.symbol.partition(":")[0]]
+                    for one in there
+                    if "funding" in needs_of(cls) and (words == ", alone" or is_perpetual(one.symbol))
+                }
+                found = walked_together(cls, there, grid(cls), funding)
+                of = f"{len({one.symbol.partition(':')[0] for one in there})} markets {frame}"
+                print(_row(f"| `{cls.name}`{words} | {of}", found, found["deflated_sharpe"]), flush=True)
+
+
+def _perpetual(spot: Candles) -> Candles:
+    # No candles of perpetuals of these years are here: spot's stand for them.
+    columns: dict[str, Any] = {name: getattr(spot, name) for name in COLUMNS}
+    return Candles(**columns, symbol=perpetual_of(spot.symbol), timeframe=spot.timeframe)
+
+
+def _setups(chosen: Sequence[type[Strategy]], markets: Sequence[Candles], start_ms: int, end_ms: int) -> None:
     print("| Strategy | Timeframe | Setups | Reached the target | 95 % | Mean return | Mean R |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
-    for cls in strategies:
+    for cls in chosen:
+        if hasattr(cls, "unscanned"):
+            continue
         for frame in sorted({str(one.timeframe) for one in markets}):
             some = {one.symbol: [one] for one in markets if one.timeframe == frame}
             rows = past_setups(build(cls, {}), some, exchange="binance").rows
@@ -109,15 +165,28 @@ def main() -> None:
     asked.add_argument("--timeframes", default="4h,1d")
     asked.add_argument("--from", dest="start", default="2018-01-01")
     asked.add_argument("--to", dest="end", default="2024-01-01")
+    asked.add_argument("--funding", nargs="*", type=Path, default=[])
+    asked.add_argument("--only", nargs="*", default=strategies.names())
+    asked.add_argument("--together", action="store_true")
     given = asked.parse_args()
     read = [read_candles(file) for file in given.files]
     frames = given.timeframes.split(",")
     markets = [one if one.timeframe == f else one.resample(f) for f in frames for one in read]
     start, end = (parse_time(text, field="from") for text in (given.start, given.end))
-    print(f"Bars from {iso(start)[:10]} to {iso(end)[:10]}.\n")
-    _forward(markets, given.start, given.end)
-    print()
-    _setups(markets, start, end)
+    chosen = [strategies.get(name) for name in given.only]
+    paid = [read_funding(file, None) for file in given.funding]
+    rates = {one.symbol.partition(":")[0]: one for one in paid}
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["CRYPTAI_HOME"] = folder  # the book of funding that a walk-forward reads
+        FundingBook().add("binance", *paid, source="file")
+        print(f"Bars from {iso(start)[:10]} to {iso(end)[:10]}.\n")
+        if not given.together:
+            _forward(chosen, markets, given.start, given.end, rates)
+            print()
+        _together(chosen, [one.between(start, end) for one in markets], rates)
+    if not given.together:
+        print()
+        _setups(chosen, markets, start, end)
 
 
 if __name__ == "__main__":
