@@ -22,10 +22,10 @@ from urllib.request import Request, urlopen
 from cryptai import seams
 from cryptai.market.store import CandleStore
 from testbeds.calls import build, noting, read_calls
-from testbeds.commands import cryptai
 from testbeds.disk import Disk
 from testbeds.home import a_folder
 from testbeds.power import moments
+from testbeds.watched import cryptai
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

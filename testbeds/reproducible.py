@@ -14,28 +14,20 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from unittest.mock import patch
 
 import numpy as np
 
 from cryptai.market.candles import COLUMNS
-from cryptai.market.files import read_candles
-from cryptai.market.opening import open_store
 from cryptai.market.times import iso
 from cryptai.market.writing import write_table
-from cryptai.research.identity import digest_of, digests
+from cryptai.research.identity import digest_of
 from cryptai.trading import result as results
 from cryptai.trading.request import BacktestRequest
-from cryptai.trading.run import run_request
-from cryptai.workspace import open_workspace
-from testbeds.goldens import Golden, goldens, world
-
-if TYPE_CHECKING:
-    from cryptai.market.store import CandleStore
+from testbeds.goldens import goldens, world
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
 _ZONES: Final = ("UTC", "Asia/Kathmandu", "America/St_Johns", "Pacific/Apia", "Europe/Berlin")
@@ -62,7 +54,7 @@ def reproduce(seed: int, processes: int, bug: str = "none", *, second: bool = Tr
                 "files": [files[i] for i in random.permutation(len(files))], "bug": bug,
             }  # fmt: skip
             done = subprocess.run(
-                [sys.executable, "-m", "testbeds.reproducible"], input=json.dumps(task), text=True,
+                [sys.executable, "-m", "testbeds.reproducing"], input=json.dumps(task), text=True,
                 capture_output=True, env=environment, cwd=_ROOT, check=False,
             )  # fmt: skip
             if done.returncode:
@@ -107,35 +99,6 @@ def _second_machine() -> dict[str, str]:
     }
 
 
-def _child() -> None:
-    from testbeds.planted import bug as planted_bug  # noqa: PLC0415 (which knows the bugs of this file)
-
-    task = json.loads(sys.stdin.read())
-    with planted_bug(task["bug"]):
-        workspace = open_workspace(Path(task["home"]))
-        store = open_store(workspace)
-        for file in task["files"]:
-            store.write("binance", read_candles(Path(file), symbol=_symbol(file), timeframe=None))
-        chosen = goldens()
-        with ThreadPoolExecutor(task["workers"]) as pool:
-            made = pool.map(lambda one: _digest(one, store), chosen)
-            told = {one.name: digest for one, digest in zip(chosen, made, strict=True)}
-    sys.stdout.write(json.dumps(told))
-
-
-def _symbol(file: str) -> str:
-    return f"{Path(file).stem[:3]}/USDT"
-
-
-def _digest(golden: Golden, store: CandleStore) -> str:
-    frame = str(world(golden.symbols[0]).timeframe)
-    named = {"symbols": list(golden.symbols)} if len(golden.symbols) > 1 else {"symbol": golden.symbols[0]}
-    options = {**golden.options, **named, "strategy": golden.strategy, "timeframe": frame}
-    found = run_request(BacktestRequest.parse(options), store)
-    told = found.as_object()
-    return digest_of([told["run"], digests(told, found.ts, found.equity)])
-
-
 def local_times() -> list[Any]:
     """Plant a bug: times of trades are told in the time zone of the machine."""
     return [patch.object(results, "iso", lambda ms: iso(ms - 1_000 * time.timezone))]
@@ -152,7 +115,3 @@ def set_of_markets() -> list[Any]:
         return made
 
     return [patch.object(BacktestRequest, "parse", classmethod(wrong))]
-
-
-if __name__ == "__main__":
-    _child()
