@@ -121,6 +121,8 @@ def test_who_has_no_setups_to_give_is_left_out_with_the_reason(store, now):
     assert "spread of two markets" in found.unscanned["pairs_spread"]
     assert found.failed == {}
     assert why_unscanned(Endless) == "it states no stop or no target, so nothing is promised"
+    Endless.needs = ("funding",)
+    assert why_unscanned(Endless) == "it needs funding, and the scan has the candles of one market at a time"
     assert why_unscanned(strategies.get("ema_trend")) is None
 
 

@@ -108,6 +108,7 @@ def test_a_users_file_is_found_by_its_name_and_stays_out_of_the_registry(tmp_pat
         (OWN.replace("period: int", "period: str"), "period must be an int, a float or a bool"),
         (OWN.replace("period: int", "period: 'Nothing'"), "annotations cannot be read.*Nothing"),
         (OWN.replace('"""Mine."""', 'stop = "none"'), "its stop must be a number"),
+        (OWN.replace('"""Mine."""', 'needs = "funding"'), "its needs must be a tuple of 'funding' or"),
     ],
 )
 def test_a_users_file_that_is_no_strategy_is_a_sentence(tmp_path, text, words):

@@ -16,7 +16,7 @@ from cryptai.screening.outcomes import HORIZON
 from cryptai.screening.quality import PARTS, check_parts
 from cryptai.screening.standing import signal_of
 from cryptai.screening.windows import Asked, Windows
-from cryptai.strategies.strategy import build
+from cryptai.strategies.strategy import build, needs_of
 from cryptai.strategies.user import find_strategy, strategy_names
 from cryptai.trading.backtest import default_rules
 
@@ -143,11 +143,15 @@ def chosen(
 
 def why_unscanned(strategy: type[Strategy]) -> str | None:
     """Return why a strategy has no setups to give, None for one that has."""
-    rules = default_rules(strategy)
     told: str | None = getattr(strategy, "unscanned", None)
-    if told is None and (math.isnan(rules.stop) or math.isnan(rules.target)):
+    if told is not None:
+        return told
+    needs, rules = needs_of(strategy), default_rules(strategy)
+    if needs:
+        return f"it needs {needs[0]}, and the scan has the candles of one market at a time"
+    if math.isnan(rules.stop) or math.isnan(rules.target):
         return "it states no stop or no target, so nothing is promised"
-    return told
+    return None
 
 
 def _markets(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryptai.errors import CryptaiError, InputError, UnknownName
 from cryptai.strategies.freqtrade import adapted, freqtrade_style, importable, is_plain
-from cryptai.strategies.strategy import USER_MODULES, Strategy, parameters, strategies
+from cryptai.strategies.strategy import NEEDS, USER_MODULES, Strategy, needs_of, parameters, strategies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,6 +131,10 @@ def _unfit(cls: type[Strategy]) -> str | None:
         value: object = getattr(cls, name, math.nan)
         if isinstance(value, bool) or not isinstance(value, Real):
             return f"its {name} must be a number, such as 0.08, or math.nan for none"
+    try:
+        needs_of(cls)
+    except InputError:
+        return f"its needs must be a tuple of {' or '.join(map(repr, NEEDS))}, such as needs = ('funding',)"
     return None
 
 

@@ -75,7 +75,7 @@ def _check_needs(strategy: Strategy, markets: Sequence[Candles]) -> None:
     if "others" in needs and len(markets) < 2:
         raise InputError(
             f"{strategy.name} trades one market against another and was given {markets[0].symbol} alone; "
-            "give it two or more.",
+            "name two or more, such as --symbols BTC/USDT,ETH/USDT.",
             field="symbols",
         )
     if "funding" in needs and all(one.funding is None for one in markets):
