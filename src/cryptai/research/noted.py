@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cryptai.market.candles import Candles
+    from cryptai.parameters import Value
     from cryptai.research.trials import Trial, Tried
+    from cryptai.strategies.strategy import Strategy
     from cryptai.workspace import Workspace
 
 _log = logging.getLogger(__name__)
@@ -71,12 +73,17 @@ def evidence_of(
     person's own is not, for it may be slow and must not run in a server: `cryptai check` does that.
     """
     tried = note_all(workspace, found["strategy"], [trial_of(found, ts, equity), *among], user=user)
-    name, verdict = found["strategy"], None
+    name, null = found["strategy"], None
     if name in strategies:
-        piece = of_strategy(build(strategies.get(name), found["params"]))
-        verdict = null_market(piece, tried=_worlds())
-    null = None if verdict is None else verdict.as_object()
+        null = _null_market(strategies.get(name), tuple(found["params"].items()))
     return judge(found, ts, equity, tried, null_market=null, markets=markets)
+
+
+@lru_cache(maxsize=256)
+def _null_market(cls: type[Strategy], params: tuple[tuple[str, Value], ...]) -> Mapping[str, Any] | None:
+    # Of the same worlds, whatever market the run was on.
+    verdict = null_market(of_strategy(build(cls, dict(params))), tried=_worlds())
+    return None if verdict is None else verdict.as_object()
 
 
 @lru_cache(maxsize=1)
