@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from decimal import Decimal
 
 import numpy as np
 import pytest
 
 from cryptai.errors import InputError
 from cryptai.market.store import CandleStore
+from cryptai.market.symbols import SymbolBook, SymbolInfo
 from cryptai.screening.evidence import Evidence, unlooked
 from cryptai.screening.outcomes import HORIZON
 from cryptai.screening.quality import FACTORS, PARTS, contributions
@@ -75,6 +78,23 @@ def test_looking_day_by_day_finds_what_one_look_over_all_finds(store, now):
                 bit_by_bit[s.symbol, s.timeframe, s.strategy, s.side, s.decided_at_ms] = lasting(s)
     assert len(at_once) > 20
     assert bit_by_bit == at_once
+
+
+def test_a_market_that_its_venue_halted_gives_no_signals_until_it_trades_again(store, now, workspace):
+    book = SymbolBook(workspace.root / "symbols.sqlite3")
+    sizes = {name: SymbolInfo(name, "trading", Decimal("0.01"), Decimal("0.01")) for name in NAMES}
+    halted = [replace(one, status="halted") if one.symbol == "ETH/USDT" else one for one in sizes.values()]
+
+    def found(as_of_ms=now):
+        return {s.symbol for s in screen(store, evidence=unlooked, as_of_ms=as_of_ms).signals}
+
+    everywhere = found()
+    book.sync("binance", halted, now - 2 * HOUR)
+    assert found() == everywhere >= {"ETH/USDT"}, "bars have opened since"
+    book.sync("binance", sizes.values(), now - HOUR // 2)
+    book.sync("binance", halted, now)
+    assert found() == everywhere - {"ETH/USDT"}
+    assert "ETH/USDT" in found(now - HOUR), "it was not known then"
 
 
 def test_a_window_that_is_too_short_is_caught(store, now, monkeypatch):

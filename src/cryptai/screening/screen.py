@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cryptai import seams
 from cryptai.errors import DataError, InputError
+from cryptai.market.symbols import SymbolBook
 from cryptai.market.timeframe import TIMEFRAMES, Timeframe
 from cryptai.screening.outcomes import HORIZON
 from cryptai.screening.quality import PARTS, check_parts
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cryptai.market.candles import Candles
+    from cryptai.market.newness import Stop
     from cryptai.market.store import CandleStore
     from cryptai.screening.standing import Evidence
     from cryptai.signals import Signal
@@ -65,8 +67,9 @@ def screen(
     """Return the setups that stand at the last closed bar of every stored market of a venue.
 
     A setup stands from the close that decided it until its stop or its target is reached, it was missed, or
-    120 bars have gone by. Each is a function of the bars up to the one that decided it, so a screen of any
-    later moment finds it again, the same to six digits.
+    120 bars have gone by; none does in a market that its venue has halted or delisted. Each is a function of
+    the bars up to the one that decided it, so a screen of any later moment finds it again, the same to six
+    digits.
 
     Parameters
     ----------
@@ -92,8 +95,11 @@ def screen(
     now = seams.now_ms() if as_of_ms is None else as_of_ms
     made = Screened()
     asked = Asked.of(chosen(strategies_folder, names, made.failed, made.unscanned), weights)
+    stops = SymbolBook().stopped(exchange, as_of_ms=as_of_ms)
     for symbol, frames in _markets(store, exchange, symbols, timeframes).items():
         windows = Windows(frames, partial(_read, store, exchange, symbol, asked, newest, now))
+        if symbol in stops and _stands_still(stops[symbol], windows):
+            continue
         for frame in frames:
             if windows.whole(frame) is None:
                 continue
@@ -152,6 +158,11 @@ def why_unscanned(strategy: type[Strategy]) -> str | None:
     if math.isnan(rules.stop) or math.isnan(rules.target):
         return "it states no stop or no target, so nothing is promised"
     return None
+
+
+def _stands_still(stop: Stop, windows: Windows) -> bool:
+    read = [windows.whole(frame) for frame in windows.frames]
+    return all(stop.holds(int(one.ts[-1])) for one in read if one is not None)
 
 
 def _markets(
