@@ -14,6 +14,7 @@ from cryptai.cli.main import main
 from cryptai.errors import InputError
 from cryptai.features import sma
 from cryptai.market.store import CandleStore
+from cryptai.research import check
 from cryptai.research.null_market import null_market
 from cryptai.research.piece import of_strategy
 from cryptai.research.worlds import packaged
@@ -341,6 +342,14 @@ def test_without_pandas_it_says_what_to_install(tmp_path, monkeypatch):
         found(tmp_path, OLD)
 
 
+@pytest.fixture
+def impatient(monkeypatch):
+    """Check at a fifth of the cuts."""
+    for name in ("_REPLAY_S", "_MEMORY_S"):
+        monkeypatch.setattr(check, name, getattr(check, name) / 5.0)
+
+
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_check_finds_nothing_against_an_honest_one(workspace, capsys, name):
     (workspace.strategies / "plain.py").write_text(
@@ -352,6 +361,7 @@ def test_check_finds_nothing_against_an_honest_one(workspace, capsys, name):
     assert one["null_market"]["trades"] > 100
 
 
+@pytest.mark.usefixtures("impatient")
 def test_check_says_how_many_bars_a_short_startup_lacks(workspace, capsys):
     (workspace.strategies / "plain.py").write_text(DIPS.replace("count: int = 30", "count: int = 16"))
     assert main(["check", "plain", "--json"]) == 1
@@ -360,6 +370,7 @@ def test_check_says_how_many_bars_a_short_startup_lacks(workspace, capsys):
     assert one["warmup"]["needed"] > 50
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("peek", ["dataframe['close'].shift(-1)", "dataframe['close'][::-1].cummin()[::-1]"])
 def test_one_that_looks_ahead_is_caught(workspace, capsys, peek):
     text = OLD.replace('dataframe["close"] > dataframe["sma"]', f"{peek} > dataframe['sma']")
@@ -373,6 +384,7 @@ def test_one_that_looks_ahead_is_caught(workspace, capsys, peek):
     assert "sees the future" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("impatient")
 def test_check_takes_its_file_too(tmp_path, workspace, capsys):
     (tmp_path / "elsewhere.py").write_text(OLD)
     assert main(["check", str(tmp_path / "elsewhere.py"), "--json"]) == 0
