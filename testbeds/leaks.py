@@ -1,4 +1,4 @@
-"""Forty leaks, planted: each looks ahead in a way that people really do, or keeps what it should not."""
+"""Forty-two leaks, planted: each looks ahead in a way that people really do, or keeps what it should not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cryptai.research.piece import Piece, Reading, of_strategy
 from cryptai.signals import Signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -261,14 +261,46 @@ class _Peeking:
         return Signals.entries(candles, long=_ahead(candles.close, 1) > candles.close)
 
 
+class _Announced:
+    """Decides by the funding that will be paid next, as venues announce it before it is due."""
+
+    name = "announced"
+    needs = ("funding",)
+
+    def signals(self, candles: Candles) -> Signals:
+        funding: Any = candles.funding
+        after = np.searchsorted(funding.ts, candles.close_ts, side="right")
+        return Signals.entries(candles, long=np.append(funding.rate, np.nan)[after] < 0.0)
+
+
+class _OtherFirst:
+    """Buys a market where another one has risen by the close after."""
+
+    name = "other_first"
+    needs = ("others",)
+
+    def signals_many(self, markets: Mapping[str, Candles]) -> dict[str, Signals]:
+        first, second, *_ = markets.values()
+        later = np.searchsorted(second.ts, first.ts, side="right")
+        risen = np.append(second.close / second.open, np.nan)[later] > 1.0
+        said = {symbol: Signals.entries(one) for symbol, one in markets.items()}
+        return said | {first.symbol: Signals.entries(first, long=risen)}
+
+
 def leaks() -> dict[str, Callable[[], Piece]]:
-    """Return the forty by name; each call makes one anew, with no state of another's."""
+    """Return the forty-two by name; each call makes one anew, with no state of another's."""
     found: dict[str, Callable[[], Piece]] = {}
     for name, make in ROWS.items():
         found[name] = lambda name=name, make=make: _rows_piece(name, make())  # type: ignore[misc]
     for name, read in EVENTS.items():
         found[name] = lambda name=name, read=read: Piece(name, "structure", read, {})  # type: ignore[misc]
-    found["a strategy that peeks one bar"] = lambda: of_strategy(_Peeking())  # type: ignore[arg-type]
+    peeking: dict[str, Any] = {
+        "a strategy that peeks one bar": _Peeking,
+        "a strategy that decides by a payment to come": _Announced,
+        "a strategy that reads another market's next bar": _OtherFirst,
+    }
+    for name, cls in peeking.items():
+        found[name] = lambda cls=cls: of_strategy(cls())  # type: ignore[misc]
     return found
 
 
