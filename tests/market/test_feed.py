@@ -508,6 +508,31 @@ async def test_an_open_but_silent_connection_is_dead(world, source):
     assert "The venue has sent nothing for 0.05 s" in stale["message"]
 
 
+async def test_a_venue_that_halted_all_that_is_followed_is_halted_and_not_stale_until_something_comes(
+    world, source
+):
+    halted, asked = True, []
+
+    async def all_halted(of, symbols):
+        asked.append((of.name, tuple(symbols)))
+        return halted
+
+    async with world.following(source, silence_s=0.05, halted=all_halted) as feed:
+        await world.state("halted")
+        await world.until(lambda: source.streams >= 3)
+        assert feed.status.state == "halted"
+        assert feed.status.message == "The venue has halted all that is followed; nothing is to come."
+        source.say(true_bar("BTC/USDT", "1h", NOON))
+        await world.until(lambda: world.closes() == [NOON])
+        assert feed.status.state == "live"
+        halted = False
+        await world.state("stale", times=2)
+    assert set(asked) == {("venue", ("BTC/USDT",))}
+    told = world.states()
+    at = told.index("halted")
+    assert told[at - 1 : at + 3] == ["stale", "halted", "live", "stale"]
+
+
 async def test_a_market_that_is_gone_does_not_stop_the_feed(world, source):
     source.errors["ETH/USDT"] = InputError("No such market.")
     async with world.following(source, symbols=["BTC/USDT", "ETH/USDT"]):

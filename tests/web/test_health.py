@@ -38,7 +38,14 @@ def test_alive_is_for_everybody_and_asks_nothing(django_assert_num_queries: Any)
 
 @pytest.mark.parametrize(
     ("state", "status"),
-    [("live", 200), ("backfilling", 200), ("connecting", 503), ("stale", 503), ("stopped", 503)],
+    [
+        ("live", 200),
+        ("backfilling", 200),
+        ("halted", 200),
+        ("connecting", 503),
+        ("stale", 503),
+        ("stopped", 503),
+    ],
 )
 def test_ready_follows_the_feed(feed: Any, on_loopback: dict[str, str], state: str, status: int) -> None:
     feed(state)

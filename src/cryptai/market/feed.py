@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-State: TypeAlias = Literal["connecting", "backfilling", "live", "stale", "stopped"]
+State: TypeAlias = Literal["connecting", "backfilling", "live", "stale", "halted", "stopped"]
 # A connection that held so long was a good one: the next loss is asked about at once.
 _STEADY_S: Final = 60.0
 
@@ -43,7 +43,8 @@ class FeedStatus:
         Whether its prices are synthetic.
     state
         `connecting` (first time), `backfilling`, `live`, `stale` (it was live, and nothing comes; the feed
-        keeps trying), `stopped`.
+        keeps trying), `halted` (so is that, but the venue says that it has halted all that is followed),
+        `stopped`.
     message
         One sentence for people.
     done, total
@@ -83,6 +84,9 @@ class Feed:
     ----------
     silence_s
         A connection over which nothing came for so long is dead.
+    halted
+        Whether the venue says that it has halted all these markets, asked when nothing comes; None: nobody
+        is asked.
     find, rest
         How a source is opened by name, and how to wait: replaced in a simulated world.
     """
@@ -97,6 +101,7 @@ class Feed:
         timeframes: Sequence[str] = ("1h", "4h", "1d"),
         bars: int = 1000,
         silence_s: float = 30.0,
+        halted: Callable[[CandleSource, Sequence[str]], Awaitable[bool]] | None = None,
         find: Callable[[str], CandleSource] = open_source,
         rest: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
@@ -107,11 +112,14 @@ class Feed:
         self._timeframes = tuple(Timeframe(name) for name in timeframes)
         self._bars = bars
         self._silence_s = silence_s
+        self._halted = halted
         self._find = find
         self._rest = rest
         self._backoff = Backoff()
         self._notice = ""
         self._was_live = False
+        self._is_halted = False
+        self._title = exchange
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         total = len(self._symbols) * len(self._timeframes)
@@ -195,7 +203,8 @@ class Feed:
 
     def _enter(self, source: CandleSource, why: str = "") -> None:
         self._status = replace(self._status, exchange=source.name, practice=source.practice, done=0)
-        self._was_live = False
+        self._was_live = self._is_halted = False
+        self._title = source.title
         self._notice = ""
         if source.practice:
             text = "this is the practice market, with synthetic prices."
@@ -210,7 +219,7 @@ class Feed:
         attempt = 0
         symbols = symbols or self._symbols
         following = Following(
-            source, self._store, self._publish, symbols, self._timeframes, self._bars, self._silence_s
+            source, self._store, self._heard, symbols, self._timeframes, self._bars, self._silence_s
         )
         reconciler = Reconciler(source, self._store, symbols, self._timeframes)
         while True:
@@ -229,8 +238,24 @@ class Feed:
                 wait = self._backoff.seconds(attempt)
                 text = f"{str(error).rstrip('.')}; trying again in {max(1, round(wait))} s."
                 log.warning("%s", text)
-                self._tell("stale" if self._was_live else "connecting", text)
+                if not self._is_halted:
+                    self._tell("stale" if self._was_live else "connecting", text)
+                await self._ask_for_halt(source, symbols, text)
                 await self._rest(wait)
+
+    async def _ask_for_halt(self, source: CandleSource, symbols: Sequence[str], text: str) -> None:
+        was = self._is_halted
+        self._is_halted = self._was_live and self._halted is not None and await self._halted(source, symbols)
+        if self._is_halted:
+            self._tell("halted", f"{source.title} has halted all that is followed; nothing is to come.")
+        elif was:
+            self._tell("stale", text)
+
+    def _heard(self, event: dict[str, Any]) -> None:
+        if self._is_halted:
+            self._is_halted = False
+            self._tell("live", self._notice or f"Following {self._title}.")
+        self._publish(event)
 
     async def _fill(self, source: CandleSource, following: Following, symbols: Sequence[str]) -> None:
         self._status = replace(self._status, done=0)
@@ -249,6 +274,8 @@ class Feed:
             log.warning("%s %s could not be filled: %s", symbol, timeframe, why)
 
     def _tell(self, state: State, message: str) -> None:
+        if self._is_halted and state in {"backfilling", "live"}:
+            return  # connected as it is: it is live again once something comes
         if state != self._status.state:
             self._status = replace(self._status, since_ms=seams.now_ms())
         self._status = replace(self._status, state=state, message=message)

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -142,10 +143,13 @@ def _fail_abandoned() -> None:
 async def _follow() -> None:
     from cryptai.market.feed import Feed  # noqa: PLC0415 (heavy: the server answers before it is loaded)
     from cryptai.market.followed import followed_symbols, followed_timeframes  # noqa: PLC0415
+    from cryptai.market.halts import all_halted  # noqa: PLC0415
+    from cryptai.market.symbols import SymbolBook  # noqa: PLC0415
 
+    book = SymbolBook(settings.WORKSPACE.root / "symbols.sqlite3")
     feed = Feed(
         live.store(), _publish, exchange=os.environ.get("CRYPTAI_EXCHANGE", "binance"),
-        symbols=followed_symbols(), timeframes=followed_timeframes(),
+        symbols=followed_symbols(), timeframes=followed_timeframes(), halted=partial(all_halted, book),
     )  # fmt: skip
     live.attach(feed)
     with suppress(asyncio.CancelledError):

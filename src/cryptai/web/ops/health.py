@@ -24,7 +24,8 @@ def ready(request: HttpRequest) -> JsonResponse:
     """Answer 200 when database, candle store and feed work, 503 when one does not, and which."""
     del request
     checks = {"database": _database(), "store": _store(), "feed": live.feed_status().state}
-    ready = checks["database"] == checks["store"] == "ok" and checks["feed"] in ("live", "backfilling")
+    follows = checks["feed"] in ("live", "backfilling", "halted")
+    ready = checks["database"] == checks["store"] == "ok" and follows
     body = {"status": "ready" if ready else "not ready", "checks": checks}
     return JsonResponse(body, status=200 if ready else 503)
 

@@ -58,10 +58,10 @@ def styleguide(request: HttpRequest) -> HttpResponse:
         "roles": _ROLES,
         "icons": sorted(ICONS),
         "values": _NUMBERS,
-        "states": ("connecting", "backfilling", "live", "stale", "stopped", "stored"),
+        "states": ("connecting", "backfilling", "live", "stale", "halted", "stopped", "stored"),
         "row_states": [
             _row(state, holes, now_ms)
-            for state, holes in (("fresh", 0), ("late", 0), ("stale", 0), ("fresh", 12))
+            for state, holes in (("fresh", 0), ("late", 0), ("stale", 0), ("halted", 0), ("fresh", 12))
         ],
         "cards": _cards(now_ms),
         "themes": [

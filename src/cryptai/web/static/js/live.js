@@ -5,6 +5,9 @@ import { age, number, percent, price } from "./numbers.js";
 /** @typedef {{type: string, exchange: string, symbol: string, price: number, ts: number, change_24h: number | null, seq: number}} PriceEvent */
 
 const SILENT_AFTER = 30000;
+const CROSS = "M1 1l6 6M7 1L1 7";
+/** @type {Record<string, string>} The marks of states that are not the usual half circle. */
+const FORMS = { stale: CROSS, stopped: CROSS, halted: "M2 1v6M6 1v6" };
 const exchange = document.body.dataset.exchange || "";
 /** @type {Record<string, number>} */
 const seen = {};
@@ -126,7 +129,7 @@ function showState(state, message) {
       const name = state === "live" ? "circle" : "path";
       const form = document.createElementNS("http://www.w3.org/2000/svg", name);
       if (name === "circle") for (const [k, v] of [["cx", "4"], ["cy", "4"], ["r", "4"]]) form.setAttribute(k, v);
-      else form.setAttribute("d", state === "stale" || state === "stopped" ? "M1 1l6 6M7 1L1 7" : "M4 1a3 3 0 1 1-3 3");
+      else form.setAttribute("d", FORMS[state] || "M4 1a3 3 0 1 1-3 3");
       mark.replaceChildren(form);
     }
   }
