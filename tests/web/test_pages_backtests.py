@@ -428,3 +428,19 @@ def _alice() -> Any:
     from cryptai.web.accounts.models import User
 
     return User.objects.get(username="alice")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "words"),
+    [
+        ("funding_carry", "cryptai data funding --download BTC/USDT:USDT"),
+        ("pairs_spread", "name two or more"),
+    ],
+)
+def test_what_a_strategy_needs_and_is_not_there_is_told_in_the_form(
+    hers: Client, strategy: str, words: str
+) -> None:
+    asked = {"strategy": strategy, "symbol": "btcusdt", "timeframe": "1h"}
+    response = hers.post(PAGE, asked)
+    assert response.status_code == 400
+    assert words in unescape(response.content.decode())
