@@ -18,7 +18,10 @@ def true_bar(symbol, timeframe, ts, *, closed=True):
 
 
 class Scripted:
-    """`holes` are bars it never had; `errors` maps a symbol to what asking for it raises."""
+    """`holes` are bars it never had; `errors` maps a symbol to what asking for it raises.
+
+    `revised` maps the time of a bar to what its close and high are more than was said first.
+    """
 
     title = "The venue"
 
@@ -27,6 +30,7 @@ class Scripted:
         self.practice = practice
         self.holes = set()
         self.errors = {}
+        self.revised = {}
         self.asked = []
         self.pinged = None
         self.closed = False
@@ -55,6 +59,9 @@ class Scripted:
         end = min(frame.floor((now if end_ms is None else end_ms) - 1) + frame.ms, frame.floor(now))
         times = [ts for ts in range(end - bars * frame.ms, end, frame.ms) if ts not in self.holes]
         columns = np.array([true_row(timeframe, ts)[1:] for ts in times]).reshape(-1, 5).T
+        more = np.array([self.revised.get(ts, 0.0) for ts in times])
+        columns[1] += more
+        columns[3] += more
         return Candles(np.array(times, np.int64), *columns, symbol, frame)
 
     async def stream(self, symbols, timeframes):

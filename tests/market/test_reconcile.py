@@ -90,3 +90,61 @@ async def test_after_a_time_without_an_answer_that_time_is_compared_too(world):
     world.source.asked.clear()
     await world.reconciler.compare()
     assert [(symbol, bars) for symbol, _, _, bars in world.source.asked] == [("BTC/USDT", 7)]
+
+
+async def test_what_the_venue_lacks_between_its_bars_is_recorded_once(world):
+    world.source.holes = {NOON - 3 * HOUR_MS, NOON - 2 * HOUR_MS, NOON - 7 * HOUR_MS}
+    await world.reconciler.compare()
+    world.ms += 2 * HOUR_MS
+    world.source.holes.add(NOON)
+    await world.reconciler.compare()
+    recorded = [one[:3] for one in world.store.absences.of("venue", "BTC/USDT", "1h")]
+    assert recorded == [
+        (NOON - 7 * HOUR_MS, NOON - 6 * HOUR_MS, "venue"), (NOON - 3 * HOUR_MS, NOON - HOUR_MS, "venue"),
+        (NOON, NOON + HOUR_MS, "venue"),
+    ]  # fmt: skip
+
+
+async def test_what_may_only_be_late_is_recorded_as_no_hole(world):
+    world.keep(NOON - 4 * HOUR_MS)
+    world.source.holes = {NOON - 2 * HOUR_MS, NOON - HOUR_MS}  # its newest: nothing has come after them yet
+    await world.reconciler.compare()
+    assert world.store.absences.of("venue", "BTC/USDT", "1h") == []
+
+
+async def test_a_market_that_was_refused_is_asked_for_as_soon_as_its_bars_go_on(world):
+    kept = {("BTC/USDT", "1h"): true_row("1h", NOON - 2 * HOUR_MS)}
+    reconciler = Reconciler(world.source, world.store, ["BTC/USDT"], ["1h"], kept)
+    world.source.errors = {"BTC/USDT": InputError("Gone.")}
+    await reconciler.compare()
+    world.source.errors.clear()
+    await reconciler.compare()
+    assert len(world.source.asked) == 1
+    kept["BTC/USDT", "1h"] = true_row("1h", NOON - HOUR_MS)
+    await reconciler.compare()
+    assert len(world.source.asked) == 2
+
+
+async def test_what_was_said_before_or_kept_from_the_stream_is_not_written_again(world, monkeypatch):
+    row = true_row("1h", NOON)
+    kept = {("BTC/USDT", "1h"): row}
+    reconciler = Reconciler(world.source, world.store, ["BTC/USDT"], ["1h"], kept)
+    await reconciler.compare()
+    world.keep(NOON)
+    written = []
+    write = world.store.write
+    monkeypatch.setattr(
+        world.store, "write", lambda *args, **options: written.append(args) or write(*args, **options)
+    )
+    world.ms += HOUR_MS
+    await reconciler.compare()
+    assert written == []
+    kept["BTC/USDT", "1h"] = (*row[:5], row[5] + 1.0)
+    world.ms += HOUR_MS
+    world.source.revised = {NOON: 0.25}
+    await reconciler.compare()
+    assert world.close(NOON) == [row[4] + 0.25]
+    world.ms += HOUR_MS
+    world.source.revised = {}
+    await reconciler.compare()
+    assert world.close(NOON) == [row[4]]

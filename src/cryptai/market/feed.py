@@ -11,6 +11,7 @@ from cryptai import seams
 from cryptai.errors import SourceError
 from cryptai.market.exchange import PRACTICE
 from cryptai.market.following import Following
+from cryptai.market.opens import Opens
 from cryptai.market.reaching import answers, reach
 from cryptai.market.reconcile import Reconciler
 from cryptai.market.source import LARGE_PAIRS, Backoff, open_source
@@ -221,12 +222,13 @@ class Feed:
         following = Following(
             source, self._store, self._heard, symbols, self._timeframes, self._bars, self._silence_s
         )
-        reconciler = Reconciler(source, self._store, symbols, self._timeframes)
+        opens = Opens(self._store, source.name)
+        reconciler = Reconciler(source, self._store, symbols, self._timeframes, following.kept)
         while True:
             began = seams.monotonic()
             try:
                 async with following.connected():
-                    await self._fill(source, following, symbols)
+                    await self._fill(source, following, symbols, opens)
                     following.check()
                     self._was_live = True
                     self._tell("live", self._notice or f"Following {source.title}.")
@@ -257,7 +259,9 @@ class Feed:
             self._tell("live", self._notice or f"Following {self._title}.")
         self._publish(event)
 
-    async def _fill(self, source: CandleSource, following: Following, symbols: Sequence[str]) -> None:
+    async def _fill(
+        self, source: CandleSource, following: Following, symbols: Sequence[str], opens: Opens
+    ) -> None:
         self._status = replace(self._status, done=0)
         self._tell("backfilling", self._notice or f"Fetching candles from {source.title}.")
 
@@ -267,7 +271,7 @@ class Feed:
 
         filled = await fill(
             source, self._store, symbols, self._timeframes,
-            bars=self._bars, progress=progress, added=following.catch_up,
+            bars=self._bars, progress=progress, added=following.catch_up, opens=opens,
         )  # fmt: skip
         following.last.update(filled.last)
         for (symbol, timeframe), why in filled.failed.items():

@@ -42,6 +42,8 @@ class Following:
     ----------
     last
         Open time of the newest durable bar of each series.
+    kept
+        The newest bar of each series that the stream brought and the store took.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Following:
         silence_s: float,
     ) -> None:
         self.last: dict[Series, int] = {}
+        self.kept: dict[Series, Row] = {}
         self._source = source
         self._store = store
         self._publish = publish
@@ -156,8 +159,9 @@ class Following:
         closed = []
         for one in await self._write(candles):
             series = (one.symbol, str(one.timeframe))
-            self.last[series] = int(one.ts[-1])
-            closed += [(row[0] + one.timeframe.ms, one.timeframe.ms, series, row) for row in _rows(one)]
+            kept = _rows(one)
+            self.last[series], self.kept[series] = kept[-1][0], kept[-1]
+            closed += [(row[0] + one.timeframe.ms, one.timeframe.ms, series, row) for row in kept]
         for _, _, series, row in sorted(closed):
             self._publish_bar(*series, row, closed=True)
 

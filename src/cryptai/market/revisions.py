@@ -110,6 +110,15 @@ def revisions(
     return found
 
 
+def tail_between(db: Database, market: int, start_ms: int, end_ms: int) -> list[bytes]:
+    """Return the packs of the tail that reach into `[start_ms, end_ms)`, in the order of their writing."""
+    rows = db.execute(
+        f"SELECT data {_NEAR} AND folded_at_ms IS NULL ORDER BY id",
+        (market, start_ms, end_ms - 1, start_ms),
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def supersede(
     db: Database, market: int, symbol: str, timeframe: Timeframe, ts: NDArray[np.int64], now: int
 ) -> None:

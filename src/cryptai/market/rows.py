@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cryptai.market.bits import pack, unpack
 from cryptai.market.kept import Market, Segment, State, Tail
-from cryptai.market.revisions import Revision, bundle, known_by, reach, revisions, spans_of, supersede
+from cryptai.market.revisions import (
+    Revision,
+    bundle,
+    known_by,
+    reach,
+    revisions,
+    spans_of,
+    supersede,
+    tail_between,
+)
 from cryptai.market.timeframe import TIMEFRAMES, Timeframe
 from cryptai.seams import now_ms
 
@@ -49,20 +58,22 @@ class Rows:
         markets = [Market(e, s, Timeframe(t)) for e, s, t in found if exchange in (None, e)]
         return sorted(markets, key=lambda m: (m.exchange, m.symbol, TIMEFRAMES.index(m.timeframe)))
 
-    def changed(self, exchange: str, since: int) -> tuple[int, list[Market]]:
+    def changed(self, exchange: str, since: int) -> tuple[int, dict[Market, int]]:
         """Return the newest revision's number, and the markets of a venue that later ones than one changed.
 
-        After 0 that is every market.
+        With each market when the first bar opens that was changed, or an earlier one. After 0 that is every
+        market, from 0 on.
         """
         ((newest,),) = self.execute("SELECT COALESCE(max(id), 0) FROM revision")
         if since == 0:
-            return int(newest), self.markets(exchange)
+            return int(newest), dict.fromkeys(self.markets(exchange), 0)
         found = self.execute(
-            "SELECT DISTINCT symbol, timeframe FROM revision JOIN market ON market.id = revision.market "
-            "WHERE revision.id > ? AND exchange = ?",
+            "SELECT symbol, timeframe, min(first_ts) FROM revision "
+            "JOIN market ON market.id = revision.market "
+            "WHERE revision.id > ? AND exchange = ? GROUP BY symbol, timeframe",
             (since, exchange),
         )
-        return int(newest), [Market(exchange, symbol, Timeframe(frame)) for symbol, frame in found]
+        return int(newest), {Market(exchange, name, Timeframe(frame)): int(ts) for name, frame, ts in found}
 
     def learn(self, markets: Sequence[Market]) -> None:
         """Ask for what a write must know of these markets, many in one statement."""
@@ -149,11 +160,14 @@ class Rows:
     def _tail_now(self, market: Market, start_ms: int | None, end_ms: int | None) -> list[bytes]:
         # Of a long tail a look at some bars reads only the rows that reach into them.
         self.flush()
+        end = _EVER_MS if end_ms is None else end_ms
+        if start_ms is not None:
+            state = self.state(market)
+            return [] if state is None else tail_between(self._db, state.id, start_ms, end)
         found = self.execute(
             "SELECT data FROM revision JOIN market ON market.id = revision.market "  # noqa: S608 (a constant of ours)
-            f"WHERE {_KEY} AND folded_at_ms IS NULL AND revision.last_ts >= ? AND first_ts < ? "
-            "ORDER BY revision.id",
-            (*market, -_EVER_MS if start_ms is None else start_ms, _EVER_MS if end_ms is None else end_ms),
+            f"WHERE {_KEY} AND folded_at_ms IS NULL AND first_ts < ? ORDER BY revision.id",
+            (*market, end),
         )
         return [row[0] for row in found]
 

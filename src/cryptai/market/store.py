@@ -244,10 +244,11 @@ class CandleStore:
             found = [(m, rows.segments(m), rows.tail(m)) for m in rows.markets(exchange)]
         return [self._holdings.told(*one) for one in found]
 
-    def changed(self, exchange: str, since: int) -> tuple[int, list[Market]]:
+    def changed(self, exchange: str, since: int) -> tuple[int, dict[Market, int]]:
         """Return the newest write's number, and the markets of a venue that were written to after `since`.
 
-        For whoever follows the store: the number is what to ask with next time. After 0 that is every market.
+        With each market when the first bar opens (ms UTC) that was written, or an earlier one. For whoever
+        follows the store: the number is what to ask with next time. After 0 that is every market, from 0 on.
         """
         check_exchange(exchange)
         with self._catalog.look() as rows:

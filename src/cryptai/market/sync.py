@@ -11,6 +11,7 @@ import numpy as np
 
 from cryptai import seams
 from cryptai.errors import InputError, SourceError
+from cryptai.market.opens import Opens
 from cryptai.market.spans import missing, without
 from cryptai.market.timeframe import DAY_MS, Timeframe
 
@@ -52,6 +53,7 @@ async def fill(
     bars: int = 1000,
     progress: Callable[[int, int], None] | None = None,
     added: Callable[[Candles], None] | None = None,
+    opens: Opens | None = None,
 ) -> Filled:
     """Store the last `bars` closed bars of each symbol and timeframe, asking only for what is missing.
 
@@ -65,6 +67,8 @@ async def fill(
     ----------
     added
         Called with the candles of each answer, after they are durable. It may hold bars stored before.
+    opens
+        What the caller knows from an earlier fill of the same store and venue.
 
     Raises
     ------
@@ -74,7 +78,7 @@ async def fill(
     """
     frames = sorted((Timeframe(name) for name in timeframes), key=lambda frame: frame.ms)
     wanted = [(symbol, frame) for frame in frames for symbol in symbols]
-    job = _Job(source, store, bars, added)
+    job = _Job(source, store, bars, added, opens or Opens(store, source.name))
     await job.look(wanted)
     # What is missing is what was not stored before: nothing is asked for twice in one fill.
     missing = {series: job.missing(*series) for series in wanted}
@@ -113,12 +117,18 @@ class _Job:
     """One fill: what was stored at its beginning, and what has come since."""
 
     def __init__(
-        self, source: CandleSource, store: CandleStore, bars: int, added: Callable[[Candles], None] | None
+        self,
+        source: CandleSource,
+        store: CandleStore,
+        bars: int,
+        added: Callable[[Candles], None] | None,
+        opens: Opens,
     ) -> None:
         self.source = source
         self.store = store
         self.bars = bars
         self.added = added
+        self.opens = opens
         self.last: dict[Series, int] = {}
         self.failed: dict[Series, str] = {}
         self._stored: dict[Series, NDArray[np.int64]] = {}
@@ -137,7 +147,7 @@ class _Job:
         name = self.source.name
         # A stream that breaks off often must not have every hole of the venue asked for each time.
         self._vain = self.store.absences.lately(name, seams.now_ms() - DAY_MS)
-        return self.store.opens(name, {series: self._range(series[1])[0] for series in wanted})
+        return self.opens.read({series: self._range(series[1])[0] for series in wanted})
 
     def _range(self, frame: Timeframe) -> Run:
         end = frame.last_closed(self._now_ms) + frame.ms
