@@ -10,6 +10,8 @@ from decimal import Decimal
 
 import pytest
 from binance_standin import standing_in, true_row
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cryptai import seams
 from cryptai.errors import InputError, SourceError
@@ -93,6 +95,23 @@ def test_the_documented_mini_ticker_gives_price_and_change():
     assert event == Price("BTC/USDT", 0.0025, 1672515782136, pytest.approx(1.5))
 
 
+@settings(max_examples=200)
+@given(
+    st.lists(
+        st.decimals(0, 10**9, places=8, allow_nan=False)
+        | st.decimals(0, 10**7, places=8, allow_nan=False)
+        | st.decimals(0, 10**12, places=3, allow_nan=False),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_a_page_of_decimals_is_read_as_the_nearest_numbers(volumes):
+    rows = [[i * HOUR_MS, "10.0", "12.0", "9.0", "11.0", f"{one:f}"] for i, one in enumerate(volumes)]
+    eight = [[row[0], *(f"{float(price):.8f}" for price in row[1:5]), row[5]] for row in rows]
+    for page in (rows, eight):
+        assert parse_klines(page, "BTC/USDT", "1h").volume.tolist() == [float(row[5]) for row in rows]
+
+
 # What it must refuse
 
 GOOD = [NOON, "10.0", "12.0", "9.0", "11.0", "5.0", NOON + HOUR_MS - 1, "0", 1, "0", "0", "0"]
@@ -114,6 +133,10 @@ def spoilt(i, value):
         (spoilt(1, "1e3"), "where a number stands"),
         (spoilt(1, "1_0"), "where a number stands"),
         (spoilt(1, "1,0"), "where a number stands"),
+        (
+            [[NOON, "10.00000000,10.00000000", "12.00000000", "9.00000000", "11.00000000", "5.00000000"]],
+            "where a number stands",
+        ),
         (spoilt(1, "\N{ARABIC-INDIC DIGIT NINE}"), "where a number stands"),
         (spoilt(1, ""), "where a number stands"),
         (spoilt(1, None), "where a number stands"),

@@ -163,6 +163,18 @@ async def test_a_header_that_is_no_number_is_not_believed(budget, told):
     assert one.state().used == 0
 
 
+async def test_an_answer_that_tells_nothing_new_costs_no_look_at_the_file(budget, clock):
+    one = budget(limit=1200)
+    for _ in range(10):
+        await one.spend(2)
+    assert one.knows({"X-MBX-USED-WEIGHT-1M": "20"})
+    assert one.knows({})
+    assert one.knows({"X-MBX-USED-WEIGHT-1M": "9" * 5000})
+    assert not one.knows({"X-MBX-USED-WEIGHT-1M": "21"})
+    clock.seconds += 1.1  # by now some of it may have left the window
+    assert not one.knows({"X-MBX-USED-WEIGHT-1M": "20"})
+
+
 async def test_a_lying_header_stops_us_for_a_minute_at_most(budget, clock):
     one = budget()
     one.heard({"X-MBX-USED-WEIGHT-1M": str(one.state().limit * 5)})

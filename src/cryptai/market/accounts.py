@@ -125,6 +125,12 @@ class Account:
 
     def ahead(self, ticket: int | None) -> int:
         """Return the weight of those in the queue who come before this one."""
+        queue = self.db.execute(
+            "SELECT id, process, weight FROM waiting WHERE venue = ? AND address = ?",
+            (self.venue, self.address),
+        ).fetchall()
+        if all(id_ == ticket for id_, _, _ in queue):
+            return 0
         given = dict(
             self.db.execute(
                 "SELECT process, SUM(weight) FROM spent WHERE venue = ? AND address = ? GROUP BY process",
@@ -132,10 +138,6 @@ class Account:
             ).fetchall()
         )
         mine = (given.get(self.process, 0), ticket if ticket is not None else 1 << 62)
-        queue = self.db.execute(
-            "SELECT id, process, weight FROM waiting WHERE venue = ? AND address = ?",
-            (self.venue, self.address),
-        )
         return sum(weight for id_, process, weight in queue if (given.get(process, 0), id_) < mine)
 
     def until(self, needed: int) -> float:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
+from cryptai import seams
 from cryptai.errors import SourceError
 from cryptai.market.accounts import AccountFile
 from cryptai.market.databases import database_address
@@ -34,6 +35,8 @@ _FILE: Final = "budget.sqlite3"
 _SHARE: Final = 0.9
 # The careful limit may be a fifth of the true one, of which others may have used all.
 _NONSENSE: Final = 20
+# A number of so many digits is nonsense, whatever it is.
+_DIGITS: Final = 19
 _UNTOLD_S: Final = {429: 60.0, 418: 120.0}
 # The longest pause that is waited out: the minute of a 429, and what `refused` adds to it.
 _MOST_PAUSE_S: Final = 65.0
@@ -89,6 +92,8 @@ class Budget:
         self._rest = rest
         self._accounts: AccountFile | SharedAccounts | None = None
         self._lock = threading.Lock()
+        # The weight of the last minute as it was when this process spent last, and when that was.
+        self._known = (0, float("-inf"))
 
     async def spend(self, weight: int, *, most_pause_s: float = _MOST_PAUSE_S) -> None:
         """Return when a request of this weight may be sent at once; its weight is counted.
@@ -117,19 +122,26 @@ class Budget:
             if ticket is not None:
                 self._leave(ticket)
 
+    def knows(self, headers: Mapping[str, str]) -> bool:
+        """Whether `heard` would learn nothing of an answer, as far as that can be told without the file."""
+        told = _told(headers)
+        used, at = self._known
+        # What leaves the window within its 61st second is in no minute of the venue's any more.
+        return told is None or (told <= used and seams.monotonic() - at <= 1.0)
+
     def heard(self, headers: Mapping[str, str]) -> None:
         """Take note of what the venue says was used in its minute: others may share the address.
 
         Only more than we know of is believed; nonsense is not, such as many times what it allows.
         """
-        told = headers.get("X-MBX-USED-WEIGHT-1M", "")
-        if not (told.isascii() and told.isdigit()):
+        told = _told(headers)
+        if told is None:
             return
         with self._change() as account:
             used, limit = account.used(), account.limit()
             # Believed, one such number would silence all of us for a minute.
-            if used < min(int(told), limit) and int(told) <= _NONSENSE * limit:
-                account.count(min(int(told), limit) - used, process=0)
+            if used < min(told, limit) and told <= _NONSENSE * limit:
+                account.count(min(told, limit) - used, process=0)
 
     def refused(self, status: int, headers: Mapping[str, str]) -> float:
         """Note the pause that a refusal asks for and return its seconds; 0 where it asks for none.
@@ -179,6 +191,7 @@ class Budget:
             if used + ahead + weight <= room:
                 account.count(weight, process=account.process)
                 account.drop(ticket)
+                self._known = (used + weight, seams.monotonic())
                 return 0.0, 0.0, None
             ticket = account.queue(weight, ticket)
             return 0.0, account.until(used + ahead + weight - room), ticket
@@ -228,6 +241,12 @@ def _state(account: Account) -> BudgetState:
     return BudgetState(
         account.venue, account.address, account.used(), account.limit(), account.paused(), account.queued()
     )
+
+
+def _told(headers: Mapping[str, str]) -> int | None:
+    """Return the weight that an answer says was used; None for nothing, or what is no number."""
+    told = headers.get("X-MBX-USED-WEIGHT-1M", "")
+    return int(told) if told.isascii() and told.isdigit() and len(told) < _DIGITS else None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

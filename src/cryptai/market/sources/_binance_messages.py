@@ -16,11 +16,16 @@ from cryptai.market.timeframe import TIMEFRAMES, Timeframe
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from cryptai.market.source import Event
 
 # float() would also take "1_0", " 1 ", "nan" and "inf".
-_NUMBER: Final = re.compile(r"[0-9]{1,30}(\.[0-9]{1,30})?")
-_NUMBERS: Final = re.compile(rf"{_NUMBER.pattern}(,{_NUMBER.pattern})*")
+_NUMBER: Final = re.compile(r"[0-9]{1,30}+(?:\.[0-9]{1,30}+)?+")
+_NUMBERS: Final = re.compile(rf"{_NUMBER.pattern}(?:,{_NUMBER.pattern})*+")
+
+# As Binance writes most: eight decimals, and so few digits that an integer of all of them is exact.
+_CENTS: Final = re.compile(r"[0-9]{1,7}+\.[0-9]{8}(?:,[0-9]{1,7}+\.[0-9]{8})*+")
 
 
 class MarketNonsense(SourceError):
@@ -47,8 +52,7 @@ def parse_klines(rows: Any, symbol: str, frame: Timeframe) -> Candles:
     what = f"a page of {symbol} {frame} klines"
     if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) >= 6 for row in rows):
         raise SourceError(f"Binance sent {what} of another shape than agreed: {_short(rows)}.")
-    values = [value for row in rows for value in row[1:6]]
-    numbers = np.array(_numbers(values, what)).reshape(-1, 5)
+    numbers = _numbers([value for row in rows for value in row[1:6]], what).reshape(-1, 5)
     return _candles([[_time(row[0], what) for row in rows], *numbers.T], symbol, frame, what)
 
 
@@ -151,14 +155,16 @@ def _number(value: Any, what: str) -> float:
     return float(value)
 
 
-def _numbers(values: list[Any], what: str) -> list[float]:
+def _numbers(values: list[Any], what: str) -> NDArray[np.float64]:
     # A page is thousands of them: all are looked at together, and one by one where one is none.
     try:
-        if _NUMBERS.fullmatch(",".join(values)):
-            return list(map(float, values))
-    except (TypeError, ValueError):
+        text = ",".join(values)
+        if text.count(",") == len(values) - 1 and _CENTS.fullmatch(text):
+            # Both are exact, and a division rounds once: the nearest number to what is written.
+            return np.fromstring(text.replace(".", ""), np.int64, sep=",") / 1e8
+    except TypeError:
         pass
-    return [_number(value, what) for value in values]
+    return np.array([_number(value, what) for value in values])
 
 
 def _no_constant(name: str) -> NoReturn:

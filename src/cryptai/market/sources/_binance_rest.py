@@ -183,7 +183,8 @@ class Rest:
         date = parse_date(headers.get("Date"))
         if date is not None:
             self.clock.hear(date, sent, received, resolution_ms=1000)
-        await asyncio.to_thread(self.budget.heard, headers)
+        if not self.budget.knows(headers):
+            await asyncio.to_thread(self.budget.heard, headers)
         if status == 200:
             return Answer(content, date, sent, received)
         try:
