@@ -85,7 +85,7 @@ def _truth(seed: int, size: Size) -> dict[str, Any]:
         # One day of the suite's three goes over connections only.
         "suite": Volume(5, ("1m", "5m"), minutes=1440) if seed == 1
         else Volume(5, ("1m",), minutes=1440, in_memory=0.9),
-        "quick": Volume(5, minutes=1440), "long": Volume(50, ("1m",), minutes=14_400, in_memory=0.9),
+        "quick": Volume(5, minutes=1440), "long": Volume(50, ("1m",), minutes=14_400, in_memory=0.98),
     }[size]  # fmt: skip
     return _followed(seed, None, volume)
 

@@ -100,7 +100,7 @@ class LyingExchange:
             return self._said(request, 504, {"code": -1007})
         status, body = self._result(address.path, query)
         if status == 200 and self.strikes("malformed"):
-            body = spoilt_body(json.loads(body) if isinstance(body, bytes) else body, self._random)
+            body = spoilt_body(body, self._random)
         if self.strikes("reset"):
             broken = self._said(request, 200, body)
             request.status = 0

@@ -171,8 +171,8 @@ class _Run:
         await asyncio.wait([following], timeout=banned_s + _HEAL_S)
         await self.exchange.streams.disconnect()
         await asyncio.wait([following], timeout=_HEAL_S)
-        # A halt that outlasted the faults is over by now: its minutes are asked for, and recorded.
         await self.exchange.streams.disconnect()
+        # A halt may outlast the faults, and both of these, by a minute; its minutes are recorded, too.
         # Judged in the middle of a minute, when what closed is on its way no more.
         now = self.clock.venue_ms()
         await asyncio.wait([following], timeout=_HEAL_S + (MINUTE_MS - now % MINUTE_MS) / 1000 + 40.0)

@@ -7,7 +7,9 @@ import selectors
 import socket
 import sys
 from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
+from unittest.mock import patch
 
 from cryptai import seams
 
@@ -142,4 +144,6 @@ def _doors(clock: Clock, loop: asyncio.AbstractEventLoop, seed: int) -> Iterator
             # Where it is not installed, the HTTP client looks for it on the disk at every request.
             sys.modules["sniffio"] = None  # type: ignore[assignment]
             stack.callback(sys.modules.pop, "sniffio")
+        # Which connections are used again must not depend on how busy this machine is.
+        stack.enter_context(patch("httpcore._async.http11.time", SimpleNamespace(monotonic=loop.time)))
         yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -66,7 +66,7 @@ class Truth:
         self.end_ms = self.start_ms + minutes * MINUTE_MS
         self.outages: dict[str, set[int]] = {symbol: set() for symbol in symbols}
         self._minutes = {s: _walk(seams.rng([seed, 11, i]), minutes) for i, s in enumerate(symbols)}
-        self._revisions: dict[tuple[str, int], list[Revision]] = {}
+        self._revisions: dict[str, dict[int, list[Revision]]] = {symbol: {} for symbol in symbols}
 
     def revise(self, symbol: str, ts: int, at_ms: int, seed: int) -> None:
         """Let the venue change its word on a closed minute."""
@@ -75,7 +75,7 @@ class Truth:
             return
         more = 1 + int(seams.rng([seed, 13, ts]).integers(1, 50))
         bar = Traded(old.open, old.high + more, old.low, old.close, old.volume + more)
-        self._revisions.setdefault((symbol, ts), []).append(Revision(ts, at_ms, bar))
+        self._revisions[symbol].setdefault(ts, []).append(Revision(ts, at_ms, bar))
 
     def stop(self, symbol: str, first_ts: int, minutes: int) -> None:
         """Take minutes out of the truth: the symbol is not traded in them."""
@@ -83,8 +83,13 @@ class Truth:
 
     def bar(self, symbol: str, frame: Timeframe, ts: int, at_ms: int) -> Traded | None:
         """Return the bar as the venue gives it at `at_ms`, closed or forming; None where there is none."""
-        if frame.ms == MINUTE_MS:
-            return self._minute(symbol, ts, at_ms)
+        return (
+            self._minute(symbol, ts, at_ms)
+            if frame.ms == MINUTE_MS
+            else self._coarse(frame, symbol, ts, at_ms)
+        )
+
+    def _coarse(self, frame: Timeframe, symbol: str, ts: int, at_ms: int) -> Traded | None:
         parts = [self._minute(symbol, at, at_ms) for at in range(ts, ts + frame.ms, MINUTE_MS)]
         bars = [part for part in parts if part is not None]
         if not bars:
@@ -101,7 +106,7 @@ class Truth:
             return []
         moments = {close, at_ms}
         for minute in range(ts, close, MINUTE_MS):
-            told = self._revisions.get((symbol, minute), ())
+            told = self._revisions[symbol].get(minute, ())
             moments |= {max(one.at_ms, close) for one in told if one.at_ms <= at_ms}
         bars = (self.bar(symbol, frame, ts, moment) for moment in sorted(moments))
         return [bar.floats() for bar in bars if bar is not None]
@@ -111,8 +116,9 @@ class Truth:
     ) -> Iterator[tuple[int, Traded]]:
         """Yield up to `limit` bars that open at `end_ts` or before, newest first, the forming one too."""
         ts = frame.floor(min(at_ms, end_ts))
+        bar_at = self._minute if frame.ms == MINUTE_MS else partial(self._coarse, frame)
         while limit > 0 and ts >= self.start_ms:
-            bar = self.bar(symbol, frame, ts, at_ms)
+            bar = bar_at(symbol, ts, at_ms)
             if bar is not None:
                 yield ts, bar
                 limit -= 1
@@ -133,9 +139,10 @@ class Truth:
         bar = self._minutes[symbol][(ts - self.start_ms) // MINUTE_MS]
         if at_ms < ts + MINUTE_MS:
             return _forming(bar, at_ms - ts)
-        for revision in self._revisions.get((symbol, ts), ()):
-            if revision.at_ms <= at_ms:
-                bar = revision.bar
+        if told := self._revisions[symbol].get(ts):
+            for revision in told:
+                if revision.at_ms <= at_ms:
+                    bar = revision.bar
         return bar
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias
 from unittest.mock import patch
 
 import httpx
@@ -14,6 +14,7 @@ from cryptai import seams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from contextlib import AbstractAsyncContextManager
 
 _REASONS: Final = {
     200: "OK",
@@ -69,38 +70,53 @@ def in_memory(ask: Ask, seed: int, share: float) -> Iterator[None]:
     """Carry this share of the product's requests in memory while the block runs, the others as ever.
 
     A simulated day of many markets is a hundred thousand requests, and most of their time is spent in
-    sockets and the client's parser of HTTP. What the product makes of an answer is the same on both ways.
+    sockets and the client of HTTP. What the product makes of an answer is the same on both ways.
     """
     chance = seams.rng([seed, 61])
     client = httpx.AsyncClient
 
-    def opened(**options: Any) -> httpx.AsyncClient:
-        return client(transport=_Memory(ask, lambda: bool(chance.random() < share)), **options)
+    def opened(**options: Any) -> _Client:
+        return _Client(client(**options), ask, lambda: bool(chance.random() < share))
 
     with patch.object(httpx, "AsyncClient", opened):
         yield
 
 
-class _Memory(httpx.AsyncBaseTransport):
-    def __init__(self, ask: Ask, drawn: Callable[[], bool]) -> None:
-        self._ask, self._drawn = ask, drawn
-        self._connected = httpx.AsyncHTTPTransport()
+class _Client:
+    """Stands where the product has its client of HTTP: what is not drawn goes on to that."""
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    def __init__(self, client: httpx.AsyncClient, ask: Ask, drawn: Callable[[], bool]) -> None:
+        self._client, self._ask, self._drawn = client, ask, drawn
+
+    def stream(
+        self,
+        method: str,
+        address: str,
+        *,
+        timeout: float,
+    ) -> AbstractAsyncContextManager[_Body | httpx.Response]:
         if not self._drawn():
-            return await self._connected.handle_async_request(request)
-        answer = await self._ask(request.url.raw_path.decode("ascii"))
-        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer))
+            return self._client.stream(method, address, timeout=timeout)
+        return _Body(self._ask(address[address.index("/", len("https://")) :]))
 
     async def aclose(self) -> None:
-        await self._connected.aclose()
+        await self._client.aclose()
 
 
-class _Body(httpx.AsyncByteStream):
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
+class _Body:
+    """An answer as the client gives it: its head is there when the block begins, its body is read in it."""
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __init__(self, asked: Awaitable[Answer]) -> None:
+        self._asked = asked
+
+    async def __aenter__(self) -> Self:
+        self._answer = await self._asked
+        self.status_code, self.headers = self._answer.status, self._answer.headers
+        return self
+
+    async def __aexit__(self, *_error: object) -> None: ...
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
         yield self._answer.sent
         if self._answer.end == "half open":
             await asyncio.sleep(_HALF_OPEN_S)
