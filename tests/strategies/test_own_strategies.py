@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cryptai.market.store import CandleStore
+from cryptai.research.company import company
 from cryptai.strategies.strategy import build
 from cryptai.strategies.user import USER_MODULES, find_strategy
 from cryptai.trading.backtest import backtest
@@ -29,7 +30,7 @@ def made(request, tmp_path):
 
 
 def test_a_strategy_of_the_guide_trades_and_says_nothing_else_of_a_shorter_history(made):
-    candles = random_candles(np.random.default_rng(7), 900, holes=0.02)
+    (candles,) = company(made, random_candles(np.random.default_rng(7), 900, holes=0.02))
     assert backtest(candles, made).metrics.trades > 3
     whole = made.signals(candles)
     for cut in range(len(candles)):
