@@ -126,7 +126,7 @@ class Candles:
         if funding.symbol.partition(":")[0] != self.symbol.partition(":")[0]:
             raise DataError(f"The funding is of {funding.symbol}, not of {self.symbol}.", field="funding")
         made = self._trusted({c: getattr(self, c) for c in COLUMNS}, self.symbol, self.timeframe)
-        start, end = (int(self.ts[0]), int(self.close_ts[-1])) if len(self) else (0, 0)
+        start, end = (int(self.ts[0]), int(self.ts[-1]) + self.timeframe.ms) if len(self) else (0, 0)
         object.__setattr__(made, "funding", funding.between(start + 1, end + 1))
         return made
 
