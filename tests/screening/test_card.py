@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cryptai.screening.card import FEWEST, INSUFFICIENT, NOT_SUPPORTED, SUPPORTED, Asked, apart, card
+from cryptai.screening.card import (
+    FEWEST,
+    INSUFFICIENT,
+    MOST_DRAWN,
+    NOT_SUPPORTED,
+    SUPPORTED,
+    Asked,
+    _interval,
+    apart,
+    card,
+)
 from cryptai.screening.outcomes import EXPIRED, STOP, TARGET
 from cryptai.screening.past import ROW, PastSetups, past_setups
 
@@ -136,6 +146,15 @@ def test_past_setups_that_were_changed_are_refused(tmp_path):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         with pytest.raises(DataError):
             PastSetups.load(tmp_path, past.digest)
+
+
+def test_the_interval_of_many_is_that_of_the_draws():
+    random = np.random.default_rng(4)
+    for hits in (60, 120):
+        net = random.permutation(np.where(np.arange(MOST_DRAWN) < hits, 0.147, -0.083))
+        drawn, normal = _interval(net), _interval(np.tile(net, 4))
+        assert normal[1] - normal[0] == pytest.approx((drawn[1] - drawn[0]) / 2, rel=0.06)
+        assert sum(normal) == pytest.approx(sum(drawn), abs=0.05 * (drawn[1] - drawn[0]))
 
 
 def test_without_an_edge_it_hardly_ever_says_supported():

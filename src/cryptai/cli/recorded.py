@@ -181,7 +181,7 @@ def _told(again: Recomputed) -> dict[str, Any]:
 def _say(again: Recomputed) -> None:
     print(f"{again.same:,} cards computed again, each as it was sealed.")
     if again.unknown:
-        print(f"{len(again.unknown):,} could not be: their tables are not in this workspace.")
+        print(f"{len(again.unknown):,} could not be: their tables are not here, or other rules made them.")
     for one in again.different[:20]:
         print(f"The card of signal {one.id} is not what its table gives: {', '.join(one.keys)}.")
     if len(again.different) > 20:

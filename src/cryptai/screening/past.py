@@ -80,6 +80,16 @@ class PastSetups:
         h.update(self.tries.tobytes())
         return h.hexdigest()
 
+    def column(self, name: str) -> NDArray[Any]:
+        """Return a column of the rows as an array of its own, made once: every card looks through it."""
+        if name not in self._columns:
+            self._columns[name] = np.ascontiguousarray(self.rows[name])
+        return self._columns[name]
+
+    @cached_property
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        return {}
+
     def overfitting(self, until_ms: int) -> float | None:
         """Return the probability that these parameters are the luckiest of their like, as of a day's begin.
 

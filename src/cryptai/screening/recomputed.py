@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryptai.errors import DataError
 from cryptai.features.regimes import REGIMES
-from cryptai.screening.card import Asked, card
+from cryptai.screening.card import FORM, Asked, card
 from cryptai.screening.past import PastSetups
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ class Different(NamedTuple):
 
 
 class Recomputed(NamedTuple):
-    """How many cards came out the same, the numbers of those whose table is not here, and those that differ.
+    """How many cards came out the same, the numbers of those that cannot be asked, and those that differ.
+
+    A card cannot be asked where its table is not here, or where it was made by other rules (`form`).
 
     A card that was made of no table at all (`past` is null) is computed again from none. Where a table is
     not what its name says, its cards differ in `past`.
@@ -46,7 +48,7 @@ def recompute(signals: Iterable[Sealed], folder: Path) -> Recomputed:
     for one in signals:
         sealed = one.body["evidence"]
         digest = sealed.get("past")
-        if digest is not None and not (folder / f"{digest}.past").exists():
+        if sealed.get("form") != FORM or (digest is not None and not (folder / f"{digest}.past").exists()):
             unknown.append(one.id)
             continue
         try:
