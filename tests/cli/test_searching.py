@@ -197,9 +197,24 @@ def test_the_library_asks_in_the_same_words(stored, capsys):
     assert len(walked.folds.folds) == 4
     beside = ca.compare(bars, ["ema_trend", "buy_and_hold"], fee=0.0)
     assert beside.results[0].costs.fee == 0.0
-    for call in (ca.sweep, ca.walkforward):
-        with pytest.raises(ca.InputError, match="one market, was list"):
-            call([bars, bars], "ema_trend", fast=5)
+    with pytest.raises(ca.InputError, match="one market, was list"):
+        ca.compare([bars, bars], ["ema_trend"])
+
+
+def test_several_stored_markets_share_the_cash(stored, capsys):
+    other = walk(3, 9, 3_000)
+    columns = (other.ts, other.open, other.high, other.low, other.close, other.volume)
+    CandleStore(stored.candles).write("binance", ca.Candles(*columns, "NIL/USDT", "1h"))
+    ask = ["--symbols", "NULL/USDT,NIL/USDT", "--timeframe", "1h", "--size", "0.4"]
+    told = _json(capsys, "sweep", "ema_trend", *ask, *GRID, "--held-out", "0")
+    assert told["symbols"] == ["NULL/USDT", "NIL/USDT"]
+    params = [f"--param={name}={value}" for name, value in told["best"]["params"].items()]
+    run = _json(capsys, "backtest", "ema_trend", *ask, *params)
+    assert run["run"] == told["best"]["run"]
+    assert run["metrics"] == told["best"]["metrics"]
+    assert run["evidence"]["trials"] == 24, "it was counted before"
+    assert main(["walkforward", "ema_trend", *ask, "--param", "fast=5,10", "--train=40d", "--test=20d"]) == 0
+    assert "NULL/USDT, NIL/USDT 1h, walk-forward" in capsys.readouterr().out
 
 
 def test_the_same_idea_tried_two_hundred_times_on_noise_is_told_as_luck(workspace, tmp_path, capsys):

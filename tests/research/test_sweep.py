@@ -223,7 +223,7 @@ def test_a_strategy_that_never_trades_has_no_best(workspace):
         ({"objective": "luck"}, "objective"), ({"held_out": 0.95}, "held_out"),
         ({"held_out": -1}, "held_out"), ({"held_out": "much"}, "held_out"),
         ({"seed": -1}, "seed"), ({"seed": 1.5}, "seed"),
-        ({"param": {}}, "param"), ({"symbols": ["BTC/USDT", "ETH/USDT"]}, "symbols"),
+        ({"param": {}}, "param"), ({"symbols": ["BTC/USDT", "ETH/USDT"], "symbol": "BTC/USDT"}, "symbols"),
         ({"fill": "never"}, "fill"), ({"trails": 3}, "trails"), ({"trials": "x"}, "trials"),
     ],
 )  # fmt: skip

@@ -111,6 +111,14 @@ def measure(
         return _measured(capital, final_equity, max_drawdown, bars, daily, trades, span_ms, held)
 
 
+def time_in_market(clock: NDArray[np.int64], trades: NDArray[np.void]) -> float:
+    """Return the share of the bars in which anything was held: positions beside each other count once."""
+    steps = np.zeros(len(clock) + 1, np.int64)
+    np.add.at(steps, np.searchsorted(clock, trades["entry_time"]), 1)
+    np.add.at(steps, np.searchsorted(clock, trades["exit_time"]) + 1, -1)
+    return int(np.count_nonzero(np.cumsum(steps[:-1]))) / len(clock)
+
+
 def _measured(
     capital: float, final_equity: float, max_drawdown: float, bars: int, daily: NDArray[np.float64],
     trades: NDArray[np.void], span_ms: int, held: float | None,

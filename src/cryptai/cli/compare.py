@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cryptai.cli.numbers import Grouped, with_numbers
 from cryptai.cli.options import Exchange, Json, answers_only, refuse_empty
-from cryptai.cli.searching import File, Seed
 
 _FIGURES = {
     "return": "total_return", "Sharpe": "sharpe_ratio", "drawdown": "max_drawdown", "trades": "trades",
@@ -37,8 +37,10 @@ def compare(
     to: Annotated[
         str | None, typer.Option("--to", metavar="TIME", help="Bars open before this, UTC.")
     ] = None,
-    seed: Seed = "0",
-    candles: File = None,
+    seed: Annotated[str, typer.Option(metavar="NUMBER", help="Of what is drawn at random.")] = "0",
+    candles: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Use this CSV or Parquet file.")
+    ] = None,
     json_: Json = False,
     **numbers: str | None,
 ) -> None:
@@ -63,7 +65,8 @@ def compare(
     with answers_only():
         workspace = open_workspace(create=False)
         requests = [BacktestRequest.parse({**options, **_named(one)}) for one in strategies]
-        bars, venue, store = candles_of(requests[0], candles, workspace)
+        files = () if candles is None else (candles,)
+        bars, venue, store = candles_of(requests[0], files, workspace)
         results = [run_on(one, bars, workspace.strategies, exchange=venue, store=store) for one in requests]
         found = compared(results, workspace, seed=seed_)
     if json_:

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 
 def with_numbers(verb: Callable[..., None]) -> Callable[..., None]:
@@ -21,12 +21,6 @@ def with_numbers(verb: Callable[..., None]) -> Callable[..., None]:
     # The table alone: the command's help must not wait for the engine.
     from cryptai.trading.options import NUMBERS
 
-    types = get_type_hints(verb, include_extras=True)
-    own = [
-        one.replace(kind=one.KEYWORD_ONLY, annotation=types[name])
-        for name, one in inspect.signature(verb).parameters.items()
-        if one.kind is not one.VAR_KEYWORD
-    ]
     added = [
         inspect.Parameter(
             option.name,
@@ -44,7 +38,12 @@ def with_numbers(verb: Callable[..., None]) -> Callable[..., None]:
         )
         for option in NUMBERS
     ]
-    signature = inspect.Signature([*own, *added])
+    return with_more(verb, added)
+
+
+def with_more(verb: Callable[..., None], added: Iterable[inspect.Parameter]) -> Callable[..., None]:
+    """Give a verb that takes `**options` these, after its own."""
+    signature = inspect.Signature([*parameters_of(verb), *added])
     annotations = {name: one.annotation for name, one in signature.parameters.items()}
 
     # The verb itself stays as it is written: an application may be made more than once.
@@ -55,6 +54,17 @@ def with_numbers(verb: Callable[..., None]) -> Callable[..., None]:
     with_all.__signature__ = signature  # type: ignore[attr-defined]
     with_all.__annotations__ = {**annotations, "return": None}
     return with_all
+
+
+def parameters_of(verb: Callable[..., None]) -> list[inspect.Parameter]:
+    """Return the options that a verb declares, by name only, with what their annotations say."""
+    given = inspect.signature(verb)
+    types = get_type_hints(verb, include_extras=True)
+    return [
+        one.replace(kind=one.KEYWORD_ONLY, annotation=types.get(name, one.annotation))
+        for name, one in given.parameters.items()
+        if one.kind is not one.VAR_KEYWORD
+    ]
 
 
 class Grouped(TyperCommand):

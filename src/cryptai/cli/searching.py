@@ -1,162 +1,109 @@
-"""What the verbs that search share: the candles, the progress, and how a search ends."""
+"""How a verb that searches does it: the candles, the work, the progress, and how it ends."""
 
 from __future__ import annotations
 
+import json
 import sys
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
-import typer
-
-from cryptai.cli.options import answers_only
+from cryptai.cli.options import answers_only, pairs, refuse_empty
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from cryptai.market.candles import Candles
     from cryptai.market.store import CandleStore
     from cryptai.research.explore import Progress, Runner
+    from cryptai.research.markets import Markets
+    from cryptai.research.plans import Plan, WalkPlan
     from cryptai.trading.request import BacktestRequest
     from cryptai.workspace import Workspace
 
-    Work: TypeAlias = Callable[[Candles, str | None, Workspace, dict[str, Any]], Any]
+    Kind = Literal["sweep", "walkforward"]
 
-Params = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME=VALUES",
-        help="A parameter's values: from:to:step (both ends included), a,b,c or one; repeatable.",
-    ),
-]
-Method = Annotated[str, typer.Option(metavar="NAME", help="grid, random or tpe (Optuna).")]
-Trials = Annotated[
-    str | None, typer.Option(metavar="NUMBER", help="Sets of a random or guided search [200].")
-]
-Seed = Annotated[str, typer.Option(metavar="NUMBER", help="Of what is drawn at random.")]
-Objective = Annotated[
-    str, typer.Option(metavar="NAME", help="The metric to choose by, such as total_return or calmar_ratio.")
-]
-Workers = Annotated[
-    int | None, typer.Option(min=1, max=1024, help="Sets run at a time [as many as there are cores].")
-]
-Cluster = Annotated[
-    str | None,
-    typer.Option(metavar="ADDRESS", help="Run the sets on this Ray cluster: host:port, or auto."),
-]
-TargetSteps = Annotated[
-    str | None,
-    typer.Option(
-        metavar="STEPS",
-        rich_help_panel="Orders and exits",
-        help="Targets by bars held, such as 0:0.15,48:0.05, in place of target.",
-    ),
-]
-Fill = Annotated[
-    str | None,
-    typer.Option(
-        metavar="WHEN",
-        rich_help_panel="Orders and exits",
-        help="Market orders fill at the next open, or at the close that decides [open].",
-    ),
-]
-_KNOWN = "From the workspace"
-Funding = Annotated[
-    bool, typer.Option("--funding", rich_help_panel=_KNOWN, help="Pay the stored funding of perpetuals.")
-]
-Filters = Annotated[
-    bool,
-    typer.Option(
-        "--filters", rich_help_panel=_KNOWN, help="Round to the venue's steps and obey its minimums."
-    ),
-]
-Finer = Annotated[
-    bool,
-    typer.Option("--finer", rich_help_panel=_KNOWN, help="Take the path inside a bar from finer candles."),
-]
-File = Annotated[Path | None, typer.Option("--candles", metavar="FILE", help="Use this CSV or Parquet file.")]
-TimeLimit = Annotated[
-    int,
-    typer.Option(
-        metavar="SECONDS",
-        min=0,
-        max=10**6,
-        help="Stop a strategy of yours that takes longer for a set; 0 is no limit.",
-    ),
-]
-MemoryLimit = Annotated[
-    int,
-    typer.Option(
-        metavar="MB", min=0, max=10**6, help="Stop a strategy of yours that takes more memory; 0 is no limit."
-    ),
-]
+# What is no matter of the request, but of how this machine does it.
+_OF_THE_CALL = ("candles", "workers", "cluster", "time_limit", "memory_limit", "json_")
 
 
 def searched(
-    work: Work,
-    request: BacktestRequest,
-    file: Path | None,
-    *,
-    workers: int | None,
-    cluster: str | None,
-    time_limit: int,
-    memory_limit: int,
-) -> dict[str, Any]:
-    """Read the candles, do the work, and return the object it makes.
+    kind: Kind, own: Mapping[str, Any], options: Mapping[str, Any], show: Callable[[dict[str, Any]], None]
+) -> None:
+    """Search as the options say (`cryptai.cli.search_options`), and print the object that it makes.
 
-    `work` takes candles, their exchange, the workspace, and the options `threads`, `runner`, `store` and
-    `progress` of a search. Where the strategy is a person's own, it is done in a process of its own; so it
-    must be picklable.
+    Where the strategy is a person's own, it is done in a process of its own.
     """
+    from cryptai.research.plans import read_sweep, read_walk
     from cryptai.strategies.user import user_files
     from cryptai.workspace import open_workspace
 
-    with answers_only(), _progress() as show:
+    asked = {name.rstrip("_"): value for name, value in options.items() if name not in _OF_THE_CALL}
+    asked |= {**own, "param": pairs(asked["param"] or ()), "group": asked["group"] or None}
+    refuse_empty(asked)
+    request, plan = read_sweep(asked) if kind == "sweep" else read_walk(asked)
+    call = {name: options[name] for name in _OF_THE_CALL}
+    with answers_only(), _progress() as tell:
         workspace = open_workspace(create=False)
-        done = partial(_done, work, request, file, workspace, workers, cluster)
-        if request.strategy not in user_files(workspace.strategies) or cluster is not None:
-            return done(show)
-        from cryptai.cli.apart import apart
+        work = partial(_done, kind, request, plan, call, workspace)
+        if request.strategy not in user_files(workspace.strategies) or call["cluster"] is not None:
+            told = work(tell)
+        else:
+            from cryptai.cli.apart import apart
 
-        # The candles are read there, too: a process that has read files with Polars cannot be forked.
-        found: dict[str, Any] = apart(done, show, seconds=time_limit, megabytes=memory_limit)
-        return found
+            # The candles are read there, too: a process that has read files with Polars cannot be forked.
+            told = apart(work, tell, seconds=call["time_limit"], megabytes=call["memory_limit"])
+    if call["json_"]:
+        print(json.dumps(told, allow_nan=False))
+    else:
+        show(told)
 
 
 def _done(
-    work: Work,
+    kind: Kind,
     request: BacktestRequest,
-    file: Path | None,
+    plan: Plan | WalkPlan,
+    call: Mapping[str, Any],
     workspace: Workspace,
-    workers: int | None,
-    cluster: str | None,
     tell: Callable[[Any], object],
 ) -> dict[str, Any]:
-    candles, exchange, store = candles_of(request, file, workspace)
-    options = {"threads": workers, "runner": _runner(cluster), "store": store, "progress": tell}
-    told: dict[str, Any] = work(candles, exchange, workspace, options).as_object()
+    from cryptai.research.sweep import sweep
+    from cryptai.research.walkforward import walkforward
+
+    candles, exchange, store = candles_of(request, call["candles"] or (), workspace)
+    run: Any = sweep if kind == "sweep" else walkforward
+    told: dict[str, Any] = run(
+        request, plan, candles, workspace, exchange=exchange, store=store, threads=call["workers"],
+        runner=_runner(call["cluster"]), progress=tell,
+    ).as_object()  # fmt: skip
     return told
 
 
 def candles_of(
-    request: BacktestRequest, file: Path | None, workspace: Workspace
-) -> tuple[Candles, str | None, CandleStore | None]:
+    request: BacktestRequest, files: Sequence[Path], workspace: Workspace
+) -> tuple[Markets, str | None, CandleStore | None]:
     """Return the candles that are asked for, and of stored ones the exchange and the store."""
-    if file is not None:
+    if files:
         from cryptai.market.files import read_candles
 
-        return read_candles(file, symbol=request.symbol, timeframe=request.timeframe), None, None
+        one = request.symbol if len(files) == 1 else None
+        return _one_or_several(
+            [read_candles(file, symbol=one, timeframe=request.timeframe) for file in files]
+        ), None, None  # fmt: skip
     from cryptai.errors import InputError
     from cryptai.market.opening import open_store
 
-    for name in ("symbol", "timeframe"):
-        if getattr(request, name) is None:
+    for name, value in (("symbol", request.markets), ("timeframe", request.timeframe)):
+        if not value:
             raise InputError(f"{name} is missing; `cryptai data list` shows what is stored.", field=name)
-    store = open_store(workspace)
-    symbol, timeframe = str(request.symbol), str(request.timeframe)
-    found = store.read(request.exchange, symbol, timeframe, end_ms=request.end_ms)
-    return found, request.exchange, store
+    store, timeframe = open_store(workspace), str(request.timeframe)
+    found = [store.read(request.exchange, one, timeframe, end_ms=request.end_ms) for one in request.markets]
+    return _one_or_several(found), request.exchange, store
+
+
+def _one_or_several(found: list[Candles]) -> Markets:
+    return found[0] if len(found) == 1 else found
 
 
 def _runner(cluster: str | None) -> Runner | None:

@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cryptai.cli.numbers import Grouped, with_numbers
-from cryptai.cli.options import Exchange, Json, pairs, refuse_empty
-from cryptai.cli.searching import (
-    Cluster,
-    File,
-    Fill,
-    Filters,
-    Finer,
-    Funding,
-    MemoryLimit,
-    Method,
-    Objective,
-    Params,
-    Seed,
-    TargetSteps,
-    TimeLimit,
-    Trials,
-    Workers,
-    searched,
-)
+from cryptai.cli.numbers import Grouped
+from cryptai.cli.search_options import with_search
+from cryptai.cli.searching import searched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from cryptai.market.candles import Candles
-    from cryptai.research.plans import Plan
-    from cryptai.research.sweep import Sweep
-    from cryptai.trading.request import BacktestRequest
-    from cryptai.workspace import Workspace
 
 _SHOWN = 10
 
@@ -48,38 +23,15 @@ def register(app: typer.Typer) -> None:
         cls=Grouped,
         epilog="Example: cryptai sweep ema_trend --symbol BTC/USDT --timeframe 1h --param fast=5:30:5 "
         "--param slow=40:100:20",
-    )(with_numbers(sweep))
+    )(with_search(sweep))
 
 
 def sweep(
     strategy: Annotated[str, typer.Argument(help="A name from `cryptai strategies`.")],
-    symbol: Annotated[str | None, typer.Option(help="Market, such as BTC/USDT.")] = None,
-    timeframe: Annotated[str | None, typer.Option(help="1m 5m 15m 30m 1h 4h 1d or 1w.")] = None,
-    exchange: Exchange = "binance",
-    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help="First bar open, UTC.")] = None,
-    to: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="Bars open before this, UTC.")
-    ] = None,
-    param: Params = None,
-    method: Method = "grid",
-    trials: Trials = None,
-    seed: Seed = "0",
-    objective: Objective = "sharpe_ratio",
     held_out: Annotated[
         str, typer.Option(metavar="NUMBER", help="Share of the bars, the last, that the choice must not see.")
     ] = "0.25",
-    workers: Workers = None,
-    cluster: Cluster = None,
-    candles: File = None,
-    target_steps: TargetSteps = None,
-    fill: Fill = None,
-    funding: Funding = False,
-    filters: Filters = False,
-    finer: Finer = False,
-    time_limit: TimeLimit = 60,
-    memory_limit: MemoryLimit = 2048,
-    json_: Json = False,
-    **numbers: str | None,
+    **options: Any,
 ) -> None:
     """Run a strategy with many sets of parameters, and judge the choice of the best one.
 
@@ -87,38 +39,7 @@ def sweep(
     that the strategy itself refuses are skipped. Each set is counted as a trial of the strategy. What is
     finished is kept: after Ctrl-C or a kill the same command goes on from there, to the same result.
     """
-    from cryptai.research.plans import read_sweep
-
-    options: dict[str, Any] = {
-        "symbol": symbol, "timeframe": timeframe, "exchange": exchange, "from": from_, "to": to,
-        "method": method, "trials": trials, "seed": seed, "objective": objective, "held_out": held_out,
-        "target_steps": target_steps, "fill": fill, **numbers,
-    }  # fmt: skip
-    refuse_empty(options)
-    more = {"funding": funding, "filters": filters, "finer": finer, "strategy": strategy}
-    request, plan = read_sweep({**options, **more, "param": pairs(param or ())})
-
-    told = searched(
-        partial(_run, request, plan), request, candles, workers=workers, cluster=cluster,
-        time_limit=time_limit, memory_limit=memory_limit,
-    )  # fmt: skip
-    if json_:
-        print(json.dumps(told, allow_nan=False))
-    else:
-        _show(told)
-
-
-def _run(
-    request: BacktestRequest,
-    plan: Plan,
-    bars: Candles,
-    venue: str | None,
-    workspace: Workspace,
-    of_search: dict[str, Any],
-) -> Sweep:
-    from cryptai.research.sweep import sweep as run
-
-    return run(request, plan, bars, workspace, exchange=venue, **of_search)
+    searched("sweep", {"strategy": strategy, "held_out": held_out}, options, _show)
 
 
 def _show(told: dict[str, Any]) -> None:

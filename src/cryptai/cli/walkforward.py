@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from cryptai.cli.numbers import Grouped, with_numbers
-from cryptai.cli.options import Exchange, Json, pairs, refuse_empty
-from cryptai.cli.searching import (
-    Cluster,
-    File,
-    Fill,
-    Filters,
-    Finer,
-    Funding,
-    MemoryLimit,
-    Method,
-    Objective,
-    Params,
-    Seed,
-    TargetSteps,
-    TimeLimit,
-    Trials,
-    Workers,
-    searched,
-)
-
-if TYPE_CHECKING:
-    from cryptai.market.candles import Candles
-    from cryptai.research.plans import WalkPlan
-    from cryptai.research.walkforward import WalkForward
-    from cryptai.trading.request import BacktestRequest
-    from cryptai.workspace import Workspace
+from cryptai.cli.numbers import Grouped
+from cryptai.cli.search_options import with_search
+from cryptai.cli.searching import searched
 
 
 def register(app: typer.Typer) -> None:
@@ -44,19 +18,11 @@ def register(app: typer.Typer) -> None:
         cls=Grouped,
         epilog="Example: cryptai walkforward ema_trend --symbol BTC/USDT --timeframe 4h --param fast=5:30:5 "
         "--param slow=40:100:20 --train 365d --test 90d",
-    )(with_numbers(walkforward))
+    )(with_search(walkforward))
 
 
 def walkforward(
     strategy: Annotated[str, typer.Argument(help="A name from `cryptai strategies`.")],
-    symbol: Annotated[str | None, typer.Option(help="Market, such as BTC/USDT.")] = None,
-    timeframe: Annotated[str | None, typer.Option(help="1m 5m 15m 30m 1h 4h 1d or 1w.")] = None,
-    exchange: Exchange = "binance",
-    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help="First bar open, UTC.")] = None,
-    to: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="Bars open before this, UTC.")
-    ] = None,
-    param: Params = None,
     train: Annotated[str, typer.Option(metavar="LENGTH", help="Of the training: 365d, 52w or 48h.")] = "365d",
     test: Annotated[str, typer.Option(metavar="LENGTH", help="Of the test after it.")] = "90d",
     anchored: Annotated[
@@ -68,60 +34,15 @@ def walkforward(
     purge: Annotated[
         bool, typer.Option(help="Leave out of the training a trade that is still open at its end.")
     ] = True,
-    method: Method = "grid",
-    trials: Trials = None,
-    seed: Seed = "0",
-    objective: Objective = "sharpe_ratio",
-    workers: Workers = None,
-    cluster: Cluster = None,
-    candles: File = None,
-    target_steps: TargetSteps = None,
-    fill: Fill = None,
-    funding: Funding = False,
-    filters: Filters = False,
-    finer: Finer = False,
-    time_limit: TimeLimit = 60,
-    memory_limit: MemoryLimit = 2048,
-    json_: Json = False,
-    **numbers: str | None,
+    **options: Any,
 ) -> None:
     """Search a strategy's parameters on one window, trade the best on the next, and so on.
 
     Every test begins flat, with what the one before left, and closes at its end what is open. What was traded
     out of sample is put together as one account, and judged. Each set of each window is counted as a trial.
     """
-    from cryptai.research.plans import read_walk
-
-    options: dict[str, Any] = {
-        "symbol": symbol, "timeframe": timeframe, "exchange": exchange, "from": from_, "to": to,
-        "train": train, "test": test, "embargo": embargo, "method": method, "trials": trials, "seed": seed,
-        "objective": objective, "target_steps": target_steps, "fill": fill, **numbers,
-    }  # fmt: skip
-    refuse_empty(options)
-    more = {"funding": funding, "filters": filters, "finer": finer, "anchored": anchored, "purge": purge}
-    request, plan = read_walk({**options, **more, "param": pairs(param or ()), "strategy": strategy})
-
-    told = searched(
-        partial(_run, request, plan), request, candles, workers=workers, cluster=cluster,
-        time_limit=time_limit, memory_limit=memory_limit,
-    )  # fmt: skip
-    if json_:
-        print(json.dumps(told, allow_nan=False))
-    else:
-        _show(told)
-
-
-def _run(
-    request: BacktestRequest,
-    plan: WalkPlan,
-    bars: Candles,
-    venue: str | None,
-    workspace: Workspace,
-    of_search: dict[str, Any],
-) -> WalkForward:
-    from cryptai.research.walkforward import walkforward as run
-
-    return run(request, plan, bars, workspace, exchange=venue, **of_search)
+    own = {"strategy": strategy, "train": train, "test": test, "anchored": anchored, "embargo": embargo}
+    searched("walkforward", own | {"purge": purge}, options, _show)
 
 
 def _show(told: dict[str, Any]) -> None:

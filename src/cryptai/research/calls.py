@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cryptai.research.compare import Comparison
+    from cryptai.research.markets import Markets
     from cryptai.research.sweep import Sweep
     from cryptai.research.walkforward import WalkForward
     from cryptai.strategies.strategy import Strategy
@@ -28,11 +29,13 @@ _OF_RUN: Final = frozenset(READERS) - {"strategy", "symbol", "symbols", "timefra
 _OF_CALL: Final = ("threads", "runner", "progress")
 
 
-def sweep(candles: Candles, strategy: str | type[Strategy], **options: Any) -> Sweep:
+def sweep(candles: Markets, strategy: str | type[Strategy], **options: Any) -> Sweep:
     """Run a strategy with many sets of parameters, and judge the choice of the best one.
 
     Parameters
     ----------
+    candles
+        Those of one market, or a list of several: a portfolio on one clock with shared cash.
     strategy
         A name (built-in, or a file of the workspace's `strategies/`), or a class.
     options
@@ -46,18 +49,16 @@ def sweep(candles: Candles, strategy: str | type[Strategy], **options: Any) -> S
     InputError
         For anything that cannot be; its `field` names the option.
     """
-    _refuse_several(candles)
     asked, call = _sorted(strategy, options, OF_SEARCH)
     request, plan = read_sweep(asked)
     return sweeping.sweep(request, plan, candles, open_workspace(create=False), **call)
 
 
-def walkforward(candles: Candles, strategy: str | type[Strategy], **options: Any) -> WalkForward:
+def walkforward(candles: Markets, strategy: str | type[Strategy], **options: Any) -> WalkForward:
     """Choose a strategy's parameters on one window, trade the next, step on; arguments as `sweep` has them.
 
     With `train`, `test`, `anchored`, `embargo` and `purge` as in `cryptai walkforward --help`.
     """
-    _refuse_several(candles)
     asked, call = _sorted(strategy, options, (*OF_SEARCH, *OF_WALK))
     request, plan = read_walk(asked)
     return walking.walkforward(request, plan, candles, open_workspace(create=False), **call)
@@ -70,7 +71,10 @@ def compare(
 
     `strategies` are names, or strategies already made; options are those of a backtest, for all of them.
     """
-    _refuse_several(candles)
+    if not isinstance(candles, Candles):
+        raise InputError(
+            f"A comparison is over the candles of one market, was {type(candles).__name__}.", field="candles"
+        )
     workspace = open_workspace(create=False)
     results = []
     for one in strategies:
@@ -81,13 +85,6 @@ def compare(
         else:
             results.append(run_on(request, candles, made=one))
     return comparing.compare(results, workspace, seed=seed)
-
-
-def _refuse_several(candles: object) -> None:
-    if not isinstance(candles, Candles):
-        raise InputError(
-            f"A search is over the candles of one market, was {type(candles).__name__}.", field="candles"
-        )
 
 
 def _sorted(

@@ -13,7 +13,7 @@ from cryptai.market.times import iso, parse_time
 from cryptai.research.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from cryptai.market.candles import Candles
     from cryptai.parameters import Value
@@ -36,6 +36,8 @@ class OutOfSampleTrade:
         Net, in the quote currency.
     regime
         The regime by rules that was known at the entry; `unknown` before its warm-up.
+    symbol
+        Its market, where there are several.
     """
 
     entry_ms: int
@@ -45,6 +47,7 @@ class OutOfSampleTrade:
     pnl: float
     exit_reason: str
     regime: str
+    symbol: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,11 +94,11 @@ class Folds:
             raise InputError(f"These are no stored folds: {type(error).__name__} {error}.") from error
 
 
-def out_of_sample_trades(result: Result, candles: Candles) -> tuple[OutOfSampleTrade, ...]:
-    """Return the trades of a fold's test; `candles` reach back far enough to know the regime."""
+def out_of_sample_trades(result: Result, markets: Sequence[Candles]) -> tuple[OutOfSampleTrade, ...]:
+    """Return the trades of a fold's test; the markets' bars reach back far enough to know the regime."""
     rows = result.as_object()["trades"]
     trips = of_rows(rows, result.symbol)
-    labels = regimes_at_entry(trips, {result.symbol: candles})
+    labels = regimes_at_entry(trips, {one.symbol: one for one in markets})
     risked = trips.cost * result.rules.stop
     return tuple(
         OutOfSampleTrade(
@@ -106,6 +109,7 @@ def out_of_sample_trades(result: Result, candles: Candles) -> tuple[OutOfSampleT
             pnl=float(trips.pnl[i]),
             exit_reason=row["exit_reason"],
             regime=labels[i],
+            symbol=str(trips.symbol[i]) if len(markets) > 1 else None,
         )
         for i, row in enumerate(rows)
     )
@@ -120,9 +124,16 @@ def _told(one: Fold) -> dict[str, Any]:
         "in_sample": dict(one.in_sample), "out_of_sample": dict(one.out_of_sample),
         "trades": [
             {"entry_time": iso(row.pop("entry_ms")), "exit_time": iso(row.pop("exit_ms")), **row}
-            for row in map(asdict, one.trades)
+            for row in map(_of_trade, one.trades)
         ],
     }  # fmt: skip
+
+
+def _of_trade(one: OutOfSampleTrade) -> dict[str, Any]:
+    row = asdict(one)
+    if one.symbol is None:
+        del row["symbol"]
+    return row
 
 
 def _read(told: Mapping[str, Any]) -> Fold:
@@ -134,7 +145,7 @@ def _read(told: Mapping[str, Any]) -> Fold:
         tuple(
             OutOfSampleTrade(
                 parse_time(row["entry_time"]), parse_time(row["exit_time"]), row["side"],
-                row["r_multiple"], row["pnl"], row["exit_reason"], row["regime"],
+                row["r_multiple"], row["pnl"], row["exit_reason"], row["regime"], row.get("symbol"),
             )
             for row in told["trades"]
         ),

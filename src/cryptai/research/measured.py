@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cryptai.analytics.metrics import measure as metrics_of
+from cryptai.analytics.metrics import time_in_market
 from cryptai.analytics.returns import drawdowns
 from cryptai.analytics.significance import sharpes
 from cryptai.ledger.book import END
 from cryptai.market.timeframe import DAY_MS
+from cryptai.research.markets import Markets, markets_of, within
 from cryptai.research.overfit import BlockSums, block_sums
 from cryptai.research.trials import Trial
 from cryptai.seams import monotonic
@@ -87,6 +89,8 @@ class Bench:
 
     Attributes
     ----------
+    markets
+        Those that have bars in the request's range.
     template
         The run of one set, whose identity, rules and costs are the others' but for the parameters.
     blocks
@@ -98,7 +102,7 @@ class Bench:
     """
 
     request: BacktestRequest
-    candles: Candles
+    markets: tuple[Candles, ...]
     strategy: type[Strategy]
     template: Result
     blocks: int
@@ -110,20 +114,25 @@ class Bench:
         """Return the identity of all that is not a parameter."""
         return self.template.run_with({}) + ("-purged" if self.purge else "")
 
+    @property
+    def candles(self) -> Markets:
+        """Return the one market's candles, or all of them."""
+        return self.markets if len(self.markets) > 1 else self.markets[0]
+
     def elsewhere(
-        self, request: BacktestRequest, candles: Candles, store: CandleStore | None = None
+        self, request: BacktestRequest, candles: Markets, store: CandleStore | None = None
     ) -> Bench:
         """Return the bench of another range, whose template stays this one's: to run single sets."""
-        return replace(
-            self, request=request, candles=candles, known=known(request, [candles], store, self.strategy)
-        )
+        markets = within(markets_of(candles), request.start_ms, request.end_ms)
+        data = known(request, markets, store, self.strategy)
+        return replace(self, request=request, markets=markets, known=data)
 
     def options(self) -> dict[str, Any]:
         """Return what a backtest of any set is called with, parameters apart."""
         return {
             "exchange": self.template.exchange,
             **self.known,
-            **asked(self.request, self.strategy, [self.candles.symbol]),
+            **asked(self.request, self.strategy, [one.symbol for one in self.markets]),
         }
 
     def result(self, params: Mapping[str, Value]) -> Result:
@@ -134,7 +143,7 @@ class Bench:
 
 def bench(
     request: BacktestRequest,
-    candles: Candles,
+    candles: Markets,
     strategy: type[Strategy],
     first: Mapping[str, Value],
     *,
@@ -152,13 +161,14 @@ def bench(
     InputError
         Whatever the run of that set would raise.
     """
-    seen = candles.between(None, request.end_ms)
+    markets = within(markets_of(candles), request.start_ms, request.end_ms)
+    seen = tuple(one.between(None, request.end_ms) for one in markets)
     template = run_on(
         replace(request, params=dict(first)), seen, strategies_folder, exchange=exchange, store=store,
         made=None if strategies_folder else build(strategy, first),
     )  # fmt: skip
     days = len(np.unique(template.ts // DAY_MS))
-    data = known(request, [seen], store, strategy)
+    data = known(request, seen, store, strategy)
     return Bench(request, seen, strategy, template, blocks_for(days), data, purge)
 
 
@@ -213,24 +223,50 @@ def _purged(bench: Bench, params: dict[str, Value], stop: Event | None) -> Measu
         return None
     result = bench.result(params)
     equity, records = without_open(result)
+    metrics = metrics_over(result.capital, [result], equity, records)
     capital, daily = result.capital, equity[day_ends(result.ts)]
-    bars = result.bars
-    metrics = metrics_of(
-        capital, float(equity[-1]), float(drawdowns(np.r_[capital, equity]).max()), len(bars), daily, records,
-        span_ms=int(bars.ts[-1] - bars.ts[0]) + bars.timeframe.ms,
-        held=float(bars.close[-1] / bars.open[0] - 1.0),
-    )  # fmt: skip
     before = np.r_[capital, daily]
     returns = np.diff(before) / before[:-1] if (before > 0.0).all() else np.r_[-1.0, np.zeros(len(daily) - 1)]
     return _measured(bench, [(params, metrics)], returns[None])[0]
 
 
+def metrics_over(
+    capital: float, parts: Sequence[Result], equity: NDArray[np.float64], records: NDArray[np.void]
+) -> Metrics:
+    """Return the metrics of an account over runs that follow each other, by its equity and its trades."""
+    ts = np.concatenate([part.ts for part in parts])
+    found = metrics_of(
+        capital, float(equity[-1]), float(drawdowns(np.r_[capital, equity]).max()), len(ts),
+        equity[day_ends(ts)], records, held=_held(parts),
+        span_ms=int(ts[-1] - ts[0]) + parts[0].markets[0].bars.timeframe.ms,
+    )  # fmt: skip
+    if all(len(part.markets) == 1 for part in parts):
+        return found
+    return replace(found, time_in_market=time_in_market(ts, records))
+
+
+def _held(parts: Sequence[Result]) -> float:
+    """Return what an equal share of each market would have given, from its first open to its last close."""
+    bought: dict[str, float] = {}
+    sold: dict[str, float] = {}
+    for part in parts:
+        for one in part.markets:
+            bought.setdefault(one.candles.symbol, float(one.bars.open[0]))
+            sold[one.candles.symbol] = float(one.bars.close[-1])
+    return sum(sold[name] / price - 1.0 for name, price in bought.items()) / len(bought)
+
+
 def without_open(result: Result) -> tuple[NDArray[np.float64], NDArray[np.void]]:
-    """Return equity and trades without a position still open at the end: flat from its entry's bar on."""
+    """Return equity and trades without a position still open at the end: flat from its entry's bar on.
+
+    Of several markets, whose other trades went on beside it, its marks stay in the equity: they were known.
+    """
     records, equity = result.records, result.equity
     last = records["exit_reason"] == END
     if not last.any():
         return equity, records
+    if len(result.markets) > 1:
+        return equity, records[~last]
     entered = int(records["entry_bar"][last].min())
     kept = records[records["entry_bar"] < entered]
     flat = equity.copy()

@@ -82,7 +82,6 @@ def read_sweep(options: Mapping[str, Any]) -> tuple[BacktestRequest, Plan]:
     given = {str(k).replace("-", "_"): v for k, v in options.items() if v is not None and v != ""}
     own = {name: given.pop(name) for name in OF_SEARCH if name in given}
     request = BacktestRequest.parse(given)
-    _refuse_several(request)
     plan = Plan(
         space=request.params,
         method=str(own.get("method", "grid")),
@@ -130,11 +129,6 @@ def check_plan(plan: Plan) -> None:
             "There is nothing to search; name a parameter's values, such as --param fast=5:30:5.",
             field="param",
         )
-
-
-def _refuse_several(request: BacktestRequest) -> None:
-    if request.symbols:
-        raise InputError("A search is over one market; give --symbol.", field="symbols")
 
 
 def _number(name: str, value: object) -> float:

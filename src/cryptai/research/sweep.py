@@ -1,4 +1,4 @@
-"""A sweep: one strategy with many sets of parameters over one market, and whether its best is more than luck.
+"""A sweep: one strategy with many sets of parameters, and whether its best is more than luck.
 
 The last quarter of the bars is held out unless told otherwise: the sets are chosen without it, and the best
 one is then run on it. Each set counts once in the ledger of trials. Finished sets are kept, so that the same
@@ -17,6 +17,7 @@ from cryptai.errors import InputError
 from cryptai.market.times import iso
 from cryptai.research.chosen import of_choice
 from cryptai.research.explore import best_of, explore
+from cryptai.research.markets import clock, markets_of
 from cryptai.research.measured import bench, in_portions
 from cryptai.research.monte_carlo import monte_carlo
 from cryptai.research.noted import evidence_of
@@ -28,12 +29,13 @@ from cryptai.research.trials import OWNER
 from cryptai.strategies.user import find_strategy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from threading import Event
 
     from cryptai.market.candles import Candles
     from cryptai.market.store import CandleStore
     from cryptai.research.explore import Progress, Runner
+    from cryptai.research.markets import Markets
     from cryptai.research.measured import Bench, Measured
     from cryptai.research.plans import Plan
     from cryptai.research.space import Space
@@ -89,6 +91,7 @@ class Sweep:
         told = {
             "sweep": self.id,
             "strategy": run.strategy, "exchange": run.exchange, "symbol": run.symbol,
+            **({"symbols": list(run.symbols)} if len(run.symbols) > 1 else {}),
             "timeframe": run.timeframe,
             "from": iso(int(run.ts[0])), "to": iso(int(run.ts[-1])),
             "method": plan.method, "seed": plan.seed, "objective": objective,
@@ -118,7 +121,7 @@ class Sweep:
 def sweep(
     request: BacktestRequest,
     plan: Plan,
-    candles: Candles,
+    candles: Markets,
     workspace: Workspace,
     *,
     strategy: type[Strategy] | None = None,
@@ -137,7 +140,8 @@ def sweep(
     request
         The backtest that every set is, without parameters.
     candles
-        The market's bars; of these the request's range, and those before it to warm up.
+        The market's bars, or those of several, which share the cash; of these the request's range, and those
+        before it to warm up.
     strategy
         A class at hand; None to find the request's name.
     threads
@@ -164,7 +168,7 @@ def sweep(
     cls = strategy or find_strategy(request.strategy, workspace.strategies)
     space = read_space(cls, plan.space)
     asked = search(cls, space, method=plan.method, trials=plan.trials, seed=plan.seed)
-    inside, held = _split(request, candles, plan.held_out)
+    inside, held = _split(request, markets_of(candles), plan.held_out)
     first = asked.ask()
     if not first:
         raise none_fits(cls, space)
@@ -205,11 +209,11 @@ def sweep(
 
 
 def _split(
-    request: BacktestRequest, candles: Candles, share: float
+    request: BacktestRequest, markets: Sequence[Candles], share: float
 ) -> tuple[BacktestRequest, BacktestRequest | None]:
     """Return the requests of the period that chooses and of the one that is held out."""
     bare = replace(request, params={})
-    bars = candles.between(request.start_ms, request.end_ms)
+    bars = clock(markets, request.start_ms, request.end_ms)
     if share == 0.0 or not len(bars):  # a range without bars is the engine's to refuse
         return bare, None
     kept = round(len(bars) * (1.0 - share))
@@ -219,7 +223,7 @@ def _split(
             "nothing with --held-out 0.",
             field="held_out",
         )
-    cut = int(bars.ts[kept])
+    cut = int(bars[kept])
     return replace(bare, end_ms=cut), replace(bare, start_ms=cut)
 
 

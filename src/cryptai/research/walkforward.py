@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cryptai.analytics.metrics import measure
-from cryptai.analytics.returns import daily_returns, drawdowns
+from cryptai.analytics.returns import daily_returns
 from cryptai.market.times import iso
 from cryptai.research.evidence import judge
 from cryptai.research.explore import best_of, explore
 from cryptai.research.folds import Fold, Folds, out_of_sample_trades
-from cryptai.research.measured import bench, day_ends, in_portions
+from cryptai.research.markets import clock, markets_of
+from cryptai.research.measured import bench, day_ends, in_portions, metrics_over
 from cryptai.research.monte_carlo import monte_carlo
 from cryptai.research.noted import note_all
 from cryptai.research.plans import check_plan
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from cryptai.market.candles import Candles
     from cryptai.market.store import CandleStore
     from cryptai.research.explore import Progress, Runner
+    from cryptai.research.markets import Markets
     from cryptai.research.measured import Bench, Measured
     from cryptai.research.plans import WalkPlan
     from cryptai.research.space import Space
@@ -59,6 +60,8 @@ class WalkForward:
     ----------
     id
         Digest of data, code, configuration and plan.
+    symbols
+        The markets that were traded.
     ts, equity
         Opens of all test bars (ms UTC), and the account at each close.
     metrics
@@ -76,6 +79,7 @@ class WalkForward:
     request: BacktestRequest
     plan: WalkPlan
     space: Space
+    symbols: tuple[str, ...]
     folds: Folds
     ts: NDArray[np.int64]
     equity: NDArray[np.float64]
@@ -91,6 +95,7 @@ class WalkForward:
         return {
             "walkforward": self.id,
             **self.folds.as_object(),
+            **({"symbols": list(self.symbols)} if len(self.symbols) > 1 else {}),
             "from": iso(int(self.ts[0])), "to": iso(int(self.ts[-1])),
             "method": plan.search.method, "seed": plan.search.seed, "objective": plan.search.objective,
             "anchored": plan.anchored, "embargo": plan.embargo, "purge": plan.purge,
@@ -106,7 +111,7 @@ class WalkForward:
 def walkforward(
     request: BacktestRequest,
     plan: WalkPlan,
-    candles: Candles,
+    candles: Markets,
     workspace: Workspace,
     *,
     strategy: type[Strategy] | None = None,
@@ -126,8 +131,9 @@ def walkforward(
     cls = strategy or find_strategy(request.strategy, workspace.strategies)
     space = read_space(cls, plan.search.space)
     bare = replace(request, params={})
+    markets = markets_of(candles)
     walk = windows(
-        candles.between(bare.start_ms, bare.end_ms).ts, plan.train_ms, plan.test_ms,
+        clock(markets, bare.start_ms, bare.end_ms), plan.train_ms, plan.test_ms,
         anchored=plan.anchored, embargo=plan.embargo,
     )  # fmt: skip
     capital, skipped, tried = request.capital, 0, 0
@@ -163,7 +169,7 @@ def walkforward(
         testing = replace(bare, start_ms=window.test_from, end_ms=window.test_to, capital=capital)
         test = on.elsewhere(testing, candles, store).result(best.params)
         tests.append(test)
-        folds.append(_fold(window, best, test, candles))
+        folds.append(_fold(window, best, test, markets))
         capital = float(test.equity[-1])
         if capital <= 0.0:  # the account is lost: nothing is left to go on with
             break
@@ -171,9 +177,9 @@ def walkforward(
     return _stitched(request, plan, space, folds, tests, trials, skipped, workspace, user, on)
 
 
-def _fold(window: Window, best: Measured, test: Result, candles: Candles) -> Fold:
+def _fold(window: Window, best: Measured, test: Result, markets: Sequence[Candles]) -> Fold:
     return Fold(
-        window, best.params, best.metrics, test.as_object()["metrics"], out_of_sample_trades(test, candles)
+        window, best.params, best.metrics, test.as_object()["metrics"], out_of_sample_trades(test, markets)
     )
 
 
@@ -193,21 +199,18 @@ def _stitched(
         records.append(part)
         rows += len(test.ts)
     capital = first.capital
-    opens, last = first.bars.open[0], tests[-1].bars
-    metrics = measure(
-        capital, float(equity[-1]), float(drawdowns(np.r_[capital, equity]).max()), len(ts),
-        equity[day_ends(ts)], np.concatenate(records),
-        span_ms=int(ts[-1] - ts[0]) + last.timeframe.ms, held=float(last.close[-1] / opens - 1.0),
-    )  # fmt: skip
+    metrics = metrics_over(capital, tests, equity, np.concatenate(records))
     told = first.as_object()
     told |= {"trades": [row for test in tests for row in test.as_object()["trades"]]}
+    symbols = tuple(dict.fromkeys(name for test in tests for name in test.symbols))
     tried = note_all(workspace, first.strategy, [one.trial for one in trials], user=user)
     return WalkForward(
         id=_id(on, plan, space, ts),
         request=request,
         plan=plan,
         space=space,
-        folds=Folds(first.strategy, first.exchange, first.symbol, first.timeframe, tuple(folds)),
+        symbols=symbols,
+        folds=Folds(first.strategy, first.exchange, ", ".join(symbols), first.timeframe, tuple(folds)),
         ts=ts,
         equity=equity,
         metrics=metrics,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cryptai.analytics.metrics import measure
+from cryptai.analytics.metrics import measure, time_in_market
 from cryptai.errors import DataError, InputError
 from cryptai.market.candles import Candles
 from cryptai.market.symbol import parse_symbol
@@ -258,14 +258,7 @@ def _metrics(outcome: Outcome, capital: float, given: Sequence[Given], *, plain:
     if plain:
         return found
     # Positions beside each other, and parts of one, are in the market once.
-    return replace(found, time_in_market=_time_in_market(outcome))
-
-
-def _time_in_market(outcome: Outcome) -> float:
-    steps = np.zeros(len(outcome.clock) + 1, np.int64)
-    np.add.at(steps, np.searchsorted(outcome.clock, outcome.records["entry_time"]), 1)
-    np.add.at(steps, np.searchsorted(outcome.clock, outcome.records["exit_time"]) + 1, -1)
-    return int(np.count_nonzero(np.cumsum(steps[:-1]))) / len(outcome.clock)
+    return replace(found, time_in_market=time_in_market(clock, outcome.records))
 
 
 def default_rules(strategy: type[Strategy]) -> Rules:

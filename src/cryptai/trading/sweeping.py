@@ -85,7 +85,7 @@ class _Found:
 
 
 def run_many(
-    candles: Candles,
+    candles: Candles | Sequence[Candles],
     strategy: type[Strategy],
     sets: Sequence[Mapping[str, object]],
     *,
@@ -151,7 +151,9 @@ def run_many(
     return Many(found.metrics, days, found.returns(len(days)))
 
 
-def _plain(candles: Candles, strategy: type[Strategy], first: Result, options: Mapping[str, Any]) -> bool:
+def _plain(
+    candles: Candles | Sequence[Candles], strategy: type[Strategy], first: Result, options: Mapping[str, Any]
+) -> bool:
     # One market, the next open, and none of the rules, costs and options that only the full loop knows.
     others = (value for name, value in options.items() if name not in _PLAIN)
     return (
