@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.test import Client
 from tests.screening.made import signal
 
+from cryptai.errors import WorkspaceError
+from cryptai.market.timeframe import Timeframe
 from cryptai.market.times import iso
+from cryptai.screening.present import Closed, Look
 from cryptai.screening.record import Event, Record
 from cryptai.seams import now_ms
 from cryptai.web import board, live
+from cryptai.web.scanning import Scanning
 
 if TYPE_CHECKING:
     from cryptai.workspace import Workspace
-
-HOUR = 3_600_000
 
 
 @pytest.fixture
@@ -160,11 +163,13 @@ def test_clearing_is_posted_by_the_owner_and_a_get_says_so(
         if user is not None:
             client.force_login(user)
         assert client.post("/signals/api/clear-cache/").status_code in status
+    closed: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(board._scanned, "binance", ("x",))
+        patch.setattr(board, "_scannings", {"binance": SimpleNamespace(close=lambda: closed.append("it"))})
         client.post("/api/v1/clear-cache/")
-        assert "binance" not in board._scanned
-        patch.setitem(board._scanned, "binance", ("x",))
+        assert board._scannings == {}
+        board._thread.submit(closed.append, "the thread").result()
+        assert closed == ["it", "the thread"]
 
 
 def test_the_record_is_listed_and_verified(here: Client, board_of: Any) -> None:
@@ -182,28 +187,34 @@ def test_the_record_is_listed_and_verified(here: Client, board_of: Any) -> None:
     assert cut["whole"] is False
 
 
-def test_a_scan_seals_what_was_just_decided(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_decided_is_sealed_before_it_is_told(
+    home: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del home
     record = Record(live.store().catalog)
     before = record.head()[0]
-    fresh = signal(symbol="NEW/USDT", decided_at_ms=now_ms())
-    older = signal(symbol="OLD/USDT", age_bars=1, decided_at_ms=now_ms() - HOUR)
+    fresh, other = (signal(symbol=f"{name}/USDT", decided_at_ms=now_ms()) for name in ("NEW", "OTHER"))
     stale = signal(symbol="STALE/USDT", stale=True)
+    decided = [[fresh, stale], [fresh], []]
 
-    class Found:
-        signals = (fresh, older, stale)
+    def look(_self: Any) -> Look:
+        return Look({("X/USDT", Timeframe("1h")): Closed(0, 1.0, 1)}, {}, {}, decided.pop(0), {}, waits=False)
 
-    monkeypatch.setattr("cryptai.screening.screen.screen", lambda *_args, **_more: Found)
-    monkeypatch.setattr("cryptai.screening.screen.ranked", list)
-    board.scan("binance")
-    try:
-        sealed = record.newest("binance", symbol="NEW/USDT")
-        assert [one.retrospective for one in sealed] == [False]
-        assert record.head()[0] == before + 1
-        board.scan("binance")
-        assert record.head()[0] == before + 1
-    finally:
-        board._signals.clear()
-        board._states.clear()
+    monkeypatch.setattr("cryptai.screening.abreast.Abreast.look", look)
+    scanning = Scanning("binance")
+    assert scanning.look() == [fresh]
+    sealed = record.newest("binance", symbol="NEW/USDT")
+    assert [one.retrospective for one in sealed] == [False]
+    assert scanning.look() == [fresh]
+    assert record.head()[0] == before + 1
+    # What could not be sealed is not told, but with the next look.
+    decided.insert(0, [other])
+    with monkeypatch.context() as patch:
+        patch.setattr(Record, "seal", lambda *_: (_ for _ in ()).throw(WorkspaceError("The disk is full.")))
+        with pytest.raises(WorkspaceError):
+            scanning.look()
+    assert scanning.look() == [other]
+    assert record.head()[0] == before + 2
 
 
 def test_the_jobs_choose_and_follow(home: Workspace) -> None:

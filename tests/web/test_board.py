@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.screening.made import signal
 
 from cryptai.errors import InputError, LimitExceeded
 from cryptai.screening.evidence import Evidence
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _empty_board(home: Workspace) -> Iterator[None]:
     del home
-    for kept in (board._signals, board._states, board._scanned):
+    for kept in (board._signals, board._states, board._scannings):
         kept.clear()
     yield
-    for kept in (board._signals, board._states, board._scanned):
+    for kept in (board._signals, board._states, board._scannings):
         kept.clear()
 
 
@@ -50,19 +51,22 @@ def test_a_failed_scan_leaves_the_signals_before_it_and_says_why(monkeypatch: py
     board.scan("binance")
     before, scanned_ms = board.signals("binance"), board.state("binance").scanned_ms
 
-    def refused(_exchange: str) -> list[Any]:
+    def refused(_self: object) -> list[Any]:
         raise InputError("The strategy mine cannot be imported.")
 
-    def broken(_exchange: str) -> list[Any]:
+    def broken(_self: object) -> list[Any]:
         raise ZeroDivisionError("inside")
 
-    monkeypatch.setattr(board, "_scan", refused)
-    board.scan("binance")
+    monkeypatch.setattr("cryptai.web.scanning.Scanning.look", refused)
+    news = board.look("binance")
+    assert news is not None
+    assert (news["state"], news["decided"]) == ("failed", [])
+    board.show("binance")
     assert board.state("binance") == board.BoardState(
         "failed", "The strategy mine cannot be imported.", scanned_ms
     )
-    monkeypatch.setattr(board, "_scan", broken)
-    board.scan("binance")
+    monkeypatch.setattr("cryptai.web.scanning.Scanning.look", broken)
+    board.look("binance")
     assert "inside" not in board.state("binance").message
     assert board.signals("binance") == before
 
@@ -70,10 +74,10 @@ def test_a_failed_scan_leaves_the_signals_before_it_and_says_why(monkeypatch: py
 def test_a_strategy_that_never_ends_takes_no_other_signal_away(
     home: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def endless(*_args: object) -> list[Any]:
+    def endless(*_args: object, **_more: object) -> list[Any]:
         raise LimitExceeded("The strategy took more than 60 seconds and was stopped.")
 
-    monkeypatch.setattr("cryptai.screening.isolated.screen_isolated", endless)
+    monkeypatch.setattr("cryptai.web.scanning.screen_isolated", endless)
     file = home.strategies / "mine.py"
     file.touch()
     try:
@@ -89,7 +93,9 @@ def test_strategies_of_the_user_are_scanned_in_another_process(
     home: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr("cryptai.screening.isolated.screen_isolated", lambda *args: asked.append(args) or [])
+    monkeypatch.setattr(
+        "cryptai.web.scanning.screen_isolated", lambda *args, **more: asked.append((*args, more)) or []
+    )
     monkeypatch.setattr(
         "cryptai.strategies.user._import", lambda *_args: pytest.fail("scanned in the server's process")
     )
@@ -97,36 +103,63 @@ def test_strategies_of_the_user_are_scanned_in_another_process(
     file.write_text("raise SystemExit")
     try:
         board.scan("binance")
+        assert asked == [(home.root, "binance", {"symbols": None})]
+        # Again only of the markets in which something closed.
+        assert board.look_at_own("binance") is None
+        board._scannings["binance"]._due.add("BTC/USDT")
+        assert board.look_at_own("binance") is not None
+        assert asked[1:] == [(home.root, "binance", {"symbols": ["BTC/USDT"]})]
     finally:
         file.unlink()
-    assert asked == [(home.root, "binance")]
+    assert board.look_at_own("binance") is not None
 
 
-async def test_it_scans_at_the_start_and_again_only_when_candles_or_strategies_have_changed(
-    home: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scanned: asyncio.Queue[str] = asyncio.Queue()
-    loop = asyncio.get_running_loop()
-    contents = {"binance": ("a",), "practice": ("x",)}
+class Watched:
+    """A scanning that tells which venue was looked at, and finds something new in it each time."""
+
+    looked: asyncio.Queue[str]
+    loop: asyncio.AbstractEventLoop
+    left_out, looked_ms, standing, waits = "", 5, 0, False
+
+    def __init__(self, exchange: str) -> None:
+        self.exchange = exchange
+
+    def look(self) -> list[Signal]:
+        self.loop.call_soon_threadsafe(self.looked.put_nowait, self.exchange)
+        return [signal(exchange=self.exchange)]
+
+    def look_up(self) -> None:
+        return None
+
+    def look_at_own(self) -> None:
+        return None
+
+    def signals(self) -> list[Signal]:
+        return [signal(exchange=self.exchange)]
+
+
+async def test_it_looks_at_the_start_and_again_at_each_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    Watched.looked, Watched.loop = asyncio.Queue(), asyncio.get_running_loop()
+    told: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    monkeypatch.setattr("cryptai.web.scanning.Scanning", Watched)
     monkeypatch.setattr(board, "_GATHER_S", 0.0)
     monkeypatch.setattr(board, "_news", asyncio.Event())
-    monkeypatch.setattr(board, "scan", lambda name: loop.call_soon_threadsafe(scanned.put_nowait, name))
-    monkeypatch.setattr(live, "exchanges", lambda: sorted(contents))
-    monkeypatch.setattr(live.store(), "markets", lambda name: contents[name])
+    monkeypatch.setattr(live, "exchanges", lambda: ["binance", "practice"])
+    monkeypatch.setattr(live.hub, "publish", told.put_nowait)
+
+    async def looked() -> list[str]:
+        return [await asyncio.wait_for(Watched.looked.get(), 5) for _ in range(2)]
+
     keeper = asyncio.create_task(board.keep())
-    assert [await asyncio.wait_for(scanned.get(), 5) for _ in range(2)] == ["binance", "practice"]
+    assert await looked() == ["binance", "practice"]
     board.notice({"type": "price", "closed": False})
     assert not board._news.is_set()
-    contents["practice"] = ("x", "y")
     board.notice({"type": "candle", "closed": True})
-    assert await asyncio.wait_for(scanned.get(), 5) == "practice"
-    file = home.strategies / "mine.py"
-    file.touch()
-    try:
-        board._news.set()
-        assert [await asyncio.wait_for(scanned.get(), 5) for _ in range(2)] == ["binance", "practice"]
-    finally:
-        file.unlink()
+    assert await looked() == ["binance", "practice"]
+    news = [await asyncio.wait_for(told.get(), 5) for _ in range(4)]
     keeper.cancel()
     await asyncio.gather(keeper, return_exceptions=True)
-    assert scanned.empty()
+    assert Watched.looked.empty()
+    assert [one["exchange"] for one in news] == ["binance", "practice"] * 2
+    assert {one["decided"][0]["exchange"] for one in news} == {"binance", "practice"}
+    assert board.signals("practice") == [signal(exchange="practice")]

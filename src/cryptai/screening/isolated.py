@@ -10,13 +10,20 @@ from cryptai.signals import Signal
 from cryptai.trading.isolated import ask, catalog_of, child, store_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
 def screen_isolated(
-    home: Path, exchange: str, *, as_of_ms: int | None = None, seconds: int = 60, megabytes: int = 2048
+    home: Path,
+    exchange: str,
+    *,
+    as_of_ms: int | None = None,
+    symbols: Sequence[str] | None = None,
+    seconds: int = 60,
+    megabytes: int = 2048,
 ) -> list[Signal]:
-    """Screen a venue for the setups of the workspace's own strategies in a child.
+    """Screen a venue, or some symbols of it, for the setups of the workspace's own strategies in a child.
 
     Raises
     ------
@@ -26,7 +33,7 @@ def screen_isolated(
         After `seconds` of time or over `megabytes` of memory.
     """
     with catalog_of(home, exchange, None) as catalog:
-        task = {"exchange": exchange, "as_of_ms": as_of_ms, "catalog": catalog}
+        task = {"exchange": exchange, "as_of_ms": as_of_ms, "symbols": symbols, "catalog": catalog}
         told = ask("cryptai.screening.isolated", task, home, seconds=seconds, megabytes=megabytes)
     return [Signal(**row) for row in told]
 
@@ -43,6 +50,7 @@ def _work(task: dict[str, Any]) -> list[dict[str, Any]]:
         # Nine times its work would be too much for a child's minute.
         evidence=Evidence(workspace, store, task["exchange"], neighbourhood=False),
         as_of_ms=task["as_of_ms"],
+        symbols=task["symbols"],
         strategies_folder=workspace.strategies,
         names=list(user_files(workspace.strategies)),
     )

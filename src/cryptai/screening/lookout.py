@@ -74,7 +74,7 @@ class Lookout:
     names
         Strategies to ask, of those that come with the package; None is all of them.
     since_ms
-        What the first look finds decided after this moment counts as decided newly; None is what was decided
+        What the first look finds decided after this moment counts as decided newly, as does what was decided
         at the newest close of its series.
     share
         `(i, n)`: only the markets of symbols that fall to the i-th of n.
@@ -115,6 +115,12 @@ class Lookout:
                 else:
                     self._look_at(symbol, frame, windows, look, now)
         return look
+
+    def begin_anew(self, since_ms: int | None) -> None:
+        """Forget what was seen: the next look is a first one."""
+        self._written, self._since_ms = 0, since_ms
+        self._seen.clear()
+        self._waiting.clear()
 
     def _due(self) -> dict[str, list[Timeframe]]:
         """Return the timeframes to look at of each symbol, the finest first."""
@@ -163,8 +169,7 @@ class Lookout:
         seen = self._seen.pop(series, None)
         if whole is None:
             if seen is not None:
-                look.closed[series] = Closed(seen.ts, 0.0, 0)
-                look.ended[series] = [one.key for one in seen.stands]
+                look.closed[series] = Closed(seen.ts, 0.0, None)
             return
         before, came = ([], None) if seen is None else (seen.stands, _new_bars(seen, whole))
         # Begun anew where it was not known before, or is not what it was.
@@ -175,12 +180,15 @@ class Lookout:
         found = self._found(series, windows, new, look, now) if new else []
         newest = len(whole) - 1
         last, bars = int(whole.ts[-1]), min(len(whole), _KNOWN)
-        look.closed[series] = Closed(last, float(whole.close[-1]), new if known else 0)
-        look.ended[series] = [one.key for one in before if one.key not in still]
+        look.closed[series] = Closed(last, float(whole.close[-1]), new if known else None)
+        if known:
+            look.ended[series] = [one.key for one in before if one.key not in still]
         look.found[series] = found
         after = self._since_ms if seen is None else seen.ts + frame.ms
         look.decided.extend(
-            one for one in found if (one.age_bars == 0 if after is None else one.decided_at_ms > after)
+            one
+            for one in found
+            if (after is not None and one.decided_at_ms > after) or (seen is None and one.age_bars == 0)
         )
         stands += [_stands(one) for one in found]
         self._seen[series] = _Seen(last, bars, whole[newest + 1 - bars :].digest, stands)

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
 
 class Closed(NamedTuple):
-    """The newest bar of a series: when it opens, its close, and how many came since the look before."""
+    """The newest bar of a series: when it opens, its close, and how many came since the look before.
+
+    `bars` is None where the series was begun anew: of what stood before nothing counts then.
+    """
 
     ts: int
     close: float
-    bars: int
+    bars: int | None
 
 
 class Look(NamedTuple):
@@ -70,6 +73,9 @@ class Present:
         self._standing: dict[Series, dict[Key, Signal]] = {}
         self._newest: dict[Series, Closed] = {}
 
+    def __len__(self) -> int:
+        return sum(map(len, self._standing.values()))
+
     def take(self, look: Look, now: int) -> None:
         """Bring it up to a look's closes."""
         for series, closed in look.closed.items():
@@ -78,10 +84,10 @@ class Present:
             for key in look.ended.get(series, ()):
                 there.pop(key, None)
             stale = freshness(closed.ts, series[1], now) == "stale"
-            kept = {
-                key: restated(one, closed.close, one.age_bars + closed.bars, stale=stale)
-                for key, one in there.items()
-            }
+            kept = {}
+            if closed.bars is not None:
+                bars, price = closed.bars, closed.close
+                kept = {k: restated(one, price, one.age_bars + bars, stale=stale) for k, one in there.items()}
             kept |= {key_of(one): one for one in look.found.get(series, ())}
             if kept:
                 self._standing[series] = kept

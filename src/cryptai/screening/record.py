@@ -230,6 +230,12 @@ class Record:
             (exchange, limit),
         )
 
+    def newest_decided(self, exchange: str) -> int | None:
+        """Return when the newest signal of a venue was decided (ms UTC); None where there is none."""
+        with self._catalog.look() as rows:
+            ((newest,),) = rows.execute("SELECT max(decided_ms) FROM signal WHERE exchange = ?", (exchange,))
+        return None if newest is None else int(newest)
+
     def head(self) -> tuple[int, str]:
         """Return the number and the hash of the newest signal; 0 and sixty-four zeros of none."""
         with self._catalog.look() as rows:

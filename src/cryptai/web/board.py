@@ -1,4 +1,4 @@
-"""The board: today's signals of every stored venue, scanned anew when candles or strategies have changed."""
+"""The board: today's signals of every stored venue, kept up at each close."""
 
 from __future__ import annotations
 
@@ -6,22 +6,24 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from django.conf import settings
-
-from cryptai.errors import CryptaiError, InputError, LimitExceeded
-from cryptai.seams import now_ms
+from cryptai.errors import CryptaiError
 from cryptai.web import live
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cryptai.signals import Signal
+    from cryptai.web.scanning import Scanning
 
 _log = logging.getLogger(__name__)
 # Closes of one instant arrive within a moment; candles imported beside the server are noticed by looking.
-_GATHER_S = 1.0
-_LOOK_S = 30.0
-_FAILED = "The scan failed; the server's log says why."
+_GATHER_S: Final = 0.02
+_LOOK_S: Final = 30.0
+# While a close waits for a coarser one, or evidence is on its way.
+_SOON_S: Final = 0.25
+_FAILED: Final = "The scan failed; the server's log says why."
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,14 @@ class BoardState:
     left_out: str = ""
 
 
-_WAITING = BoardState("waiting", "The markets have not been scanned yet.", 0)
+_WAITING: Final = BoardState("waiting", "The markets have not been scanned yet.", 0)
 _signals: dict[str, list[Signal]] = {}
 _states: dict[str, BoardState] = {}
-_scanned: dict[str, tuple[object, ...]] = {}
-# A thread of its own: a scan must not hold up the server's shutdown, nor two run at once.
+_scannings: dict[str, Scanning] = {}
+# Threads of their own: a scan must not hold up the server's shutdown, nor two run at once; what takes long
+# (evidence, the user's own strategies) must not hold up a close.
 _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scan")
+_others = ThreadPoolExecutor(max_workers=2, thread_name_prefix="beside the scan")
 _news = asyncio.Event()
 
 
@@ -60,8 +64,10 @@ def state(exchange: str | None = None) -> BoardState:
 
 def forget() -> int:
     """Forget every screen, so that all venues are scanned anew; return how many were forgotten."""
-    forgotten = len(_scanned)
-    _scanned.clear()
+    forgotten = len(_scannings)
+    while _scannings:
+        # After a look that is under way.
+        _thread.submit(_scannings.popitem()[1].close)
     _news.set()
     return forgotten
 
@@ -73,96 +79,114 @@ def notice(event: dict[str, Any]) -> None:
 
 
 async def keep() -> None:
-    """Keep the board fresh for ever: scan each venue whose candles have changed, all when strategies have."""
+    """Keep the board fresh for ever: look at each venue when something closed, and now and then."""
     loop = asyncio.get_running_loop()
-    while True:
-        for exchange in await loop.run_in_executor(_thread, _changed):
-            await loop.run_in_executor(_thread, scan, exchange)
-            live.hub.publish(_news_of(exchange))
-        try:
-            await asyncio.wait_for(_news.wait(), _LOOK_S)
-            await asyncio.sleep(_GATHER_S)
-        except TimeoutError:
-            pass
-        _news.clear()
+    running: dict[tuple[str, str], asyncio.Task[None]] = {}
+    async with asyncio.TaskGroup() as tasks:
+        while True:
+            waits = False
+            for exchange in await loop.run_in_executor(_thread, _venues):
+                if _tell(await loop.run_in_executor(_thread, look, exchange)):
+                    await loop.run_in_executor(_thread, show, exchange)
+                waits |= exchange in _scannings and _scannings[exchange].waits
+                for name, work in (("evidence", look_up), ("own", look_at_own)):
+                    if (exchange, name) not in running or running[exchange, name].done():
+                        running[exchange, name] = tasks.create_task(_alongside(exchange, work))
+            try:
+                await asyncio.wait_for(_news.wait(), _SOON_S if waits else _LOOK_S)
+                await asyncio.sleep(_GATHER_S)
+            except TimeoutError:
+                pass
+            _news.clear()
 
 
-def _news_of(exchange: str) -> dict[str, Any]:
-    found = _signals.get(exchange, [])
-    fresh = [one.as_object() for one in found if one.age_bars == 0 and not one.stale]
-    state_ = _states.get(exchange, _WAITING)
-    return {
-        "type": "signals", "exchange": exchange, "state": state_.state, "scanned_ms": state_.scanned_ms,
-        "standing": len(found), "decided": fresh,
-    }  # fmt: skip
+async def _alongside(exchange: str, work: Callable[[str], dict[str, Any] | None]) -> None:
+    loop = asyncio.get_running_loop()
+    if _tell(await loop.run_in_executor(_others, work, exchange)):
+        await loop.run_in_executor(_thread, show, exchange)
+        _news.set()
+
+
+def _tell(news: dict[str, Any] | None) -> bool:
+    if news is not None:
+        live.hub.publish(news)
+    return news is not None
 
 
 def scan(exchange: str) -> None:
-    """Scan one venue and put the result on the board; a failure is shown and leaves the signals before it."""
-    before = _states.get(exchange, _WAITING)
-    if not before.scanned_ms:
+    """Scan one venue wholly, evidence and all, and put the result on the board."""
+    for work in (look, look_up, look, look_at_own):
+        work(exchange)
+    show(exchange)
+
+
+def look(exchange: str) -> dict[str, Any] | None:
+    """Look at what was written of a venue; return the news of it, None where there are none.
+
+    A failure is shown, and leaves the signals before it.
+    """
+    if exchange not in _states:
         _states[exchange] = BoardState("scanning", "The markets are being scanned.", 0)
-    began = now_ms()
+    return _done(exchange, "look")
+
+
+def look_up(exchange: str) -> dict[str, Any] | None:
+    """Bring the evidence of a venue up to date, if that was not done within the hour; later looks use it."""
+    return _done(exchange, "look_up")
+
+
+def look_at_own(exchange: str) -> dict[str, Any] | None:
+    """Screen the user's own strategies where candles or files have changed; return the news of it."""
+    return _done(exchange, "look_at_own")
+
+
+def show(exchange: str) -> None:
+    """Put what stands on the board, where the last look went well."""
+    scanning = _scannings.get(exchange)
+    if scanning is not None and scanning.looked_ms:
+        found = scanning.signals()
+        _signals[exchange] = found
+        if _states[exchange].state != "failed":
+            message = f"{len(found)} signals."
+            _states[exchange] = BoardState("ready", message, scanning.looked_ms, scanning.left_out)
+
+
+def _done(exchange: str, what: Literal["look", "look_up", "look_at_own"]) -> dict[str, Any] | None:
+    before = _states.get(exchange, _WAITING)
     try:
-        _signals[exchange], left_out = _scan(exchange)
+        decided = getattr(_scanning(exchange), what)()
     except CryptaiError as error:
         _states[exchange] = BoardState("failed", str(error), before.scanned_ms)
+        decided = []
     except Exception:  # noqa: BLE001 (a strategy may raise anything; the board goes on)
         _log.exception("The scan of %s failed.", exchange)
         _states[exchange] = BoardState("failed", _FAILED, before.scanned_ms)
+        decided = []
     else:
-        count = len(_signals[exchange])
-        _states[exchange] = BoardState("ready", f"{count} signals.", began, left_out)
+        if decided is not None and before.state == "failed":
+            _states[exchange] = BoardState("ready", "", before.scanned_ms)
+    if decided is None:
+        return None
+    failed, scanning = _states[exchange].state == "failed", _scannings.get(exchange)
+    return {
+        "type": "signals", "exchange": exchange, "state": "failed" if failed else "ready",
+        "scanned_ms": 0 if scanning is None else scanning.looked_ms,
+        "standing": 0 if scanning is None else scanning.standing,
+        "decided": [one.as_object() for one in decided],
+    }  # fmt: skip
+
+
+def _scanning(exchange: str) -> Scanning:
+    if exchange not in _scannings:
+        from cryptai.web.scanning import Scanning  # noqa: PLC0415 (heavy: not at start)
+
+        _scannings[exchange] = Scanning(exchange)
+    return _scannings[exchange]
 
 
 # The venue of the feed comes first; while it is being filled it is left alone after the first look.
-def _changed() -> list[str]:
-    from cryptai.strategies.user import user_files  # noqa: PLC0415 (heavy: not at start)
-
+def _venues() -> list[str]:
     status = live.feed_status()
-    changed = []
-    try:
-        files = user_files(settings.WORKSPACE.strategies).values()
-        edited = tuple((file.name, file.stat().st_mtime_ns) for file in files)
-        for exchange in sorted(live.exchanges(), key=lambda name: name != status.exchange):
-            if exchange == status.exchange and status.state == "backfilling" and exchange in _scanned:
-                continue
-            markets = live.store().markets(exchange)
-            content = (*edited, *markets)
-            if markets and _scanned.get(exchange) != content:
-                _scanned[exchange] = content
-                changed.append(exchange)
-    except (CryptaiError, OSError):
-        _log.exception("The candle store or the strategies could not be looked at.")
-    return changed
-
-
-# The signals, and why the user's own strategies have no part in them.
-def _scan(exchange: str) -> tuple[list[Signal], str]:
-    from cryptai.screening.evidence import Evidence, unlooked  # noqa: PLC0415 (heavy: not at start)
-    from cryptai.screening.isolated import screen_isolated  # noqa: PLC0415
-    from cryptai.screening.record import Record  # noqa: PLC0415
-    from cryptai.screening.screen import ranked, screen  # noqa: PLC0415
-    from cryptai.strategies.user import user_files  # noqa: PLC0415
-
-    workspace, store = settings.WORKSPACE, live.store()
-    if exchange not in _signals:
-        # Looking up what came of every past setup takes a while the first time; levels are there at once.
-        _signals[exchange] = screen(store, exchange, evidence=unlooked).signals
-    own: list[Signal] = []
-    left_out = ""
-    if user_files(workspace.strategies):
-        # A user's code never runs in this process.
-        try:
-            own = screen_isolated(workspace.root, exchange)
-        except (InputError, LimitExceeded) as error:
-            # One file that never ends does not take the signals of all others away.
-            _log.warning("The user's strategies could not be scanned: %s", error)
-            left_out = f"Your own strategies are left out: {error}"
-    built_in = screen(store, exchange, evidence=Evidence(workspace, store, exchange)).signals
-    found = ranked([*built_in, *own])
-    # What was decided at the last close is sealed before the next one tells what comes of it.
-    fresh = [one.as_sealed() for one in found if one.age_bars == 0 and not one.stale]
-    if fresh:
-        Record(store.catalog).seal(fresh)
-    return found, left_out
+    found = sorted(live.exchanges(), key=lambda name: name != status.exchange)
+    filling = status.state == "backfilling" and status.exchange in _scannings
+    return [name for name in found if not (filling and name == status.exchange)]
