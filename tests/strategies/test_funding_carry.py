@@ -109,6 +109,16 @@ def test_hedged_by_spot_it_earns_what_is_paid_and_nothing_else():
     assert len(quiet.records) == 0
 
 
+def test_what_it_decides_by_is_what_it_pays_whichever_way_it_came():
+    made = FundingCarry(payments=3)
+    funding = steps((0.0, 6), (0.0004, 30)).between(BEGIN + 1, None)  # the first was due before these bars
+    given = backtest(bars(400), made, funding={PERP: funding})
+    carried = backtest(bars(400).with_funding(funding), made)
+    assert given.equity.tobytes() == carried.equity.tobytes()
+    assert given.run == carried.run
+    assert float(given.records["funding"].sum()) < 0.0
+
+
 def test_the_spot_leg_waits_for_a_bar_where_it_has_none():
     perp, funding = bars(400), steps((0.0, 6), (0.0004, 30), (0.0, 30))
     columns = {name: getattr(perp, name) for name in ("ts", "open", "high", "low", "close", "volume")}

@@ -79,7 +79,7 @@ def backtest(
     funding, filters, finer
         By symbol: what perpetuals' holders paid each other, what the venue asks of orders, and finer candles
         for the path inside a bar. A market without is run without. Funding that was paid by then is at
-        `candles.funding` when the strategy decides.
+        `candles.funding` when the strategy decides; candles that come with it pay it.
 
     Raises
     ------
@@ -88,6 +88,7 @@ def backtest(
         beyond the range of floating point.
     """
     markets = [one.with_funding((funding or {}).get(one.symbol)) for one in _in_order(candles)]
+    funding = {one.symbol: one.funding for one in markets if one.funding is not None} | dict(funding or {})
     names = [one.symbol for one in markets]
     costs = check_costs(costs or Costs())
     shorts = bool(getattr(strategy, "allow_short", False))
@@ -101,7 +102,7 @@ def backtest(
     if not (math.isfinite(capital) and capital > 0.0):
         raise InputError(f"capital must be a finite amount above 0, was {capital:g}.", field="capital")
     given = _given(markets, strategy, start_ms, end_ms, terms)
-    given = _with_data(given, funding or {}, filters or {}, finer or {})
+    given = _with_data(given, funding, filters or {}, finer or {})
     own_stops = any(one.signals.stop is not None for one in given)
     rules = check_rules(asked, min_reward_risk=min_reward_risk, shorts=shorts, own_stops=own_stops)
     check_target_pays(rules, costs, rests=any(one.signals.limit is not None for one in given))
