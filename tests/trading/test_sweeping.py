@@ -14,6 +14,7 @@ from cryptai.analytics.returns import daily_returns
 from cryptai.errors import InputError
 from cryptai.features.crosses import before, crosses_above, crosses_below
 from cryptai.features.shared import Shared, line
+from cryptai.market.funding import Funding
 from cryptai.portfolio.rules import Rules
 from cryptai.signals import Signals
 from cryptai.strategies.breakout import Breakout
@@ -208,6 +209,15 @@ def test_plain_sets_need_one_whole_backtest(candles, monkeypatch):
     assert len(whole) == 1
     run_many(candles, EmaTrend, SETS, rules=Rules(max_bars=5.0))
     assert len(whole) == 1 + len(SETS)
+
+
+def test_candles_that_come_with_funding_pay_it_in_every_set(candles):
+    every = 8 * 3_600_000
+    due = np.arange(int(candles.ts[0]) // every + 1, int(candles.ts[-1]) // every + 1) * every
+    paying = candles.with_funding(Funding(candles.symbol, due, np.full(len(due), 0.0003)))
+    metrics = run_many(paying, EmaTrend, SETS).metrics
+    assert metrics == [backtest(paying, build(EmaTrend, one)).metrics for one in SETS]
+    assert metrics != run_many(candles, EmaTrend, SETS).metrics
 
 
 @dataclass(frozen=True)

@@ -158,6 +158,7 @@ def _plain(
     others = (value for name, value in options.items() if name not in _PLAIN)
     return (
         isinstance(candles, Candles)
+        and candles.funding is None
         and first.rules.plain()
         and first.costs.plain()
         and not hasattr(strategy, "signals_many")
