@@ -18,14 +18,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.strategies_together import walked_together
 from cryptai.analytics.significance import wilson
 from cryptai.errors import CryptaiError
 from cryptai.market.candles import COLUMNS, Candles
 from cryptai.market.files import read_candles
 from cryptai.market.funding import FundingBook, perpetual_of
 from cryptai.market.funding_files import read_funding
-from cryptai.market.symbol import is_perpetual
 from cryptai.market.times import iso, parse_time
 from cryptai.research.plans import read_walk
 from cryptai.research.walkforward import walkforward
@@ -56,15 +54,16 @@ def grid(cls: type[Strategy]) -> dict[str, str]:
     return found
 
 
-def walked(name: str, candles: Candles, start: str, end: str) -> dict[str, Any]:
-    """Return the walk-forward of a strategy over some candles."""
+def walked(name: str, markets: Sequence[Candles], start: str, end: str) -> dict[str, Any]:
+    """Return the walk-forward of a strategy over a market, or over several together."""
     options = {
-        "strategy": name, "symbol": candles.symbol, "timeframe": str(candles.timeframe), "from": start,
-        "to": end, "param": grid(strategies.get(name)), "train": "365d", "test": "90d",
+        "strategy": name, "symbols": [one.symbol for one in markets], "timeframe": str(markets[0].timeframe),
+        "from": start, "to": end, "param": grid(strategies.get(name)), "train": "365d", "test": "90d",
     }  # fmt: skip
     request, plan = read_walk(options)
     with tempfile.TemporaryDirectory() as folder:
         home = open_workspace(Path(folder) / "workspace")
+        candles = markets if len(markets) > 1 else markets[0]
         return walkforward(request, plan, candles, home, exchange="binance").as_object()
 
 
@@ -87,13 +86,19 @@ def _forward(
         for candles in markets:
             if "funding" in needs and candles.symbol not in paying:
                 continue
-            row = f"| `{cls.name}` | {candles.symbol} {candles.timeframe}"
-            try:
-                told = walked(cls.name, candles, start, end)
-            except CryptaiError as error:
-                print(f"{row} | {error} | | | | | |", flush=True)
-                continue
-            print(_row(row, told["metrics"], told["evidence"]["deflated_sharpe"]), flush=True)
+            print(
+                _told(
+                    f"| `{cls.name}` | {candles.symbol} {candles.timeframe}", cls.name, [candles], start, end
+                )
+            )
+
+
+def _told(begins: str, name: str, markets: Sequence[Candles], start: str, end: str) -> str:
+    try:
+        told = walked(name, markets, start, end)
+    except CryptaiError as error:
+        return f"{begins} | {error} | | | | | |"
+    return _row(begins, told["metrics"], told["evidence"]["deflated_sharpe"])
 
 
 def _row(begins: str, found: Mapping[str, Any], sure: float | None) -> str:
@@ -106,7 +111,7 @@ def _row(begins: str, found: Mapping[str, Any], sure: float | None) -> str:
 
 
 def _together(
-    chosen: Sequence[type[Strategy]], markets: Sequence[Candles], rates: Mapping[str, Funding]
+    chosen: Sequence[type[Strategy]], markets: Sequence[Candles], end: str, rates: Mapping[str, Funding]
 ) -> None:
     print(_HEAD)
     for frame in sorted({str(one.timeframe) for one in markets}):
@@ -116,19 +121,22 @@ def _together(
                 continue
             tried = {"": some}
             if "funding" in needs_of(cls):
-                some_paid = [one for one in some if one.symbol in rates]
-                tried = {", alone": some_paid, ", hedged": [*some_paid, *map(_perpetual, some_paid)]}
+                paid = [one for one in some if one.symbol in rates]
+                tried = {", alone": paid, ", hedged": [*paid, *map(_perpetual, paid)]}
             for words, there in tried.items():
-                if len(there) < 2:
+                begun = sorted(max(one.ts[0], *_begun(one, rates, cls)) for one in there)
+                pairs = 2 if words == ", hedged" else 1
+                if len(begun) < 2 * pairs:
                     continue
-                funding = {
-                    one.symbol: rates[one.symbol.partition(":")[0]]
-                    for one in there
-                    if "funding" in needs_of(cls) and (words == ", alone" or is_perpetual(one.symbol))
-                }
-                found = walked_together(cls, there, grid(cls), funding)
-                of = f"{len({one.symbol.partition(':')[0] for one in there})} markets {frame}"
-                print(_row(f"| `{cls.name}`{words} | {of}", found, found["deflated_sharpe"]), flush=True)
+                # From when two markets are there.
+                start = iso(int(begun[2 * pairs - 1]))
+                of = f"{len(there) // pairs} markets {frame} from {start[:10]}"
+                print(_told(f"| `{cls.name}`{words} | {of}", cls.name, there, start, end), flush=True)
+
+
+def _begun(one: Candles, rates: Mapping[str, Funding], cls: type[Strategy]) -> list[int]:
+    paid = rates.get(one.symbol.partition(":")[0]) if "funding" in needs_of(cls) else None
+    return [0] if paid is None else [int(paid.ts[0])]
 
 
 def _perpetual(spot: Candles) -> Candles:
@@ -183,7 +191,7 @@ def main() -> None:
         if not given.together:
             _forward(chosen, markets, given.start, given.end, rates)
             print()
-        _together(chosen, [one.between(start, end) for one in markets], rates)
+        _together(chosen, [one.between(start, end) for one in markets], given.end, rates)
     if not given.together:
         print()
         _setups(chosen, markets, start, end)
