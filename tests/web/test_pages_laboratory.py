@@ -29,6 +29,7 @@ from cryptai.web.pages.study_form import study_form, study_options
 from cryptai.web.pages.surface import surface
 from cryptai.web.pages.trade_pictures import excursions, histogram
 from cryptai.web.research.models import Run, Study
+from cryptai.web.research.plans import read_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,8 +158,11 @@ def test_several_markets_share_one_page(hers: Client, alice: User) -> None:
     assert "BTC/USDT and 1 more" in hers.get(PAGE).content.decode()
 
 
-def test_every_option_of_the_command_has_a_field_in_the_form_folded_while_it_is_off(hers: Client) -> None:
-    page = hers.get(PAGE).content.decode()
+@pytest.mark.parametrize("form", ["", "sweep/", "walk-forward/"])
+def test_every_option_of_the_command_has_a_field_in_the_form_folded_while_it_is_off(
+    hers: Client, form: str
+) -> None:
+    page = hers.get(PAGE + form).content.decode()
     for name in [*(option.name for option in NUMBERS), "fill", "target_steps", "group", *FLAGS]:
         assert f'name="{name}"' in page, name
     assert '<details class="more"><summary>' in page
@@ -535,6 +539,29 @@ def test_a_search_is_seen_cancelled_and_nobody_elses(
         assert hers.get(address + tail).status_code == 404
 
 
+def test_a_search_over_several_markets_is_typed_back_as_it_was_given(
+    hers: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "submit_long", lambda work: None)
+    posted = {
+        "strategy": "ema_trend", "exchange": "binance", "symbol": "BTC/USDT, ETH/USDT", "timeframe": "1h",
+        "from.fast": "5", "to.fast": "15", "step.fast": "5", "from.slow": "40", "size": "0.4",
+        "target_steps": "0:0.15,48:0.05", "group": "majors=BTC/USDT,ETH/USDT", "max_per_group": "1",
+    }  # fmt: skip
+    address = hers.post(f"{PAGE}sweep/", posted)["location"]
+    page = hers.get(address).content.decode()
+    assert "BTC/USDT and 1 more 1h" in page
+    again = re.search(r'href="([^"]+sweep/\?[^"]+)">Change', page)
+    assert again
+    form = hers.get(unescape(again[1])).content.decode()
+    for name in ("symbol", "to.fast", "target_steps", "max_per_group"):
+        assert re.search(rf'name="{re.escape(name)}"[^>]* value="{re.escape(posted[name])}"', form), name
+    assert "majors=BTC/USDT,ETH/USDT" in form
+    hers.post(f"{PAGE}sweep/", posted)
+    one, two = Study.objects.for_user(alice)
+    assert read_study("sweep", one.request) == read_study("sweep", two.request)
+
+
 def test_a_search_cannot_be_begun_or_cancelled_from_another_page(
     alice: User, searched: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -569,7 +596,7 @@ def test_a_failed_and_a_damaged_search_say_what_is_safe(
         ({"from.fast": "", "to.fast": "9"}, 'id="r-fast-error"'),
         ({"held_out": "3"}, 'id="f-held_out-error"'),
         ({"stop": "7"}, "error-block"),
-        ({"symbol": "BTC/USDT,ETH/USDT"}, 'id="f-symbol-error"'),
+        ({"symbol": "BTC/USDT,NONE/USDT"}, "No bars of NONE/USDT"),
         ({"method": "random", "trials": "0"}, 'id="f-trials-error"'),
         ({"from.fast": "2", "to.fast": "1000", "step.fast": "1", "from.slow": "6", "to.slow": "5000",
           "step.slow": "1"}, "4,990,005 combinations"),

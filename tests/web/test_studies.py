@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cryptai.errors import InputError, LimitExceeded
+from cryptai.research.sweep import sweep
 from cryptai.research.trials import tried
 from cryptai.seams import now_ms
 from cryptai.trading.isolated import environment_of
 from cryptai.web import live
 from cryptai.web.research import searching, studies
 from cryptai.web.research.models import QueueFull, Study
+from cryptai.web.research.plans import read_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,6 +111,23 @@ def test_a_sweep_gives_in_its_process_what_the_engine_gives_here(
     assert tried(home, "ema_trend", user=f"user:{alice.pk}").trials >= 9
     assert [one["status"] for one in told] == ["RUNNING", "COMPLETED"]
     assert {one["to"] for one in told} == {alice.pk}
+
+
+def test_several_markets_are_searched_as_one_portfolio(alice: User, home: Workspace) -> None:
+    options = {
+        "strategy": "ema_trend", "symbols": "BTC/USDT, ETH/USDT", "timeframe": "1h", "size": "0.4",
+        "param": {"fast": "5,10", "slow": "20"}, "held_out": "0",
+    }  # fmt: skip
+    study = Study.objects.start(alice, "sweep", options)
+    study.refresh_from_db()
+    assert (study.status, study.reason) == ("COMPLETED", "")
+    request, plan = read_study("sweep", options)
+    markets = [live.store().read("binance", one, "1h") for one in request.markets]
+    here = sweep(request, plan, markets, home, exchange="binance", user=f"user:{alice.pk}")  # type: ignore[arg-type]
+    found = study.result()
+    assert found["symbols"] == ["BTC/USDT", "ETH/USDT"]
+    for name in ("sweep", "results", "best", "trials"):
+        assert found[name] == here.as_object()[name], name
 
 
 def test_a_walk_forward_is_kept_with_its_folds(alice: User, searched: dict[str, Any]) -> None:
@@ -270,7 +289,7 @@ def test_the_process_stops_when_whoever_asked_has_gone(
         ({"symbol": "NONE/USDT"}, None),
         ({"symbol": None}, "symbol"),
         ({"timeframe": "7h"}, "timeframe"),
-        ({"symbols": ["BTC/USDT", "ETH/USDT"], "symbol": None}, "symbols"),
+        ({"symbols": ["BTC/USDT", "ETH/USDT"]}, "symbols"),
         ({"stop": "1.2.3"}, "stop"),
         ({"nonsense": 1}, "nonsense"),
     ],

@@ -33,17 +33,12 @@ _GROUPS: Final = "One NAME=MARKET,MARKET in each line; see max per group."
 _EXITS: Final = "Orders and exits"
 
 
-def more_fields(field: Callable[..., Field], *, search: bool = False) -> list[tuple[str, list[Field]]]:
-    """Return headings with their fields; `field(name, label, kind, default, …)` makes one with its value.
-
-    A `search` knows the numbers only.
-    """
+def more_fields(field: Callable[..., Field]) -> list[tuple[str, list[Field]]]:
+    """Return headings with their fields; `field(name, label, kind, default, …)` makes one with its value."""
     groups = [
         (name, [_of_option(one, field) for one in options])
         for name, options in groupby(sorted(_NUMBERS, key=lambda one: one.group), key=lambda one: one.group)
     ]
-    if search:
-        return groups
     orders = [
         field("fill", "Fill", "choice", FILLS[0], choices=FILLS, hint=_FILL),
         field("target_steps", "Target steps", "text", "", placeholder="0:0.15,48:0.05", hint=_STEPS),

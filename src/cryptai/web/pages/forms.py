@@ -75,11 +75,9 @@ def form_of(
     symbols: list[str],
     timeframes: list[str],
     error: tuple[str, str] | None = None,
-    search: bool = False,
 ) -> BacktestForm:
     """Return the form; `declared` is None for a user's own strategy, whose file the server does not import.
 
-    `search` leaves out what only a single run knows: several markets, data of the store, other fills.
     `error` is the field that is to blame and what is wrong with it; one that no field bears stands above all.
     """
     blamed, message = error or ("", "")
@@ -131,7 +129,7 @@ def form_of(
     limits = [
         field(name, label, "text", value, unit=unit, hint=hint) for name, label, value, unit, hint in _LIMITS
     ]
-    more = more_fields(field, search=search)
+    more = more_fields(field)
     in_use = any(one.error or one.used for _, fields in more for one in fields)
     return BacktestForm(
         strategy, own, market, money, limits, more, in_use, "" if blamed in names else message

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptai.errors import InputError
@@ -82,11 +82,10 @@ def study_form(
             said = message if blamed == f"param.{p.name}" else ""
             ranges.append(_range_field(p, given, said, wide=varied and not touched))
     run = form_of(
-        strategy, [], given, symbols=symbols, timeframes=timeframes, search=True,
+        strategy, [], given, symbols=symbols, timeframes=timeframes,
         error=None if blamed in names else error,
     )  # fmt: skip
-    market = [replace(one, hint=_ONE) if one.name == "symbol" else one for one in run.market]
-    return StudyForm(ranges, own, search, replace(run, market=market), run.error)
+    return StudyForm(ranges, own, search, run, run.error)
 
 
 def study_options(kind: str, posted: Mapping[str, str], declared: list[Parameter] | None) -> dict[str, Any]:
@@ -119,7 +118,6 @@ _OWN: Final = {
     "walkforward": ("method", "trials", "seed", "objective", "train", "test", "anchored", "embargo", "purge"),
 }
 _LINES: Final = "One name=values in each line: fast=5:30:5 (both ends included), fast=5,10,20 or fast=12."
-_ONE: Final = "One market; BTCUSDT and BTC-USDT are understood."
 
 
 def _search_fields(kind: str, field: Any) -> list[Field]:

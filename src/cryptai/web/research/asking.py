@@ -11,6 +11,8 @@ from cryptai.web import live
 from cryptai.web.accounts.models import User
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cryptai.trading.request import BacktestRequest
 
 
@@ -37,6 +39,11 @@ def check_known(request: BacktestRequest) -> None:
         raise InputError("timeframe is missing; the data page shows what is stored.", field="timeframe")
     for symbol in request.markets:
         live.store().read(request.exchange, symbol, request.timeframe, last=1)
+
+
+def in_few_words(markets: Sequence[str]) -> str:
+    """Return the markets of a run or a search as a line has room for them."""
+    return markets[0] if len(markets) == 1 else f"{markets[0]} and {len(markets) - 1} more"
 
 
 def tries_as(user: User) -> str:

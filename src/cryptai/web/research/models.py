@@ -17,7 +17,7 @@ from cryptai.market.exchange import PRACTICE
 from cryptai.seams import new_id, now_ms
 from cryptai.web import jobs, live
 from cryptai.web.accounts.models import User
-from cryptai.web.research.asking import QueueFull, check_known, tries_as
+from cryptai.web.research.asking import QueueFull, check_known, in_few_words, tries_as
 from cryptai.web.research.studies import Study
 from cryptai.web.scoped import ScopedQuerySet
 
@@ -145,8 +145,7 @@ class Run(models.Model):
     @property
     def market_text(self) -> str:
         """Return its markets in a few words."""
-        more = len(self.markets) - 1
-        return f"{self.symbol} and {more} more" if more else self.symbol
+        return in_few_words(self.markets)
 
     @property
     def finished(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from cryptai.errors import InputError
-from cryptai.research.plans import WalkPlan, read_sweep, read_walk
+from cryptai.research.plans import OF_SEARCH, OF_WALK, WalkPlan, read_sweep, read_walk
 from cryptai.research.search import search
 from cryptai.research.space import read_space
 
@@ -33,6 +33,16 @@ def read_study(kind: str, options: Mapping[str, Any]) -> tuple[BacktestRequest, 
     if not isinstance(options, dict):
         raise InputError(f"A search is asked for by an object of options, was {type(options).__name__}.")
     return read_walk(options) if kind == "walkforward" else read_sweep(options)
+
+
+def as_kept(options: Mapping[str, Any], request: BacktestRequest) -> dict[str, Any]:
+    """Return what was asked for as a row keeps it: `read_study` of it is the same search.
+
+    The backtest's options stand in their own form, whatever way they were given; the search's as given.
+    """
+    of_search = (*OF_SEARCH, *OF_WALK, "param")
+    own = {str(name).replace("-", "_"): value for name, value in options.items()}
+    return request.as_options() | {name: own[name] for name in of_search if name in own}
 
 
 def sets_of(strategy: type[Strategy], plan: Plan | WalkPlan) -> int:

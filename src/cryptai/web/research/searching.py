@@ -49,8 +49,8 @@ def searched(
         When the process ended without an answer.
     """
     options = task["options"]
-    exchange, symbol = str(options.get("exchange") or "binance"), str(options["symbol"])
-    with catalog_of(home, exchange, symbol) as catalog:
+    # Of several markets the whole exchange's catalog is given.
+    with catalog_of(home, str(options.get("exchange") or "binance"), options.get("symbol")) as catalog:
         child = subprocess.Popen(
             [sys.executable, "-m", "cryptai.web.research.worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,

@@ -15,7 +15,7 @@ from cryptai.market.exchange import PRACTICE
 from cryptai.seams import monotonic, new_id, now_ms
 from cryptai.web import jobs, live
 from cryptai.web.accounts.models import User
-from cryptai.web.research.asking import QueueFull, check_known, tries_as
+from cryptai.web.research.asking import QueueFull, check_known, in_few_words, tries_as
 from cryptai.web.scoped import ScopedQuerySet
 
 if TYPE_CHECKING:
@@ -45,13 +45,13 @@ class StudyQuerySet(ScopedQuerySet["Study"]):
             If too many of the user's searches are waiting.
         """
         from cryptai.strategies.strategy import strategies  # noqa: PLC0415 (heavy: not at start)
-        from cryptai.web.research.plans import read_study, sets_of  # noqa: PLC0415
+        from cryptai.web.research.plans import as_kept, read_study, sets_of  # noqa: PLC0415
 
         request, plan = read_study(kind, options)
         check_known(request)
         # A user's file is not imported in the server's process: how many sets it takes shows when it runs.
         total = sets_of(strategies.get(request.strategy), plan) if request.strategy in strategies else 0
-        study = self._enqueue(user, kind, request, dict(options), total)
+        study = self._enqueue(user, kind, request, as_kept(options, request), total)
         jobs.submit_long(study.execute)
         return study
 
@@ -84,7 +84,7 @@ class StudyQuerySet(ScopedQuerySet["Study"]):
                 )
             return self.create(
                 owner=user, kind=kind, created_ms=now_ms(), strategy=request.strategy,
-                exchange=request.exchange, symbol=request.symbol or "", timeframe=request.timeframe or "",
+                exchange=request.exchange, symbol=request.markets[0], timeframe=request.timeframe or "",
                 request=options, total=total,
             )  # fmt: skip
 
@@ -135,7 +135,12 @@ class Study(models.Model):
         indexes = (models.Index(fields=("owner", "-created_ms"), name="study_of_owner"),)
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} of {self.strategy} on {self.symbol} {self.timeframe}"
+        return f"{self.get_kind_display()} of {self.strategy} on {self.market_text} {self.timeframe}"
+
+    @property
+    def market_text(self) -> str:
+        """Return its markets in a few words."""
+        return in_few_words(self.request.get("symbols") or [self.symbol])
 
     @property
     def folder(self) -> Path:

@@ -93,7 +93,8 @@ class CancelStudy(_OfOneKind):
 def _told(study: Study) -> dict[str, Any]:
     return {
         "id": study.pk, "kind": study.kind, "status": study.status, **marked(study.exchange),
-        "strategy": study.strategy, "symbol": study.symbol, "timeframe": study.timeframe,
+        "strategy": study.strategy, "symbol": study.symbol,
+        "symbols": study.request.get("symbols") or [study.symbol], "timeframe": study.timeframe,
         "request": study.request, "created_ms": study.created_ms, "started_ms": study.started_ms,
         "finished_ms": study.finished_ms, "done": study.done, "total": study.total, "best": study.best,
         "summary": study.summary, "reason": study.reason or None, "field": study.field or None,

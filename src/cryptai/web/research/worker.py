@@ -81,7 +81,10 @@ def _work(task: Mapping[str, Any], stop: Event, tell: Callable[[Mapping[str, Any
     workspace = open_workspace(create=False)
     store = CandleStore(workspace.candles, Catalog(Path(task["catalog"])) if task["catalog"] else None)
     asked, plan = read_study(task["kind"], task["options"])
-    candles = store.read(asked.exchange, str(asked.symbol), str(asked.timeframe), end_ms=asked.end_ms)
+    candles = [
+        store.read(asked.exchange, symbol, str(asked.timeframe), end_ms=asked.end_ms)
+        for symbol in asked.markets
+    ]
     run: Any = sweep if task["kind"] == "sweep" else walkforward
 
     def further(now: Progress) -> None:
@@ -89,7 +92,7 @@ def _work(task: Mapping[str, Any], stop: Event, tell: Callable[[Mapping[str, Any
 
     try:
         found = run(
-            asked, plan, candles, workspace, exchange=asked.exchange, user=task["user"],
+            asked, plan, candles, workspace, exchange=asked.exchange, store=store, user=task["user"],
             progress=further, stop=stop,
         )  # fmt: skip
     except Stopped:
