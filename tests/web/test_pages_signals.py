@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.test import Client
-from tests.screening.made import signal
+from tests.screening.made import signal, walk
 
+from cryptai.market.times import iso
+from cryptai.screening.evidence import Evidence, unlooked
 from cryptai.screening.record import Event, Record
+from cryptai.screening.screen import screen
 from cryptai.seams import now_ms
+from cryptai.strategies.strategy import strategies
 from cryptai.web import board, live
-from cryptai.web.pages.signal_history import Row, rates
+from cryptai.web.pages.hit_rates import Row, by_month, fifth, rates
 
 if TYPE_CHECKING:
     from cryptai.workspace import Workspace
@@ -23,8 +27,9 @@ CARD: dict[str, Any] = {
     "pbo": None, "scope": {"symbols": 1, "symbol": "BTC/USDT", "regime": "BULL"},
     "span": {"from": "2018-01-01T00:00:00Z", "to": "2023-01-01T00:00:00Z"},
     "last": {"symbol": "BTC/USDT", "decided_at": "2022-12-01T00:00:00Z", "outcome": "target", "r": 1.8},
-    "past": "0" * 64,
+    "past": "0" * 64, "form": 1, "pbo_sets": 9,
 }  # fmt: skip
+WEAK = {**CARD, "status": "insufficient_evidence", "missing": ["23 of 41 reached the target."]}
 ABSENT = {
     **CARD, "status": "insufficient_evidence", "missing": ["None like it were decided and ended before."],
     "trades": 0, "hits": 0, "hit_rate": {"value": None, "low": None, "high": None},
@@ -58,15 +63,14 @@ def last_close() -> int:
     [
         (CARD, "The evidence supports it"),
         (AGAINST, "The evidence speaks against it"),
+        (WEAK, "No edge is shown"),
         (ABSENT, "Not enough evidence"),
     ],
 )
 def test_a_signals_page_says_how_often_such_was_right(here: Client, card: Any, says: str) -> None:
     decided = last_close()
     structure = {**STRUCTURE, "at": decided - 9 * 3_600_000, "known_at": decided}
-    made = signal(
-        decided_at_ms=decided, evidence=card, structures=[structure], params={"card": card["status"]}
-    )
+    made = signal(decided_at_ms=decided, evidence=card, structures=[structure], params={"card": says})
     record = Record(live.store().catalog)
     (number,) = record.seal([made.as_sealed()])
     record.note(
@@ -108,12 +112,54 @@ def test_the_record_is_shown_by_day_with_what_came_of_each(here: Client) -> None
     assert "2022-05-08" in page
     assert "\u22121.03 R" in page
     assert "retrospective" in page
-    assert "Hit rates" in page
+    assert "1 stop, 2 open" in page
 
 
 def test_a_venue_without_signals_says_what_will_be_here(here: Client) -> None:
     live.store().write("kraken", live.store().read("binance", "BTC/USDT", "1h", last=5), replace=True)
     assert "No signal is recorded yet" in text(here.get("/signals/?exchange=kraken"))
+    page = text(here.get("/signals/quality/?exchange=kraken"))
+    assert "None has ended yet" in page
+    assert "No past setups have been looked up yet" in page
+
+
+def test_the_quality_page_has_rates_calibration_filters_and_years(here: Client, home: Workspace) -> None:
+    store = live.store()
+    record = Record(store.catalog)
+    early = signal(exchange="okx", decided_at_ms=now_ms(), evidence=CARD)
+    late = signal(exchange="okx", decided_at_ms=1_600_000_000_000, evidence=CARD)
+    numbers = record.seal([early.as_sealed(), late.as_sealed()])
+    record.note([Event(number, "target", now_ms(), {"r": 1.84}) for number in numbers])
+    candles = [
+        walk(i, 4_000, name) for i, name in enumerate(("A/USDT", "B/USDT", "C/USDT", "D/USDT", "E/USDT"))
+    ]
+    store.write("okx", *candles, replace=True)
+    evidence = Evidence(home, store, "okx")
+    for name in ("bollinger_bands", "smart_money"):
+        evidence.past(strategies.get(name)(), "1h", int(candles[0].close_ts[-1]))
+    page = text(here.get("/signals/quality/?exchange=okx"))
+    assert "1 of 2 recorded" in page
+    assert "ema_trend" in page
+    assert 'class="reliability"' in page
+    assert "smart_money 1h" in page.partition("Too few to fit")[2]
+    assert "chasing" in page
+    year = iso(int(candles[0].ts[-1]))[:4]
+    assert f'<th class="num" scope="col">{year}</th>' in page
+
+
+def test_what_would_have_flipped_a_signal_is_told(here: Client, home: Workspace) -> None:
+    store = live.store()
+    candles = walk(1, 2_000)
+    store.write("bitget", candles, replace=True)
+    asked = {"as_of_ms": int(candles.close_ts[-1]), "names": ["bollinger_bands"], "ended": True}
+    found = screen(store, "bitget", evidence=unlooked, **asked).signals
+    record = Record(store.catalog)
+    changed = {**found[1].as_sealed(), "data_digest": "0" * 64}
+    record.seal([found[0].as_sealed(), changed, {**found[2].as_sealed(), "strategy": "my_own"}])
+    told = [text(here.get(f"/signals/{one.identity}/")) for one in record.newest("bitget")]
+    assert any("bollinger_bands would not have decided it" in page for page in told)
+    assert any("are not stored any more as they were then" in page for page in told)
+    assert any("Your own strategies are not asked again here" in page for page in told)
 
 
 class _Sealed:
@@ -133,3 +179,14 @@ def test_rates_count_only_what_has_ended() -> None:
     assert (rate.name, rate.ended, rate.hits) == ("a", 3, 1)
     assert rate.low < 1 / 3 < rate.high
     assert rate.mean_r == pytest.approx(0.3)
+
+
+def test_months_are_the_newest_and_fifths_hold_their_ends() -> None:
+    rows: Any = [
+        Row(_Sealed(decided_ms=day * 86_400_000), Event(1, "stop", 0, {"r": -1.0}))  # type: ignore[arg-type]
+        for day in (0, 31, 32, 60)
+    ]
+    assert [(rate.name, rate.ended) for rate in by_month(rows, 2)] == [("1970-03", 1), ("1970-02", 2)]
+    assert [fifth({"quality": value}) for value in (0.0, 0.2, 0.599, 1.0)] == [
+        "0.0 to 0.2", "0.2 to 0.4", "0.4 to 0.6", "0.8 to 1.0",
+    ]  # fmt: skip

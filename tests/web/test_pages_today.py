@@ -96,8 +96,10 @@ def test_today_shows_the_five_best_with_levels_score_reason_and_evidence(
     )
     page = text(here.get("/"))
     assert page.count('<article class="card long"') == 5
-    assert "s4" in page
-    assert "s5" not in page
+    best, _, others = page.partition("2 more")
+    assert "s4" in best
+    assert "s5" not in best
+    assert "C5/USDT" in others
     for said in (
         "100.00",
         "92.00",

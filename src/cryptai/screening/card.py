@@ -100,12 +100,23 @@ def words(card: dict[str, Any]) -> str:
     if not card["trades"]:
         missing = card["missing"][0].rstrip(".") if card["missing"] else ""
         return f"not enough evidence: {missing}" if missing else "not enough evidence"
+    told = odds(card)
+    return told if card["status"] == SUPPORTED else f"{told}: {card['status'].replace('_', ' ')}"
+
+
+def odds(card: dict[str, Any]) -> str:
+    """Return what a card counted, without its verdict; of a card that counted nothing, what is missing.
+
+    >>> odds({"trades": 0, "missing": ["None like it were decided and ended before; 30 are the least."]})
+    'None like it were decided and ended before; 30 are the least'
+    """
+    if not card["trades"]:
+        return card["missing"][0].rstrip(".") if card["missing"] else "Nothing is known of those like it"
     low, high = (round(100 * card["hit_rate"][side]) for side in ("low", "high"))
-    told = (
+    return (
         f"{card['hits']} of {card['trades']} like it reached the target, {low} to {high} %; "
         f"break-even is {round(100 * card['break_even'])} %"
     )
-    return told if card["status"] == "supported" else f"{told}: {card['status'].replace('_', ' ')}"
 
 
 def _slice(past: PastSetups, asked: Asked) -> tuple[dict[str, Any], NDArray[np.void]]:

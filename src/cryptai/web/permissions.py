@@ -65,6 +65,7 @@ PERMISSIONS: Final[Mapping[str, Mapping[str, Who]]] = {
     "today": {"GET": HERE},
     "signals": {"GET": HERE},
     "signal": {"GET": HERE},
+    "signal-quality": {"GET": HERE},
     "market-list": {"GET": HERE},
     "market-search": {"GET": HERE},
     "market": {"GET": HERE},

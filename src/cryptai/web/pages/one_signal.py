@@ -15,6 +15,7 @@ from cryptai.web.context import of_venue
 from cryptai.web.errors import not_found
 from cryptai.web.pages import stored
 from cryptai.web.pages.drawing import candle_picture, sparkline
+from cryptai.web.pages.flips import flips
 from cryptai.web.pages.numbers import decimals_of
 
 if TYPE_CHECKING:
@@ -32,11 +33,6 @@ _BEFORE: Final = 60
 _MOST_BEFORE: Final = 150
 _AFTER: Final = 60
 _ALIKE: Final = 6
-_VERDICTS: Final = {
-    "supported": "The evidence supports it",
-    "not_supported": "The evidence speaks against it",
-    "insufficient_evidence": "Not enough evidence",
-}
 
 
 class Part(NamedTuple):
@@ -72,13 +68,14 @@ def signal(request: HttpRequest, identity: str) -> HttpResponse:
     body: Mapping[str, Any] = sealed.body if sealed is not None else standing.as_sealed()  # type: ignore[union-attr]
     life = record.events([sealed.id])[sealed.id] if sealed is not None else []
     candles = _around(body)
+    picture = None if candles is None else _picture(candles, body)
     page = {
         **of_venue(body["exchange"]), "section": "signals", "body": body, "sealed": sealed, "life": life,
         "state": _state(standing, life), "decimals": _decimals(candles, body),
-        "verdict": _VERDICTS[body["evidence"]["status"]], "card": body["evidence"],
+        "card": body["evidence"],
         "parts": _parts(body, "parts"), "factors": _parts(body, "factors"),
-        "picture": None if candles is None else _picture(candles, body),
-        "alike": _alike(body),
+        "picture": picture, "labels": [] if picture is None else _labels(picture, body),
+        "alike": _alike(body), "flips": flips(body),
     }  # fmt: skip
     return render(request, "pages/signal.html", page)
 
@@ -112,6 +109,18 @@ def _around(body: Mapping[str, Any]) -> Candles | None:
 def _picture(candles: Candles, body: Mapping[str, Any]) -> CandlePicture | None:
     levels = [body[name] for name in ("entry", "stop", "target")]
     return candle_picture(candles, _lines(candles, body), levels=levels)
+
+
+def _labels(picture: CandlePicture, body: Mapping[str, Any]) -> list[tuple[str, float, float]]:
+    """Return the name of each level, its price, and where it lies in the picture, in percent from the top."""
+    one, other = picture.prices[0], picture.prices[-1]
+    if one.value == other.value:
+        return []
+    slope = (other.at - one.at) / (other.value - one.value)
+    return [
+        (name, body[name], round(one.at + (body[name] - one.value) * slope, 3))
+        for name in ("target", "entry", "stop")
+    ]
 
 
 def _lines(candles: Candles, body: Mapping[str, Any]) -> dict[str, list[float]]:

@@ -21,6 +21,9 @@ _PATIENCE_S: Final = 3.0
 _STEP_S: Final = 0.1
 # More rows than this are a list, and Market is its page.
 _WATCHED: Final = 24
+_BEST: Final = 5
+# As many of the others; the rest is for the address that answers programs.
+_ALSO: Final = 20
 
 
 @require_safe
@@ -40,14 +43,18 @@ def today(request: HttpRequest) -> HttpResponse:
     except CryptaiError as error:
         return render(request, "pages/today.html", {**page, "failure": str(error)}, status=500)
     if found:
-        from cryptai.screening.selection import top  # noqa: PLC0415 (the engine's words wait until there is data)
+        from cryptai.screening.selection import clusters, top  # noqa: PLC0415 (the engine waits until there is data)
 
         state = _scan_state(exchange)
         signals = board.signals(exchange)
         decimals = {row.symbol: row.decimals for row in watchlist}
         page["scan"] = state
         page["standing"] = len(signals)
-        page["signals"] = [(signal, decimals.get(signal.symbol)) for signal in top(signals, 5)]
+        best = top(signals, _BEST)
+        ideas = clusters(signals)
+        taken = {one.identity for one in best}
+        page["signals"] = [(signal, decimals.get(signal.symbol)) for signal in best]
+        page["ideas"], page["also"] = len(ideas), [one for one in ideas if one.identity not in taken][:_ALSO]
     page |= {"watchlist": watchlist, "markets": len(symbols), "stock": watch.stock(found, now_ms, stops)}
     return render(request, "pages/today.html", page)
 

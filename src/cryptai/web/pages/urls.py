@@ -14,6 +14,7 @@ from cryptai.web.pages import (
     overlays,
     runs,
     signal_history,
+    signal_quality,
     studies,
     styleguide,
     today,
@@ -22,6 +23,7 @@ from cryptai.web.pages import (
 urlpatterns = [
     path("", today.today, name="today"),
     path("signals/", signal_history.signals, name="signals"),
+    path("signals/quality/", signal_quality.quality, name="signal-quality"),
     path("signals/<str:identity>/", one_signal.signal, name="signal"),
     path("markets/", market.market_list, name="market-list"),
     path("markets.json", market.markets_json, name="market-search"),

@@ -29,11 +29,21 @@ register.filter("url_symbol", url_symbol)
 
 
 @register.filter
-def evidence(card: Mapping[str, Any]) -> str:
-    """Write an evidence card as a sentence."""
-    from cryptai.screening.card import words as told  # noqa: PLC0415 (TA-Lib waits until it is asked for)
+def odds(card: Mapping[str, Any]) -> str:
+    """Write what an evidence card counted as a sentence; its verdict stands beside it."""
+    from cryptai.screening.card import odds as told  # noqa: PLC0415 (TA-Lib waits until it is asked for)
 
     return told(dict(card))
+
+
+@register.filter
+def verdict(card: Mapping[str, Any]) -> str:
+    """Write an evidence card's verdict: with enough setups and no verdict either way, no edge is shown."""
+    from cryptai.screening.card import FEWEST  # noqa: PLC0415
+
+    said = {"supported": "The evidence supports it", "not_supported": "The evidence speaks against it"}
+    open_ = "No edge is shown" if card["trades"] >= FEWEST else "Not enough evidence"
+    return said.get(card["status"], open_)
 
 
 @register.filter
