@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 
 from cryptai.market.candles import Candles
 from cryptai.market.store import CandleStore
+from cryptai.market.symbols import SymbolBook, SymbolInfo
 from cryptai.screening.evidence import unlooked
 from cryptai.screening.lookout import Lookout
 from cryptai.screening.outcomes import HORIZON
@@ -93,6 +96,25 @@ def test_close_by_close_it_finds_what_a_screen_finds(tmp_path, whole):
     late = now + 400 * HOUR
     assert venue.present.signals(late) == venue.screened(late)
     assert {one.stale for one in venue.present.signals(late)} == {True}
+
+
+def test_what_a_screen_leaves_out_of_a_halted_market_does_not_stand(tmp_path, whole, workspace):
+    venue = Venue(tmp_path / "store", whole)
+    now = venue.write(HOURS - 2)
+    venue.look(now)
+    book = SymbolBook(workspace.root / "symbols.sqlite3")
+    words = zip(SYMBOLS, ("halted", "trading"), strict=True)
+    book.sync("binance", [SymbolInfo(name, word, Decimal(1), Decimal(1)) for name, word in words], now)
+    stops = book.stopped("binance")
+    found = venue.present.signals(now, stops)
+    assert found == venue.screened(now)
+    assert {one.symbol for one in venue.present.signals(now)} == set(SYMBOLS) > {s.symbol for s in found}
+    # A bar opens: the halt is over.
+    now = venue.write(HOURS - 1)
+    venue.look(now)
+    found = venue.present.signals(now, stops)
+    assert found == venue.present.signals(now) == venue.screened(now)
+    assert {one.symbol for one in found} == set(SYMBOLS)
 
 
 def test_a_corrected_bar_has_its_series_begun_anew(tmp_path, whole):

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.screening.made import signal
 
+from conftest import HOUR
 from cryptai.errors import InputError, LimitExceeded
+from cryptai.market.newness import Stop
+from cryptai.market.timeframe import Timeframe
 from cryptai.screening.evidence import Evidence
+from cryptai.screening.present import Closed, Look
 from cryptai.screening.screen import screen
 from cryptai.web import board, live
 
@@ -112,6 +116,22 @@ def test_strategies_of_the_user_are_scanned_in_another_process(
     finally:
         file.unlink()
     assert board.look_at_own("binance") is not None
+
+
+@pytest.mark.parametrize(("known_ms", "told"), [(1, True), (HOUR, True), (HOUR + 1, False)])
+def test_what_is_decided_in_a_market_that_was_halted_before_is_told_to_nobody(
+    monkeypatch: pytest.MonkeyPatch, known_ms: int, *, told: bool
+) -> None:
+    from cryptai.web.scanning import Scanning
+
+    scanning, sealed = Scanning("binance"), []
+    one = signal()
+    closed = {("BTC/USDT", Timeframe("1h")): Closed(HOUR, 1.0, 1)}
+    look = Look(closed, {}, {}, [one], {}, waits=False)
+    monkeypatch.setattr(scanning._abreast, "look", lambda: look)
+    monkeypatch.setattr(scanning._record, "seal", sealed.extend)
+    monkeypatch.setattr(scanning._book, "stopped", lambda _exchange: {one.symbol: Stop("halted", known_ms)})
+    assert (scanning.look(), len(sealed)) == (([one], 1) if told else ([], 0))
 
 
 class Watched:

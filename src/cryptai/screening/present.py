@@ -9,6 +9,9 @@ from cryptai.screening.screen import ranked
 from cryptai.screening.standing import restated
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cryptai.market.newness import Stop
     from cryptai.market.timeframe import Timeframe
     from cryptai.signals import Signal
 
@@ -92,15 +95,33 @@ class Present:
             if kept:
                 self._standing[series] = kept
 
-    def signals(self, now: int) -> list[Signal]:
-        """Return what stands, best first; what has grown stale says so."""
+    def still(self, stops: Mapping[str, Stop]) -> set[str]:
+        """Return the symbols that their venue has stopped and of which no bar has opened since."""
+        return standing_still(self._newest, stops)
+
+    def signals(self, now: int, stops: Mapping[str, Stop] | None = None) -> list[Signal]:
+        """Return what stands, best first; what has grown stale says so.
+
+        In markets that their venue has stopped (`stops`) nothing does, until a bar opens again.
+        """
+        still = self.still(stops or {})
         for series, some in self._standing.items():
             closed = self._newest[series]
             stale = freshness(closed.ts, series[1], now) == "stale"
             for key, one in some.items():
                 if one.stale != stale:
                     some[key] = restated(one, closed.close, one.age_bars, stale=stale)
-        return ranked([one for some in self._standing.values() for one in some.values()])
+        trading = (some for (symbol, _), some in self._standing.items() if symbol not in still)
+        return ranked([one for some in trading for one in some.values()])
+
+
+def standing_still(closed: Mapping[Series, Closed], stops: Mapping[str, Stop]) -> set[str]:
+    """Return the symbols that their venue has stopped, as far as these newest bars say."""
+    newest: dict[str, int] = {}
+    for (symbol, _), one in closed.items():
+        if symbol in stops:
+            newest[symbol] = max(one.ts, newest.get(symbol, 0))
+    return {symbol for symbol, ts in newest.items() if stops[symbol].holds(ts)}
 
 
 def key_of(one: Signal) -> Key:

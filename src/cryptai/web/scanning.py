@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 from django.conf import settings
 
 from cryptai.errors import InputError, LimitExceeded
+from cryptai.market.symbols import SymbolBook
 from cryptai.screening.abreast import Abreast
 from cryptai.screening.isolated import screen_isolated
-from cryptai.screening.present import Present
+from cryptai.screening.present import Present, standing_still
 from cryptai.screening.record import Record
 from cryptai.screening.screen import ranked
 from cryptai.seams import monotonic, now_ms
@@ -18,11 +19,14 @@ from cryptai.strategies.user import user_files
 from cryptai.web import live
 
 if TYPE_CHECKING:
+    from cryptai.market.newness import Stop
     from cryptai.signals import Signal
 
 _log = logging.getLogger(__name__)
 # Tables of past setups serve a day; what was tried meanwhile is counted on the cards within the hour.
 _EVIDENCE_S: Final = 3600.0
+# What the venue has halted is looked up in the book of symbols so often.
+_STOPS_S: Final = 60.0
 
 
 class Scanning:
@@ -47,6 +51,8 @@ class Scanning:
         self._due: set[str] = set()
         self._edited: tuple[object, ...] = ()
         self._looked_up: float | None = None
+        self._book = SymbolBook(settings.WORKSPACE.root / "symbols.sqlite3")
+        self._stopped: tuple[float, dict[str, Stop]] | None = None
         self.left_out = ""
         self.looked_ms = 0
         self.waits = False
@@ -65,7 +71,8 @@ class Scanning:
             return None
         for name, sentence in look.failed.items():
             _log.warning("%s %s is left out of the scan.", sentence, name)
-        decided = self._sealed(look.decided)
+        still = standing_still(look.closed, self._stops()) if look.decided else set()
+        decided = self._sealed([one for one in look.decided if one.symbol not in still])
         self._present.take(look, began)
         self._due |= {symbol for symbol, _ in look.closed}
         self.looked_ms = began
@@ -106,12 +113,21 @@ class Scanning:
 
     def signals(self) -> list[Signal]:
         """Return what stands, best first."""
-        found = self._present.signals(now_ms())
-        return ranked([*found, *self._own]) if self._own else found
+        stops = self._stops()
+        found = self._present.signals(now_ms(), stops)
+        if not self._own:
+            return found
+        still = self._present.still(stops)
+        return ranked([*found, *(one for one in self._own if one.symbol not in still)])
 
     def close(self) -> None:
         """End what runs beside this process."""
         self._abreast.close()
+
+    def _stops(self) -> dict[str, Stop]:
+        if self._stopped is None or monotonic() - self._stopped[0] > _STOPS_S:
+            self._stopped = monotonic(), self._book.stopped(self._exchange)
+        return self._stopped[1]
 
     def _sealed(self, decided: list[Signal]) -> list[Signal]:
         self._unsealed += [one for one in decided if not one.stale]
