@@ -13,6 +13,7 @@ _QUOTES: Final = (
     "JPY", "AUD", "BTC", "ETH", "BNB",
 )  # fmt: skip
 _PART: Final = re.compile(r"[A-Z0-9]{1,20}")
+_NAME: Final = re.compile(rf"{_PART.pattern}/{_PART.pattern}(?::{_PART.pattern})?")
 
 
 def parse_symbol(text: str) -> str:
@@ -28,6 +29,8 @@ def parse_symbol(text: str) -> str:
     InputError
         If no base and quote can be told apart.
     """
+    if _NAME.fullmatch(text):
+        return text  # as most are: names of ours come here again and again
     name, colon, settle = text.strip().upper().replace("-", "/").replace("_", "/").partition(":")
     if "/" not in name:
         quote = next((q for q in _QUOTES if name.endswith(q) and len(name) > len(q)), None)

@@ -42,6 +42,8 @@ class Timeframe(str):
 
     def __new__(cls, name: str) -> Self:
         """Return the timeframe of that name; raise `UnknownName` for any other."""
+        if isinstance(name, cls):
+            return name
         if name not in _LENGTHS:
             raise UnknownName("timeframe", str(name), TIMEFRAMES, field="timeframe")
         self = super().__new__(cls, name)

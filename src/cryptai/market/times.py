@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Final
 
 from cryptai.errors import InputError
@@ -47,8 +48,10 @@ def parse_time(text: str, *, field: str = "time") -> int:
     return ms
 
 
+@lru_cache(16)
 def parse_date(header: str | None) -> int | None:
     """Return an HTTP Date in ms UTC, None where there is none to read."""
+    # Many answers come within one second, and a date is slower to read than most of them.
     try:
         return int(parsedate_to_datetime(header or "").timestamp()) * 1000
     except (ValueError, OverflowError):
