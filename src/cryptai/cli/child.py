@@ -119,7 +119,8 @@ def _anew(work: Any, limits: tuple[int, int], ours: Connection, theirs: Connecti
     )
     # It is waited for by its id, like a fork.
     process.returncode = 0
-    ours.send_bytes(message)
+    with contextlib.suppress(OSError):  # it died at once: whoever hears it is told
+        ours.send_bytes(message)
     return process.pid
 
 
