@@ -7,14 +7,14 @@ import itertools
 import numpy as np
 import pytest
 
-from cryptai.screening.calibration import FEWEST, calibrate, isotonic
+from cryptai.screening.calibration import FEWEST, FINE, as_told, calibrate, isotonic, together
 from cryptai.screening.outcomes import STOP, TARGET
 from cryptai.screening.past import ROW, PastSetups
 
 from .made import HOUR
 
 
-def world(seed, n=1_200, *, true=lambda q: q, later=None):
+def world(seed, n=6_000, *, true=lambda q: q, later=None):
     """Return setups whose target comes first with a probability that is a function of their quality."""
     random = np.random.default_rng([31, seed])
     rows = np.zeros(n, ROW)
@@ -54,7 +54,7 @@ def test_what_stays_as_it_was_is_called_a_probability():
 
 
 def test_what_has_changed_since_is_a_rank():
-    for seed in range(10):
+    for seed in range(4):
         made = calibrate([world(seed, later=lambda q: 0.4 * q)])
         assert not made.trusted
         assert made.error > made.bound
@@ -69,23 +69,53 @@ def test_too_few_are_a_rank_and_none_at_all_nothing():
     assert few.confidence(float("nan")) == {"kind": "rank", "value": None}
 
 
-def test_the_test_may_begin_at_a_day_and_sees_nothing_it_was_fitted_on():
+def test_a_test_too_coarse_to_have_found_an_error_is_not_believed():
+    made = [calibrate([world(seed, 800)]) for seed in range(4)]
+    assert all(one.bound > FINE and not one.trusted for one in made)
+    assert any(one.error <= one.bound for one in made)
+
+
+def test_what_was_still_under_way_when_the_test_began_is_in_neither():
     past = world(2)
-    start = 600 * 10 * HOUR
-    made = calibrate([past], test_from_ms=start)
-    assert (made.fitted, made.tested) == (600, 600)
-    assert calibrate([past], test_from_ms=0).error is None
-    assert calibrate([past], test_from_ms=1_190 * 10 * HOUR).error is None
-    # What was still under way when the test begins is in neither.
-    long = past.rows.copy()
-    long["resolved_ms"][590:600] = start + HOUR
-    long["resolved_ms"][:590] = long["decided_ms"][:590]
-    late = calibrate([PastSetups({}, past.symbols, long)], test_from_ms=start)
-    assert late.fitted < 600
+    rows = past.rows.copy()
+    rows["resolved_ms"][:4_500] = rows["decided_ms"][:4_500]
+    rows["resolved_ms"][4_490:4_500] = rows["decided_ms"][4_500] + HOUR
+    # Ten of one market overlap: the first of them is kept, and had not ended.
+    made = calibrate([PastSetups({}, past.symbols, rows)])
+    assert made.fitted < calibrate([past]).fitted
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_told_month_by_month_holds_in_a_world_that_stays(seed):
+    told = as_told(world(seed, 8_000), 6_000 * 10 * HOUR).probabilities()
+    assert len(told.forecast) > 1_500
+    error, bound = told.tested()
+    assert error < bound * 1.5
+
+
+def test_a_world_that_changes_is_told_of_no_more():
+    # The promise breaks at the change; once the test has seen it, no probability is told.
+    changed = world(1, 8_000, later=lambda q: 0.3 * q)
+    told = as_told(changed, 6_000 * 10 * HOUR)
+    assert len(told.forecast) == 2_000
+    assert 0 < told.told.sum() < 1_000
+    error, bound = told.probabilities().tested()
+    assert error > bound
+
+
+def test_nothing_is_told_by_what_came_later():
+    past = world(4, 6_000)
+    start, until = 5_000 * 10 * HOUR, 5_500 * 10 * HOUR
+    known = PastSetups({}, past.symbols, past.rows[past.rows["resolved_ms"] <= until])
+    whole, early = as_told(past, start), as_told(known, start)
+    assert len(early.forecast) > 100
+    assert (whole.forecast[: len(early.forecast)] == early.forecast).all()
+    assert together([whole, early]).forecast.size == len(whole.forecast) + len(early.forecast)
+    assert together([]).tested() is None
 
 
 def test_nothing_that_ended_later_is_seen():
     past = world(3)
-    until = 900 * 10 * HOUR
+    until = 4_500 * 10 * HOUR
     known = PastSetups({}, past.symbols, past.rows[past.rows["resolved_ms"] <= until])
     assert calibrate([past], until_ms=until).as_object() == calibrate([known]).as_object()

@@ -12,14 +12,11 @@ from cryptai.cli.options import Exchange, Json, answers_only, refuse_empty
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cryptai.screening.calibration import Calibration
     from cryptai.screening.past import PastSetups
 
 _From = Annotated[
     str | None,
-    typer.Option(
-        "--from", metavar="DAY", help="Test on setups decided from this day on, fit on those before."
-    ),
+    typer.Option("--from", metavar="DAY", help="Test what would have been told from this day on."),
 ]
 _Timeframes = Annotated[
     list[str] | None,
@@ -38,32 +35,62 @@ def calibration(
     exchange: Exchange = "binance",
     json_: Json = False,
 ) -> None:
-    """Fit the confidence of every strategy on past setups, and test it on later ones it has not seen.
+    """Test the confidence of every strategy on past setups it was not fitted on.
 
     Prints the expected calibration error (the mean distance of forecast and hit rate over ten bins) beside
-    the error that chance alone stays below in 95 of 100 cases: up to that, a forecast is called a
-    probability. Without --from the newest quarter is the test.
+    the error that chance alone stays below in 95 of 100 cases: up to that, and where that is five points
+    or less, a forecast is called a probability. With --from the test is what would have been told of the
+    setups since then, month by month, by what could be known at each month's beginning.
     """
     from cryptai.market.times import parse_time
-    from cryptai.screening.calibration import calibrate
 
     refuse_empty({"from": test_from, "exchange": exchange})
     start = None if test_from is None else parse_time(test_from, field="from")
     with answers_only():
         asked = list(_pasts(exchange, timeframe))
-    made = [(*past, calibrate([past[2]], test_from_ms=start)) for past in asked]
-    rows = [(name, frame, one) for name, frame, _, one in made]
-    for frame in dict.fromkeys(frame for _, frame, _, _ in made):
-        all_of_them = [past for _, other, past, _ in made if other == frame]
-        rows.append(("all together", frame, calibrate(all_of_them, test_from_ms=start)))
+    made = _curves(asked) if start is None else _told(asked, start)
     if json_:
-        told = [{"strategy": name, "timeframe": frame, **one.as_object()} for name, frame, one in rows]
-        print(json.dumps({"exchange": exchange, "from": test_from, "calibration": told}, allow_nan=False))
+        print(json.dumps({"exchange": exchange, "from": test_from, "calibration": made}, allow_nan=False))
     else:
-        _table(rows, exchange)
+        _table(made, exchange)
+
+
+def _curves(asked: list[tuple[str, str, PastSetups]]) -> list[dict[str, Any]]:
+    """Return each strategy's curve, tested on its newest quarter."""
+    from cryptai.screening.calibration import calibrate
+
+    found = []
+    for name, frame, past in asked:
+        one = calibrate([past])
+        told = {"strategy": name, "timeframe": frame, "setups": len(one.past), **one.as_object()}
+        found.append(told)
+    return found
+
+
+def _told(asked: list[tuple[str, str, PastSetups]], start: int) -> list[dict[str, Any]]:
+    """Return how the forecasts since a day did, and how many were told as probabilities; last, of all."""
+    from cryptai.screening.calibration import as_told, together
+
+    told = [(name, frame, as_told(past, start)) for name, frame, past in asked]
+    told.append(("all together", "", together([one for _, _, one in told])))
+    found = []
+    for name, frame, one in told:
+        error, bound = one.tested() or (None, None)
+        said, chance = one.probabilities().tested() or (None, None)
+        found.append(
+            {
+                "strategy": name, "timeframe": frame, "tested": len(one.forecast),
+                "expected_calibration_error": error, "bound": bound,
+                "mean_forecast": float(one.forecast.mean()) if len(one.forecast) else None,
+                "hit_rate": float(one.hits.mean()) if len(one.hits) else None,
+                "told": int(one.told.sum()), "told_error": said, "told_bound": chance,
+            }
+        )  # fmt: skip
+    return found
 
 
 def _pasts(exchange: str, timeframes: list[str] | None) -> Iterator[tuple[str, str, PastSetups]]:
+    from cryptai.errors import InputError
     from cryptai.market.opening import open_store
     from cryptai.market.timeframe import TIMEFRAMES, Timeframe
     from cryptai.screening.evidence import Evidence
@@ -78,10 +105,14 @@ def _pasts(exchange: str, timeframes: list[str] | None) -> Iterator[tuple[str, s
     frames = [Timeframe(name) for name in timeframes] if timeframes else sorted(stored, key=TIMEFRAMES.index)
     for frame in frames:
         for strategy in chosen(workspace.strategies, None, {}):
-            yield strategy.name, str(frame), evidence.past(strategy, str(frame), now_ms())
+            try:
+                yield strategy.name, str(frame), evidence.past(strategy, str(frame), now_ms())
+            except InputError as error:
+                # A person's broken file takes no other's row away.
+                typer.echo(f"{strategy.name} is left out: {error}", err=True)
 
 
-def _table(rows: list[tuple[str, str, Calibration]], exchange: str) -> None:
+def _table(rows: list[dict[str, Any]], exchange: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -89,17 +120,22 @@ def _table(rows: list[tuple[str, str, Calibration]], exchange: str) -> None:
         print(f"No candles of {exchange} are stored; see `cryptai data list`.")
         return
     table = Table(box=None, pad_edge=False)
-    for name in ("strategy", "bars", "fitted", "tested", "error", "chance", "Brier", "told as"):
-        left = name in ("strategy", "bars", "told as")
-        table.add_column(name, justify="left" if left else "right", no_wrap=True)
-    for name, frame, one in rows:
-        table.add_row(name, frame, *(_cells(one)))
+    since = "hit_rate" in rows[0]
+    figures = ("tested", "error", "chance", *(("forecast", "hits") if since else ("Brier",)))
+    for name in ("strategy", "bars", *figures, "probabilities" if since else "told as"):
+        table.add_column(name, justify="right" if name in figures else "left", no_wrap=True)
+    for one in rows:
+        table.add_row(one["strategy"], one["timeframe"], *_cells(one, since=since))
     Console().print(table)
 
 
-def _cells(one: Calibration) -> list[str]:
-    if one.error is None:
-        return ["-", "-", "-", "-", "-", f"rank: only {len(one.past):,}"]
-    numbers: list[Any] = [one.error, one.bound, one.brier]
-    told = "probability" if one.trusted else "rank"
-    return [f"{one.fitted:,}", f"{one.tested:,}", *(f"{value:.3f}" for value in numbers), told]
+def _cells(one: dict[str, Any], *, since: bool) -> list[str]:
+    names = ("expected_calibration_error", "bound", *(("mean_forecast", "hit_rate") if since else ("brier",)))
+    said = ["-" if one[name] is None else f"{one[name]:.3f}" for name in names]
+    if since:
+        error, bound = one["told_error"], one["told_bound"]
+        held = "" if error is None else ", they hold" if error <= bound else ", they fail"
+        return [f"{one['tested']:,}", *said, f"{one['told']:,}{held}"]
+    few = one["expected_calibration_error"] is None
+    told = f"rank, of {one['setups']:,}" if few else "probability" if one["trusted"] else "rank"
+    return [f"{one['tested']:,}", *said, told]

@@ -4,16 +4,17 @@ The curve is fitted on setups that had ended when it is asked, none of which it 
 oldest three quarters fit, the newest quarter tests. Isotonic regression by pooling adjacent violators (Ayer,
 Brunk, Ewing, Reid and Silverman, 1955): the best curve that never falls. Where there are too few setups, or
 the test finds it wrong by more than chance explains, there is no probability, and a setup gets its rank among
-the past ones instead.
+the past ones instead. So it does where the test is too coarse to have found it wrong by five points.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from cryptai.market.timeframe import DAY_MS
 from cryptai.screening.card import apart
 from cryptai.screening.outcomes import TARGET
 from cryptai.seams import rng
@@ -30,9 +31,13 @@ if TYPE_CHECKING:
 FEWEST: Final = 200
 """Setups that have ended below which no curve is fitted."""
 FEWEST_TESTED: Final = 50
-"""Setups below which neither the fit nor the test says anything."""
+"""Forecasts below which a test says nothing."""
+FINE: Final = 0.05
+"""The largest error that chance may explain in a test that is believed. A coarser one passes what is wrong:
+of 1,393 setups of 2022 and 2023 that such tests let through, 13 % reached the target, and 23 % were told."""
 BINS: Final = 10
 _DRAWS: Final = 1_000
+_MONTH_MS: Final = 30 * DAY_MS
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +75,8 @@ class Calibration:
 
     @property
     def trusted(self) -> bool:
-        """Whether its forecasts may be called probabilities."""
-        return self.error is not None and self.bound is not None and self.error <= self.bound
+        """Whether its forecasts may be called probabilities: tested finely enough, and found true."""
+        return self.error is not None and self.bound is not None and self.error <= self.bound <= FINE
 
     def confidence(self, quality: float) -> dict[str, Any]:
         """Return the confidence of a quality: a `probability` of the target, or a `rank` from 0 to 1."""
@@ -100,13 +105,10 @@ class Calibration:
         }  # fmt: skip
 
 
-def calibrate(
-    past: Sequence[PastSetups], *, until_ms: int | None = None, test_from_ms: int | None = None, seed: int = 0
-) -> Calibration:
+def calibrate(past: Sequence[PastSetups], *, until_ms: int | None = None, seed: int = 0) -> Calibration:
     """Fit a curve on past setups that had ended by an instant, and test it on the newest of them.
 
-    Overlapping setups of a market count once, as on a card; the curve is shared by the strategies given. The
-    test is the newest quarter, or what was decided from `test_from_ms` on.
+    Overlapping setups of a market count once, as on a card; the curve is shared by the strategies given.
     """
     tables = []
     for one in past:
@@ -117,10 +119,6 @@ def calibrate(
         return Calibration(np.empty(0), np.empty(0), np.sort(rows["quality"]), 0, 0, None, None, None, ())
     rows = rows[np.argsort(rows["decided_ms"], kind="stable")]
     cut = len(rows) * 3 // 4
-    if test_from_ms is not None:
-        cut = int(np.searchsorted(rows["decided_ms"], test_from_ms))
-    if min(cut, len(rows) - cut) < FEWEST_TESTED:
-        return Calibration(np.empty(0), np.empty(0), np.sort(rows["quality"]), 0, 0, None, None, None, ())
     # What was still under way when the test begins knows something of it.
     fit, test = rows[:cut], rows[cut:]
     fit = fit[fit["resolved_ms"] <= test["decided_ms"][0]]
@@ -136,6 +134,53 @@ def calibrate(
         float(np.quantile(_errors(told, drawn.astype(np.float64)), 0.95)),
         float(np.square(told - hits).mean()), tuple(_bins(told, hits)),
     )  # fmt: skip
+
+
+class Told(NamedTuple):
+    """Forecasts of setups, whether each reached its target (1) or not (0), and was told as a probability."""
+
+    forecast: Floats
+    hits: Floats
+    told: NDArray[np.bool_]
+
+    def probabilities(self) -> Told:
+        """Return those that were told as a probability."""
+        return Told(self.forecast[self.told], self.hits[self.told], self.told[self.told])
+
+    def tested(self, seed: int = 0) -> tuple[float, float] | None:
+        """Return their calibration error, and the 95 % point of it if every one were true; None of few."""
+        if len(self.forecast) < FEWEST_TESTED:
+            return None
+        drawn = rng(seed).random((_DRAWS, len(self.forecast))) < self.forecast
+        errors = _errors(self.forecast, drawn.astype(np.float64))
+        return float(_errors(self.forecast, self.hits[None, :])[0]), float(np.quantile(errors, 0.95))
+
+
+_NOTHING: Final = Told(np.empty(0), np.empty(0), np.empty(0, bool))
+
+
+def as_told(past: PastSetups, from_ms: int) -> Told:
+    """Return what would have been told of the setups decided from an instant on, and what came of them.
+
+    Month by month, by the curve as it could be fitted and tested at the month's beginning: where that one was
+    not trusted, a rank was told in its place. Months before there were enough setups have no forecast.
+    """
+    rows = apart(past.rows[~np.isnan(past.rows["quality"])])
+    rows = rows[rows["decided_ms"] >= from_ms]
+    end = int(rows["decided_ms"].max()) + 1 if len(rows) else from_ms
+    found = [_NOTHING]
+    for start in range(from_ms, end, _MONTH_MS):
+        made = calibrate([past], until_ms=start)
+        some = rows[(rows["decided_ms"] >= start) & (rows["decided_ms"] < start + _MONTH_MS)]
+        if made.error is not None and len(some):
+            hits = (some["outcome"] == TARGET).astype(np.float64)
+            found.append(Told(made.forecast(some["quality"]), hits, np.full(len(some), made.trusted)))
+    return together(found)
+
+
+def together(some: Sequence[Told]) -> Told:
+    """Return what was told of several configurations as one."""
+    return Told(*(np.concatenate(column) for column in zip(_NOTHING, *some, strict=True)))
 
 
 def isotonic(x: Floats, y: Floats) -> tuple[Floats, Floats]:
