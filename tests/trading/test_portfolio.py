@@ -93,6 +93,20 @@ def test_the_two_roads_give_the_same_to_the_last_bit(monkeypatch):
         assert np.array_equal(one.book, other.book, equal_nan=True)
 
 
+def test_an_account_with_next_to_nothing_left_enters_no_more_by_either_road(monkeypatch):
+    # Each round trip costs a fifth: after 93 of them less than a thousand-millionth is left.
+    bars, rows = flat(400), {row: {"entry": 1} for row in range(0, 400, 2)}
+    options = {"rules": Rules(stop=0.99, target=NAN), "costs": Costs(0.1, 0.0)}
+    one = backtest(bars, Says(rows, exits=range(1, 400, 2)), **options)
+    monkeypatch.setattr(door, "_plain", lambda *_: False)
+    other = backtest(bars, Says(rows, exits=range(1, 400, 2)), **options)
+    assert one.refused == other.refused == {"cash": 200 - len(one.records)}
+    assert 80 < len(one.records) < 120
+    assert np.array_equal(one.equity, other.equity)
+    assert np.array_equal(one.records, other.records)
+    assert one.metrics == other.metrics
+
+
 def test_plain_rules_take_the_fast_road(monkeypatch):
     def full(*_args, **_kwargs):
         raise AssertionError("the loop over many markets was asked")

@@ -155,6 +155,21 @@ def test_decisions_of_any_shape_run_from_event_to_event(seed):
         assert metrics == backtest(candles, made(index), **options).metrics
 
 
+def test_a_set_that_ruins_the_account_is_run_by_the_loop_that_knows_of_it(candles):
+    # Each round trip costs a third: fifty of them leave less than any entry is made with.
+    costs, sets = (
+        Costs(0.2, 0.0),
+        [{"fast": 2, "slow": 30}, {"fast": 3, "slow": 30}, {"fast": 100, "slow": 900}],
+    )
+    many = run_many(candles, EmaTrend, sets, rules=Rules(stop=0.5, target=math.nan), costs=costs)
+    alone = [
+        backtest(candles, build(EmaTrend, one), rules=Rules(stop=0.5, target=math.nan), costs=costs)
+        for one in sets
+    ]
+    assert [one.refused.get("cash", 0) > 0 for one in alone] == [True, True, False]
+    assert many.metrics == [one.metrics for one in alone]
+
+
 @pytest.mark.parametrize("name", [n for n in strategies.names() if hasattr(strategies.get(n), "shared")])
 def test_what_a_strategy_shares_says_the_same_as_its_signals(name):
     for seed in range(8):

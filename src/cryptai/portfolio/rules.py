@@ -10,6 +10,8 @@ from cryptai.errors import InputError
 STOP = 0.08
 TARGET = 0.15
 MIN_REWARD_RISK = 1.5
+# Less than this share of the equity is what rounding leaves, and nothing to trade with.
+DUST: Final = 1e-9
 # The highest that a venue of ours offers on any contract (Binance USD-M, BTCUSDT); a market's own bracket,
 # where it is known, is lower.
 MAX_LEVERAGE: Final = 125.0

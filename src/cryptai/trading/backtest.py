@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from cryptai.analytics.metrics import measure, time_in_market
 from cryptai.errors import DataError, InputError
 from cryptai.market.candles import Candles
 from cryptai.market.symbol import parse_symbol
-from cryptai.portfolio.rules import MIN_REWARD_RISK, STOP, TARGET, Rules, check_rules
+from cryptai.portfolio.rules import DUST, MIN_REWARD_RISK, STOP, TARGET, Rules, check_rules
 from cryptai.signals import COLUMNS
 from cryptai.strategies.strategy import values_of
 from cryptai.trading.costs import Costs, check_costs, check_target_pays
@@ -110,7 +110,8 @@ def backtest(
     plain = _plain(given, rules, costs, terms)
     if plain:
         outcome = run_plain(given[0], capital, rules, costs, close_at_end=close_at_end)
-    else:
+        plain = not ruined(outcome.max_drawdown)
+    if not plain:
         outcome = run_full(
             given, capital, rules, costs, terms, min_reward_risk=min_reward_risk, close_at_end=close_at_end
         )
@@ -227,6 +228,14 @@ def _plain(given: Sequence[Given], rules: Rules, costs: Costs, terms: Terms) -> 
     (one,) = given
     data = one.funding is None and one.filters is None and one.finer is None
     return data and all(getattr(one.signals, name) is None for name in COLUMNS)
+
+
+def ruined(max_drawdown: Any) -> Any:
+    """Say of a drawdown, or of each, whether so little may be left that no entry is made with it.
+
+    The plain loop does not know that rule. Doubled, for it is asked of the closes alone.
+    """
+    return max_drawdown >= 1.0 - 2.0 * DUST
 
 
 def _check_sound(outcome: Outcome, capital: float, given: Sequence[Given]) -> None:

@@ -20,14 +20,12 @@ from cryptai.portfolio.refusals import (
     VOLUME,
     WRONG_SIDE,
 )
+from cryptai.portfolio.rules import DUST
 from cryptai.portfolio.sizing import amount, kelly_fraction, round_down
 from cryptai.trading.columns import account_of, column_at, filter_at, market_at, terms_of
 from cryptai.trading.fills import enter_position, free_cash, level, step_target
 from cryptai.trading.matching import EXACT, Match, fill_price, slippage_before_impact, with_impact
 from cryptai.trading.memory import put_whole, real, said, whole
-
-# Less than this share of the equity is what rounding leaves, and nothing to trade with.
-DUST = 1e-9
 
 
 @njit

@@ -7,10 +7,11 @@ from typing import Any
 
 from cryptai.jit import njit
 from cryptai.ledger.book import MARKET, REDUCE, SIGNAL, TIME
+from cryptai.portfolio.rules import DUST
 from cryptai.portfolio.sizing import round_down
 from cryptai.signals import EXIT_LONG, EXIT_SHORT
 from cryptai.trading.columns import account_of, column_at, filter_at, market_at, terms_of
-from cryptai.trading.entering import DUST, enter, may_enter
+from cryptai.trading.entering import enter, may_enter
 from cryptai.trading.fills import free_cash, leave_position, valued
 from cryptai.trading.matching import NOT, WAITS, opens, slippage_before_impact, with_impact
 from cryptai.trading.memory import put_whole, real, whole

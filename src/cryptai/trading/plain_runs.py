@@ -13,7 +13,7 @@ from cryptai.jit import NativeKernel
 from cryptai.ledger.book import TRADE
 from cryptai.signals import COLUMNS, EXIT_LONG, EXIT_SHORT
 from cryptai.strategies.user import what_failed
-from cryptai.trading.backtest import decided
+from cryptai.trading.backtest import decided, ruined
 from cryptai.trading.portions import encoded, numbered, portions
 from cryptai.trading.tallied import TALLIES, daily_returns, day_ends, measure_all
 
@@ -40,6 +40,8 @@ _WORDS_BYTES: Final = 4 << 20
 _FEW: Final = 16
 # The tally that is unknown of fewer than two trades.
 _SPREAD: Final = 6
+# The tally that is the drawdown.
+_FELL: Final = 11
 
 
 class Market:
@@ -92,9 +94,10 @@ class Market:
     ) -> list[int]:
         """Measure the runs and tell them; return those that must be run in full, to be refused in words."""
         bars, capital = self.result.bars, self.result.capital
-        # A sum over all bars that could leave the range of numbers is for the full run to judge.
+        # A sum over all bars that could leave the range of numbers is for the full run to judge, and so are
+        # the entries of an account that has next to nothing.
         finite = np.isfinite(np.delete(out, _SPREAD, axis=1)).all(axis=1)
-        sound = finite & (out[:, 0] >= 0.0) & (out[:, -1] * self.n < 1e300)
+        sound = finite & (out[:, 0] >= 0.0) & (out[:, -1] * self.n < 1e300) & ~ruined(out[:, _FELL])
         good = np.flatnonzero(sound)
         found = measure_all(
             capital, self.n, int(bars.ts[-1] - bars.ts[0]) + bars.timeframe.ms,
