@@ -221,9 +221,12 @@ class Signal:
         return identity_of({**asdict(self), "decided_ms": self.decided_at_ms})
 
 
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
 def canonical(body: Mapping[str, Any]) -> str:
     """Return a body as the one text that is hashed: sorted keys, no spaces, no NaN, ASCII."""
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _CANONICAL.encode(body)
 
 
 def identity_of(body: Mapping[str, Any]) -> str:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cryptai.market.store import CandleStore
     from cryptai.screening.present import Look
 
-MANY: Final = 150
+MANY: Final = 200
 """Series from which on it is worth while to have processes beside this one."""
 _MOST: Final = 4
 _END: Final = object()

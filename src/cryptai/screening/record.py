@@ -306,19 +306,19 @@ def _chosen(rows: Rows, exchange: str, day: str) -> list[int]:
 
 
 def _wrong(row: Sequence[Any], number: int, previous: str) -> str | None:
-    told = dict(zip(_COLUMNS.split(", "), row, strict=True))
-    if told["id"] != number:
+    key, identity, *repeated, status, sealed_ms, retrospective, text, before, digest = row
+    if key != number:
         return f"row {number} is missing"
-    if told["previous"] != previous:
+    if before != previous:
         return "it does not follow the row before it"
-    if link(previous, number, told["sealed_ms"], told["body"]) != told["hash"]:
+    if link(previous, number, sealed_ms, text) != digest:
         return "its body, its number or its time is not what was sealed"
-    body = json.loads(told["body"])
-    after = int(body["decided_ms"]) + Timeframe(str(body["timeframe"])).ms
+    body = json.loads(text)
+    after = int(body["decided_ms"]) + Timeframe(body["timeframe"]).ms
     same = (
-        told["identity"] == identity_of(body)
-        and all(told[name] == body[name] for name in _REPEATED)
-        and told["status"] == body["evidence"]["status"]
-        and told["retrospective"] == int(told["sealed_ms"] > after)
+        identity == identity_of(body)
+        and repeated == [body[name] for name in _REPEATED]
+        and status == body["evidence"]["status"]
+        and retrospective == int(sealed_ms > after)
     )
     return None if same else "a column does not repeat what was sealed"

@@ -71,12 +71,11 @@ class Scanning:
             return None
         for name, sentence in look.failed.items():
             _log.warning("%s %s is left out of the scan.", sentence, name)
-        still = standing_still(look.closed, self._stops()) if look.decided else set()
-        decided = self._sealed([one for one in look.decided if one.symbol not in still])
         self._present.take(look, began)
         self._due |= {symbol for symbol, _ in look.closed}
         self.looked_ms = began
-        return decided
+        still = standing_still(look.closed, self._stops()) if look.decided else set()
+        return self._sealed([one for one in look.decided if one.symbol not in still])
 
     def look_up(self) -> list[Signal] | None:
         """Bring the evidence up to date, if that was not done within the hour; later looks use it."""
