@@ -8,7 +8,7 @@ import os
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from email.utils import formatdate
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -50,6 +50,8 @@ class LyingExchange:
         self.gone: set[str] = set()  # on no list any more, or not yet
         self.fails_first = 0  # so many requests fail before any is answered
         self.names = {symbol.replace("/", ""): symbol for symbol in truth.symbols}
+        # Rows of closed bars by open time, "" where there is none, after so many changes of the truth.
+        self._written: dict[tuple[str, Timeframe], tuple[int, dict[int, str]]] = {}
         self._random = seams.rng([seed, 19])
         self.streams = Streams(self, seams.rng([seed, 23]))
         self.rest = ""
@@ -147,9 +149,31 @@ class LyingExchange:
                 limit = max(1, limit // 2)
             else:
                 end, limit = end + 2 * frame.ms, limit + 2
-        found = list(self.truth.rows(symbol, frame, end, limit, now))[::-1]
-        rows = (_row(ts, frame.ms, bar) for ts, bar in found if ts >= start)
-        return 200, f"[{','.join(rows)}]".encode()
+        rows = self._rows(symbol, frame, (start, end), limit, now)
+        return 200, f"[{','.join(reversed(rows))}]".encode()
+
+    def _rows(
+        self, symbol: str, frame: Timeframe, within: tuple[int, int], limit: int, now: int
+    ) -> list[str]:
+        """Return up to `limit` rows, newest first; the closed ones are kept until the truth changes."""
+        start, end = max(within[0], self.truth.start_ms), within[1]
+        changes, known = self._written.get((symbol, frame), (-1, {}))
+        if changes != self.truth.changes[symbol]:
+            known = {}
+            self._written[symbol, frame] = self.truth.changes[symbol], known
+        rows: list[str] = []
+        ts = frame.floor(min(now, end))
+        while len(rows) < limit and ts >= start:
+            row = known.get(ts)
+            if row is None:
+                bar = self.truth.bar(symbol, frame, ts, now)
+                row = "" if bar is None else _row(ts, frame.ms, bar)
+                if ts + frame.ms <= now:
+                    known[ts] = row
+            if row:
+                rows.append(row)
+            ts -= frame.ms
+        return rows
 
     def _tickers(self, query: dict[str, str]) -> tuple[int, Any]:
         asked = json.loads(query["symbols"]) if "symbols" in query else list(self.names)
@@ -209,7 +233,6 @@ class LyingExchange:
         return Answer(status, content, told | (headers or {}))
 
 
-@lru_cache(1 << 15)
 def _row(ts: int, length_ms: int, bar: Traded) -> str:
     row = [ts, *bar.strings(), ts + length_ms - 1, "0", 1, "0", "0", "0"]
     return json.dumps(row, separators=(",", ":"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from cryptai.market.candles import Candles
 from cryptai.market.timeframe import MINUTE_MS, Timeframe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 _PRICE: Final = 100  # prices are whole cents, volumes whole thousandths
 _VOLUME: Final = 1000
@@ -58,6 +58,8 @@ class Truth:
     ----------
     outages
         Minutes in which a symbol was not traded, by symbol: bars the venue does not have.
+    changes
+        How often the truth of a symbol was changed by `revise` and `stop`.
     """
 
     def __init__(self, seed: int, symbols: Sequence[str], start_ms: int, minutes: int) -> None:
@@ -65,6 +67,7 @@ class Truth:
         self.start_ms = Timeframe("1m").floor(start_ms)
         self.end_ms = self.start_ms + minutes * MINUTE_MS
         self.outages: dict[str, set[int]] = {symbol: set() for symbol in symbols}
+        self.changes = dict.fromkeys(symbols, 0)
         self._minutes = {s: _walk(seams.rng([seed, 11, i]), minutes) for i, s in enumerate(symbols)}
         self._revisions: dict[str, dict[int, list[Revision]]] = {symbol: {} for symbol in symbols}
 
@@ -75,10 +78,12 @@ class Truth:
             return
         more = 1 + int(seams.rng([seed, 13, ts]).integers(1, 50))
         bar = Traded(old.open, old.high + more, old.low, old.close, old.volume + more)
+        self.changes[symbol] += 1
         self._revisions[symbol].setdefault(ts, []).append(Revision(ts, at_ms, bar))
 
     def stop(self, symbol: str, first_ts: int, minutes: int) -> None:
         """Take minutes out of the truth: the symbol is not traded in them."""
+        self.changes[symbol] += 1
         self.outages[symbol].update(range(first_ts, first_ts + minutes * MINUTE_MS, MINUTE_MS))
 
     def bar(self, symbol: str, frame: Timeframe, ts: int, at_ms: int) -> Traded | None:
@@ -110,19 +115,6 @@ class Truth:
             moments |= {max(one.at_ms, close) for one in told if one.at_ms <= at_ms}
         bars = (self.bar(symbol, frame, ts, moment) for moment in sorted(moments))
         return [bar.floats() for bar in bars if bar is not None]
-
-    def rows(
-        self, symbol: str, frame: Timeframe, end_ts: int, limit: int, at_ms: int
-    ) -> Iterator[tuple[int, Traded]]:
-        """Yield up to `limit` bars that open at `end_ts` or before, newest first, the forming one too."""
-        ts = frame.floor(min(at_ms, end_ts))
-        bar_at = self._minute if frame.ms == MINUTE_MS else partial(self._coarse, frame)
-        while limit > 0 and ts >= self.start_ms:
-            bar = bar_at(symbol, ts, at_ms)
-            if bar is not None:
-                yield ts, bar
-                limit -= 1
-            ts -= frame.ms
 
     def candles(self, symbol: str, frame: Timeframe, start_ms: int, at_ms: int) -> Candles:
         """Return all closed bars that open at `start_ms` or later, as the venue calls them at `at_ms`."""
