@@ -52,9 +52,10 @@ def today(request: HttpRequest) -> HttpResponse:
         page["standing"] = len(signals)
         best = top(signals, _BEST)
         ideas = clusters(signals)
-        taken = {one.identity for one in best}
+        taken = {(one.symbol, one.side) for one in best}
         page["signals"] = [(signal, decimals.get(signal.symbol)) for signal in best]
-        page["ideas"], page["also"] = len(ideas), [one for one in ideas if one.identity not in taken][:_ALSO]
+        page["ideas"] = len(ideas)
+        page["also"] = [one for one in ideas if (one.symbol, one.side) not in taken][:_ALSO]
     page |= {"watchlist": watchlist, "markets": len(symbols), "stock": watch.stock(found, now_ms, stops)}
     return render(request, "pages/today.html", page)
 
