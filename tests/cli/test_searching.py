@@ -205,7 +205,16 @@ def test_several_stored_markets_share_the_cash(stored, capsys):
     other = walk(3, 9, 3_000)
     columns = (other.ts, other.open, other.high, other.low, other.close, other.volume)
     CandleStore(stored.candles).write("binance", ca.Candles(*columns, "NIL/USDT", "1h"))
-    ask = ["--symbols", "NULL/USDT,NIL/USDT", "--timeframe", "1h", "--size", "0.4"]
+    ask = [
+        "--symbols",
+        "NULL/USDT,NIL/USDT",
+        "--timeframe",
+        "1h",
+        "--size",
+        "0.4",
+        "--fee-tier",
+        "binance:vip1",
+    ]
     told = _json(capsys, "sweep", "ema_trend", *ask, *GRID, "--held-out", "0")
     assert told["symbols"] == ["NULL/USDT", "NIL/USDT"]
     params = [f"--param={name}={value}" for name, value in told["best"]["params"].items()]

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cryptai.cli.numbers import Grouped, with_numbers
-from cryptai.cli.options import Exchange, Json, answers_only, refuse_empty
+from cryptai.cli.numbers import Grouped
+from cryptai.cli.options import answers_only, refuse_empty
+from cryptai.cli.run_options import asked_of, with_run
 
 if TYPE_CHECKING:
     from cryptai.trading.request import BacktestRequest
     from cryptai.trading.result import Result
     from cryptai.workspace import Workspace
-
-_KNOWN = "From the workspace"
 
 
 def register(app: typer.Typer) -> None:
@@ -27,100 +26,21 @@ def register(app: typer.Typer) -> None:
         cls=Grouped,
         epilog="Example: cryptai backtest ema_trend --symbol BTC/USDT --timeframe 1h\n\n"
         "Example: cryptai backtest ema_trend --symbols BTC/USDT,ETH/USDT --timeframe 4h --size 0.2",
-    )(with_numbers(backtest))
+    )(with_run(backtest))
 
 
 def backtest(
     strategy: Annotated[str, typer.Argument(help="A name from `cryptai strategies`.")],
-    symbol: Annotated[str | None, typer.Option(help="Market, such as BTC/USDT.")] = None,
-    symbols: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="Several on one clock, with shared cash.")
-    ] = None,
-    timeframe: Annotated[str | None, typer.Option(help="1m 5m 15m 30m 1h 4h 1d or 1w.")] = None,
-    exchange: Exchange = "binance",
-    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help="First bar open, UTC.")] = None,
-    to: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="Bars open before this, UTC.")
-    ] = None,
     param: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter; repeatable.")
     ] = None,
-    candles: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="Use this CSV or Parquet file; repeatable.")
-    ] = None,
-    target_steps: Annotated[
-        str | None,
-        typer.Option(
-            metavar="STEPS",
-            rich_help_panel="Orders and exits",
-            help="Targets by bars held, such as 0:0.15,48:0.05, in place of target.",
-        ),
-    ] = None,
-    fill: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHEN",
-            rich_help_panel="Orders and exits",
-            help="Market orders fill at the next open, or at the close that decides [open].",
-        ),
-    ] = None,
-    fee_tier: Annotated[
-        str | None,
-        typer.Option(
-            metavar="VENUE:TIER",
-            rich_help_panel="Costs",
-            help="Fees of a venue's tier, such as binance:vip1, in place of fee and maker.",
-        ),
-    ] = None,
-    group: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=SYMBOLS",
-            rich_help_panel="Limits and halts",
-            help="Markets that move together, for --max-per-group; repeatable.",
-        ),
-    ] = None,
-    funding: Annotated[
-        bool, typer.Option("--funding", rich_help_panel=_KNOWN, help="Pay the stored funding of perpetuals.")
-    ] = False,
-    filters: Annotated[
-        bool,
-        typer.Option(
-            "--filters", rich_help_panel=_KNOWN, help="Round to the venue's steps and obey its minimums."
-        ),
-    ] = False,
-    finer: Annotated[
-        bool,
-        typer.Option(
-            "--finer", rich_help_panel=_KNOWN, help="Take the path inside a bar from finer candles."
-        ),
-    ] = False,
     no_evidence: Annotated[
         bool, typer.Option("--no-evidence", help="Do not judge whether the result is evidence.")
     ] = False,
-    time_limit: Annotated[
-        int,
-        typer.Option(
-            metavar="SECONDS",
-            min=0,
-            max=10**6,
-            help="Stop a strategy of yours that takes longer [60]; 0 is no limit.",
-        ),
-    ] = 60,
-    memory_limit: Annotated[
-        int,
-        typer.Option(
-            metavar="MB",
-            min=0,
-            max=10**6,
-            help="Stop a strategy of yours that takes more memory [2048]; 0 is no limit.",
-        ),
-    ] = 2048,
     no_run: Annotated[
         bool, typer.Option("--no-run", help="Do not keep the run's folder in the workspace.")
     ] = False,
-    json_: Json = False,
-    **numbers: str | None,
+    **options: Any,
 ) -> None:
     """Run a strategy over stored candles, or over files.
 
@@ -136,20 +56,19 @@ def backtest(
     from cryptai.trading.request import BacktestRequest
     from cryptai.workspace import open_workspace
 
-    options: dict[str, Any] = {
-        "symbol": symbol, "symbols": symbols, "timeframe": timeframe, "exchange": exchange, "from": from_,
-        "to": to, "target_steps": target_steps, "fill": fill, "fee_tier": fee_tier, **numbers,
-        "param": param or [], "group": group or None, "funding": funding, "filters": filters, "finer": finer,
-    }  # fmt: skip
-    refuse_empty(options)
+    asked, call = asked_of(options)
+    asked |= {"strategy": strategy, "param": param or []}
+    refuse_empty(asked)
+    files = call["candles"] or []
     began = now_ms()  # before a bar is read: what the store knew then can be read again
     with answers_only():
         workspace = open_workspace(create=False)
-        request = BacktestRequest.parse({**options, "strategy": strategy})
+        request = BacktestRequest.parse(asked)
+        work = partial(_run, request, files, workspace)
         if strategy in user_files(workspace.strategies):
-            result = within_limits(partial(_run, request, candles or [], workspace), time_limit, memory_limit)
+            result = within_limits(work, call["time_limit"], call["memory_limit"])
         else:
-            result = _run(request, candles or [], workspace)
+            result = work()
     from cryptai.research.noted import evidence_of, note_run
 
     told = result.as_object()
@@ -159,8 +78,8 @@ def backtest(
         candles_of = {one.candles.symbol: one.candles for one in result.markets}
         told["evidence"] = evidence_of(told, result.ts, result.equity, workspace, markets=candles_of)
     if not no_run:
-        told["folder"] = keep(result, told, request, workspace, as_of_ms=began, files=candles or [])
-    if json_:
+        told["folder"] = keep(result, told, request, workspace, as_of_ms=began, files=files)
+    if call["json_"]:
         print(json.dumps(told, allow_nan=False))
     else:
         from cryptai.cli.shown import show

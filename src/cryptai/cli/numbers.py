@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
 
 def with_numbers(verb: Callable[..., None]) -> Callable[..., None]:
@@ -38,12 +38,18 @@ def with_numbers(verb: Callable[..., None]) -> Callable[..., None]:
         )
         for option in NUMBERS
     ]
-    return with_more(verb, added)
+    return _with([*_parameters_of(verb), *added], verb)
 
 
-def with_more(verb: Callable[..., None], added: Iterable[inspect.Parameter]) -> Callable[..., None]:
-    """Give a verb that takes `**options` these, after its own."""
-    signature = inspect.Signature([*parameters_of(verb), *added])
+def with_options_of(verb: Callable[..., None], template: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb that takes `**options` those that a template declares, after its arguments."""
+    own = _parameters_of(verb)
+    arguments = [one for one in own if one.default is one.empty]
+    return _with([*arguments, *_parameters_of(template), *own[len(arguments) :]], verb)
+
+
+def _with(parameters: Sequence[inspect.Parameter], verb: Callable[..., None]) -> Callable[..., None]:
+    signature = inspect.Signature(parameters)
     annotations = {name: one.annotation for name, one in signature.parameters.items()}
 
     # The verb itself stays as it is written: an application may be made more than once.
@@ -56,8 +62,7 @@ def with_more(verb: Callable[..., None], added: Iterable[inspect.Parameter]) -> 
     return with_all
 
 
-def parameters_of(verb: Callable[..., None]) -> list[inspect.Parameter]:
-    """Return the options that a verb declares, by name only, with what their annotations say."""
+def _parameters_of(verb: Callable[..., None]) -> list[inspect.Parameter]:
     given = inspect.signature(verb)
     types = get_type_hints(verb, include_extras=True)
     return [

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from cryptai.cli.options import answers_only, pairs, refuse_empty
+from cryptai.cli.run_options import asked_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
     Kind = Literal["sweep", "walkforward"]
 
-# What is no matter of the request, but of how this machine does it.
-_OF_THE_CALL = ("candles", "workers", "cluster", "time_limit", "memory_limit", "json_")
-
 
 def searched(
     kind: Kind, own: Mapping[str, Any], options: Mapping[str, Any], show: Callable[[dict[str, Any]], None]
@@ -39,11 +37,11 @@ def searched(
     from cryptai.strategies.user import user_files
     from cryptai.workspace import open_workspace
 
-    asked = {name.rstrip("_"): value for name, value in options.items() if name not in _OF_THE_CALL}
-    asked |= {**own, "param": pairs(asked["param"] or ()), "group": asked["group"] or None}
+    asked, call = asked_of(options)
+    call |= {name: asked.pop(name) for name in ("workers", "cluster")}
+    asked |= {**own, "param": pairs(asked["param"] or ())}
     refuse_empty(asked)
     request, plan = read_sweep(asked) if kind == "sweep" else read_walk(asked)
-    call = {name: options[name] for name in _OF_THE_CALL}
     with answers_only(), _progress() as tell:
         workspace = open_workspace(create=False)
         work = partial(_done, kind, request, plan, call, workspace)
