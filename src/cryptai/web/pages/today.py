@@ -43,7 +43,8 @@ def today(request: HttpRequest) -> HttpResponse:
     except CryptaiError as error:
         return render(request, "pages/today.html", {**page, "failure": str(error)}, status=500)
     if found:
-        from cryptai.screening.selection import clusters, top  # noqa: PLC0415 (the engine waits until there is data)
+        from cryptai.screening.card import NOT_SUPPORTED  # noqa: PLC0415 (the engine waits until there is data)
+        from cryptai.screening.selection import clusters, top  # noqa: PLC0415
 
         state = _scan_state(exchange)
         signals = board.signals(exchange)
@@ -51,7 +52,10 @@ def today(request: HttpRequest) -> HttpResponse:
         page["scan"] = state
         page["standing"] = len(signals)
         best = top(signals, _BEST)
-        ideas = clusters(signals)
+        # As the best are: stale ones last, and before them what the evidence speaks against.
+        ideas = sorted(
+            clusters(signals), key=lambda one: (one.stale, one.evidence["status"] == NOT_SUPPORTED)
+        )
         taken = {(one.symbol, one.side) for one in best}
         page["signals"] = [(signal, decimals.get(signal.symbol)) for signal in best]
         page["ideas"] = len(ideas)

@@ -37,13 +37,18 @@ def odds(card: Mapping[str, Any]) -> str:
 
 
 @register.filter
-def verdict(card: Mapping[str, Any]) -> str:
+def verdict(card: Mapping[str, Any], length: str = "") -> str:
     """Write an evidence card's verdict: with enough setups and no verdict either way, no edge is shown."""
     from cryptai.screening.card import FEWEST  # noqa: PLC0415
 
-    said = {"supported": "The evidence supports it", "not_supported": "The evidence speaks against it"}
-    open_ = "No edge is shown" if card["trades"] >= FEWEST else "Not enough evidence"
-    return said.get(card["status"], open_)
+    said = {
+        "supported": ("The evidence supports it", "supports it"),
+        "not_supported": ("The evidence speaks against it", "against it"),
+    }
+    open_ = (
+        ("No edge is shown", "no edge") if card["trades"] >= FEWEST else ("Not enough evidence", "not enough")
+    )
+    return said.get(card["status"], open_)[length == "short"]
 
 
 @register.filter
