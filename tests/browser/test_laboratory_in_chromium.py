@@ -121,8 +121,21 @@ USED = """async () => {
   };
   const found = { first: rows().length };
   const scroller = box.querySelector(".table-box");
+  const drawn = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const broken = [];
+  for (const step of [70, 300, -50, 5000, -900, 33, -4000, 20]) {
+    scroller.scrollTop += step;
+    await drawn();
+    const numbers = rows().map((row) => Number(row.cells[0].textContent));
+    const high = rows()[0].offsetHeight, seen = scroller.scrollTop / high;
+    const gaps = numbers.some((number, i) => number !== numbers[0] + i);
+    const off = rows()[0].offsetTop - box.querySelector("thead").offsetHeight - (numbers[0] - 1) * high;
+    const blank = numbers[0] > seen + 1 || numbers.at(-1) < seen + 10;
+    if (gaps || blank || Math.abs(off) > high / 2) broken.push([step, seen, off, ...numbers]);
+  }
+  found.broken = broken;
   scroller.scrollTop = scroller.scrollHeight;
-  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  await drawn();
   Object.assign(found, { end: rows().length, last: rows().at(-1).cells[0].textContent });
   const sort = box.querySelector("th[data-by=pnl] button");
   sort.click();
@@ -133,6 +146,8 @@ USED = """async () => {
   found.targets = count();
   put("input", "why 3");
   found.both = count();
+  put("input", "nobody says this");
+  found.none = rows().length;
   return found;
 }"""
 
@@ -145,6 +160,8 @@ def test_fifteen_thousand_trades_are_sorted_and_filtered_with_few_rows_in_the_pa
         told = page.evaluate(USED)
         assert ears.heard == []
     why = sum(1 for i in range(0, 15_000, 3) if str(i).startswith("3"))
+    assert told["broken"] == []
+    assert told["none"] == 0
     assert told["first"] < 80
     assert told["end"] < 80
     assert told["last"] == "15000"

@@ -22,7 +22,9 @@ export function tradesTable(box, trades) {
   let shown = trades;
   let by = "no";
   let up = true;
-  let drawn = "";
+  // Which of those shown are in the document, from and to; -1 before they were drawn.
+  let from = -1;
+  let to = -1;
 
   // One row of the server's says how high a row is; from here on it is the script's table.
   const height = body.rows[0]?.getBoundingClientRect().height || 32;
@@ -37,12 +39,20 @@ export function tradesTable(box, trades) {
   const draw = () => {
     const first = Math.max(0, Math.floor(scroller.scrollTop / height) - SPARE);
     const last = Math.min(shown.length, first + Math.ceil(scroller.clientHeight / height) + 2 * SPARE);
-    const now = `${first} ${last} ${by} ${up} ${shown.length}`;
-    if (now === drawn) return;
-    drawn = now;
+    if (first === from && last === to) return;
+    const rows = (/** @type {number} */ a, /** @type {number} */ b) => shown.slice(a, b).map((trade, i) => row(trade, a + i + 2, several));
     resize(above, first * height);
     resize(below, (shown.length - last) * height);
-    body.replaceChildren(above, ...shown.slice(first, last).map((trade, i) => row(trade, first + i + 2, several)), below);
+    if (first >= to || last <= from) {
+      body.replaceChildren(above, ...rows(first, last), below);
+    } else {
+      // What stays in sight stays in the document: the browser has laid it out.
+      for (let i = from; i < first; i++) above.nextSibling?.remove();
+      for (let i = to; i > last; i--) below.previousSibling?.remove();
+      above.after(...rows(first, from));
+      below.before(...rows(to, last));
+    }
+    [from, to] = [first, last];
   };
   const renew = () => {
     const at = AT[by];
@@ -51,7 +61,7 @@ export function tradesTable(box, trades) {
     count.textContent = shown.length === trades.length ? fixed(shown.length, 0) : `${fixed(shown.length, 0)} of ${fixed(trades.length, 0)}`;
     table.setAttribute("aria-rowcount", String(shown.length + 1));
     scroller.scrollTop = 0;
-    drawn = "";
+    from = to = -1;
     draw();
   };
 
