@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from django.http import HttpResponse, JsonResponse
-from django.utils.cache import get_conditional_response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
@@ -17,10 +14,12 @@ from cryptai.market.timeframe import LATEST_MS, Timeframe
 from cryptai.web import live
 from cryptai.web.context import marked, shown
 from cryptai.web.errors import problem
+from cryptai.web.tagged import tagged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from django.http import HttpResponse
     from rest_framework.request import Request
 
     from cryptai.features.recent import Reading
@@ -47,7 +46,7 @@ class Features(_Answers):
         from cryptai.features.described import described  # noqa: PLC0415 (TA-Lib waits until it is asked for)
         from cryptai.features.feature import features  # noqa: PLC0415
 
-        return _tagged(request, {"features": [described(one) for one in features]})
+        return tagged(request, {"features": [described(one) for one in features]})
 
 
 class OneFeature(_Answers):
@@ -91,7 +90,7 @@ class OneFeature(_Answers):
             "feature": described(feature), "parameters": {**feature.defaults, **values},
             "bars": len(reading.candles), **_said(reading),
         }  # fmt: skip
-        return _tagged(request, told)
+        return tagged(request, told)
 
 
 def _market(asked: Mapping[str, str]) -> tuple[str, Timeframe, int, int | None]:
@@ -128,12 +127,3 @@ def _said(reading: Reading) -> dict[str, Any]:
 
 def _plain(values: list[float]) -> list[float | None]:
     return [value if math.isfinite(value) else None for value in values]
-
-
-def _tagged(request: Request, told: dict[str, Any]) -> HttpResponse:
-    """Return it with a tag of its content, or 304 to one who has it already."""
-    answer = JsonResponse(told)
-    tag = f'"{hashlib.sha256(answer.content).hexdigest()[:32]}"'
-    answer["ETag"], answer["Cache-Control"] = tag, "private, no-cache"
-    found: HttpResponse = get_conditional_response(request._request, etag=tag, response=answer) or answer  # noqa: SLF001
-    return found

@@ -13,8 +13,9 @@ from cryptai.seams import now_ms
 from cryptai.web import board, live
 from cryptai.web.context import marked, shown
 from cryptai.web.errors import problem
-from cryptai.web.signals.asking import Answers, chosen_of, day_of, options, tagged
+from cryptai.web.signals.asking import Answers, chosen_of, day_of, options
 from cryptai.web.signals.recorded import recorded
+from cryptai.web.tagged import tagged
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

@@ -1,12 +1,9 @@
-"""What may be asked of the signals' API, how it is read, and how answers carry their tag."""
+"""What may be asked of the signals' API, and how it is read."""
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from django.http import HttpResponse, JsonResponse
-from django.utils.cache import get_conditional_response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
@@ -101,12 +98,3 @@ def day_of(text: str) -> int:
     if start > today:
         raise InputError(f"date {text} lies in the future; today is {iso(today)[:10]} UTC.", field="date")
     return start
-
-
-def tagged(request: Request, told: dict[str, Any]) -> HttpResponse:
-    """Return it with a tag of its content, or 304 to one who has it already."""
-    answer = JsonResponse(told)
-    tag = f'"{hashlib.sha256(answer.content).hexdigest()[:32]}"'
-    answer["ETag"], answer["Cache-Control"] = tag, "private, no-cache"
-    found: HttpResponse = get_conditional_response(request._request, etag=tag, response=answer) or answer  # noqa: SLF001
-    return found

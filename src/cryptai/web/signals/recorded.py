@@ -13,7 +13,8 @@ from cryptai.seams import monotonic
 from cryptai.web import live
 from cryptai.web.context import marked, shown
 from cryptai.web.errors import problem
-from cryptai.web.signals.asking import Answers, limit_of, options, side_of, tagged
+from cryptai.web.signals.asking import Answers, limit_of, options, side_of
+from cryptai.web.tagged import tagged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
