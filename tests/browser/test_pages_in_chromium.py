@@ -32,6 +32,9 @@ PAGES = {
     "a price of 1e9": "/markets/HUGE-USDT/?exchange=binance",
     "-100 % and a name of 41 letters": f"/markets/{LONG}/?exchange=binance",
     "one bar": "/markets/ONE-USDT/?exchange=binance",
+    "signals": "/signals/?exchange=practice",
+    "the quality of signals": "/signals/quality/?exchange=practice",
+    "the quality of none": "/signals/quality/?exchange=binance",
     "data": "/data/dashboard/?exchange=practice",
     "data with holes, stale": "/data/dashboard/?exchange=binance",
     "data with nothing found": "/data/dashboard/?exchange=binance&market=nothing",
@@ -116,6 +119,10 @@ def test_every_page_is_accessible_silent_and_stays_on_its_origin(
                 page.goto(address)
                 settle(page)
                 found[name] = violations(page, axe)
+        page.goto("/?exchange=practice")
+        page.click(".card .why a")
+        page.wait_for_selector("#flip")
+        found["a signal"] = violations(page, axe)
         page.goto("/")
         page.keyboard.press("?")
         found["help"] = violations(page, axe)
