@@ -121,8 +121,15 @@ async def test_a_market_that_was_refused_is_asked_for_as_soon_as_its_bars_go_on(
     await reconciler.compare()
     assert len(world.source.asked) == 1
     kept["BTC/USDT", "1h"] = true_row("1h", NOON - HOUR_MS)
+    world.source.errors = {"BTC/USDT": SourceError("The venue sleeps.")}
     await reconciler.compare()
     assert len(world.source.asked) == 2
+    world.source.errors.clear()
+    await reconciler.compare()
+    assert len(world.source.asked) == 3
+    world.ms += HOUR_MS  # and at its next close, like any other
+    await reconciler.compare()
+    assert len(world.source.asked) == 4
 
 
 async def test_what_was_said_before_or_kept_from_the_stream_is_not_written_again(world, monkeypatch):

@@ -103,7 +103,8 @@ class Reconciler:
         said = self._said.get(series)
         since = newest - (_PAGE - 1) * frame.ms if said is None else min(_newest(said), newest) - _SETTLED_MS
         bars = max(2, (newest - since) // frame.ms + 1)
-        self._refused.pop(series, None)
+        if series in self._refused:
+            del self._refused[series], self._asked[series]
         try:
             return await self._source.history(symbol, frame, end_ms=newest + frame.ms, bars=bars)
         except InputError as error:
