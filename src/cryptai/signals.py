@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -201,14 +201,14 @@ class Signal:
 
     def as_object(self) -> dict[str, Any]:
         """Return it as JSON takes it; times in ISO UTC."""
-        row = asdict(self)
+        row = dict(vars(self))
         for name in ("decided_at", "expires_at"):
             row[name] = iso(row.pop(f"{name}_ms"))
         return row
 
     def as_sealed(self) -> dict[str, Any]:
         """Return what of it is written down for ever: what was known when it was decided, nothing since."""
-        row = asdict(self)
+        row = dict(vars(self))
         for name in ("price", "reward_risk_now", "score", "state", "age_bars", "stale", "also"):
             del row[name]
         for name in ("decided", "expires"):
@@ -218,7 +218,7 @@ class Signal:
     @property
     def identity(self) -> str:
         """Return the digest that names this signal and no other."""
-        return identity_of({**asdict(self), "decided_ms": self.decided_at_ms})
+        return identity_of({**vars(self), "decided_ms": self.decided_at_ms})
 
 
 _CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -144,3 +144,29 @@ def test_its_later_life_is_read_from_the_candles(record, store):
 def test_a_signal_whose_bar_is_missing_has_no_life(record):
     record.seal([signal(decided_at_ms=7 * HOUR + 1).as_sealed()])
     assert befallen([record.get(1)], bars((100.0, 100.0, 100.0, 100.0))) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        ({}, "time"),
+        ({"since_ms": 5, "until_ms": 9}, "time"),
+        ({"symbol": "BTC/USDT", "strategy": "s", "timeframe": "1h", "side": "long"}, "symbol"),
+        ({"strategy": "s", "timeframe": "1w", "side": "short", "until_ms": 9}, "strategy"),
+        ({"timeframe": "1h", "side": "short"}, "timeframe"),
+        ({"side": "short"}, "side"),
+    ],
+)
+def test_what_is_rare_is_found_by_an_index_that_holds_all_that_is_asked(record, monkeypatch, asked, index):
+    # By another one a million rows are read, half a minute, to find that there are none.
+    plans = []
+
+    def explained(clause, values):
+        with record._catalog.look() as rows:
+            plans.extend(rows.execute(f"EXPLAIN QUERY PLAN SELECT body FROM signal {clause}", values))  # noqa: S608
+        return []
+
+    monkeypatch.setattr(record, "_read", explained)
+    record.newest("binance", **asked)
+    (plan,) = plans
+    assert f"USING INDEX signal_by_{index} " in plan[-1]

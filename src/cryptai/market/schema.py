@@ -157,7 +157,17 @@ _SIGNALS: Final = (
     )""",
 )
 
+# A list asks for the newest of a kind: what it filters by stands in one index, so that what is rare among a
+# million is found without reading them.
+_LISTS: Final = (
+    "DROP INDEX signal_by_symbol",
+    "CREATE INDEX signal_by_symbol ON signal (exchange, symbol, decided_ms, id, strategy, timeframe, side)",
+    "CREATE INDEX signal_by_strategy ON signal (exchange, strategy, decided_ms, id, timeframe, side)",
+    "CREATE INDEX signal_by_timeframe ON signal (exchange, timeframe, decided_ms, id, side)",
+    "CREATE INDEX signal_by_side ON signal (exchange, side, decided_ms, id)",
+)
+
 # Each entry brings the catalog from the version of its index to the next one; entries are only ever added.
 MIGRATIONS: Final[tuple[tuple[str | Callable[[Database], None], ...], ...]] = (
-    _FIRST, _PROVENANCE, _ABSENCES, _BUNDLES, _SIGNALS,
+    _FIRST, _PROVENANCE, _ABSENCES, _BUNDLES, _SIGNALS, _LISTS,
 )  # fmt: skip

@@ -194,15 +194,19 @@ class Record:
             check_exchange(exchange)
         if not 1 <= limit <= 10_000:
             raise InputError(f"limit must be 1 to 10000, was {limit}.", field="limit")
-        given = {
-            "exchange = ?": exchange,
-            "symbol = ?": None if symbol is None else parse_symbol(symbol),
-            "timeframe = ?": None if timeframe is None else str(Timeframe(timeframe)),
-            "strategy = ?": strategy,
-            "side = ?": side,
-            "decided_ms >= ?": since_ms,
-            "decided_ms < ?": until_ms,
+        kinds = {
+            "symbol": None if symbol is None else parse_symbol(symbol),
+            "strategy": strategy,
+            "timeframe": None if timeframe is None else str(Timeframe(timeframe)),
+            "side": side,
         }
+        asked = [(name, value) for name, value in kinds.items() if value is not None]
+        # The first has an index that holds the others, too. Else a planner without figures takes another one,
+        # and reads every row of the commoner kind.
+        clauses = [(f"{name} = ?" if i == 0 else f"{name} || '' = ?", v) for i, (name, v) in enumerate(asked)]
+        given = {
+            "exchange = ?": exchange, **dict(clauses), "decided_ms >= ?": since_ms, "decided_ms < ?": until_ms
+        }  # fmt: skip
         known = {clause: value for clause, value in given.items() if value is not None}
         where = f"WHERE {' AND '.join(known)} " if known else ""
         return self._read(f"{where}ORDER BY decided_ms DESC, id DESC LIMIT ?", (*known.values(), limit))
