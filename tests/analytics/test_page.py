@@ -12,7 +12,7 @@ from tests.analytics.test_report import ran, reported
 
 from cryptai.analytics.figures import NONE, amount, confidence, figure, percent
 from cryptai.analytics.page import page
-from cryptai.analytics.pictures import curve, levels, spread, thinned
+from cryptai.analytics.pictures import curve, spread
 from cryptai.analytics.report import report
 
 EVIDENCE = {
@@ -111,12 +111,10 @@ def test_practice_doubts_and_what_is_undecided_are_said():
 def test_a_picture_keeps_its_extremes_and_says_itself():
     values = np.zeros(50_000)
     values[31_234], values[40_000] = 5.0, -7.0
-    rows = thinned(values)
-    assert {0, 31_234, 40_000, 49_999} <= set(rows.tolist())
-    assert len(rows) <= 1_202
     ts = np.arange(50_000) * 60_000
     text = curve(ts, [("equity", values)], ground=0.0, said='a "quoted" line')
     assert "a &quot;quoted&quot; line" in text
+    assert len(re.findall(r"[ML]\d", text)) < 2 * 1_202
     assert curve(ts[:1], [("equity", values[:1])], said="") == ""
     assert curve(ts, [("equity", np.full(50_000, np.nan))], said="") == ""
 
@@ -127,17 +125,6 @@ def test_trades_are_spread_over_bars_that_count_them_all():
     assert sum(counts) == 501
     assert spread(np.array([0.1])) == ""
     assert spread(np.array([0.1, 0.1])).count("<rect") == 1
-
-
-@pytest.mark.parametrize(
-    ("low", "high"), [(0.0, 1.0), (-83.0, 0.0), (1e-9, 3e-9), (9.6e3, 1.5e5), (1.0, 1.0)]
-)
-def test_levels_are_round_and_inside(low, high):
-    found = levels(low, high)
-    assert found
-    assert all(low - 1e-12 <= one <= high + 1e-12 for one in found)
-    assert len(found) <= 12
-    assert levels(0.0, float("inf")) == levels(float("nan"), float("nan")) == []
 
 
 def test_figures_are_told_one_way():

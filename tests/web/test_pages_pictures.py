@@ -84,31 +84,6 @@ def test_a_line_over_the_bars_lifts_its_pen_where_it_is_undefined() -> None:
     assert picture.lines["ema"].count("M") == 2
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (41_000.0, 44_900.0), (1e-9, 3e-8), (-5.0, 1e9)])
-def test_marks_are_round_and_inside(low: float, high: float) -> None:
-    marks = drawing.round_levels(low, high, 6)
-    assert 2 <= len(marks) <= 8
-    assert all(low <= m <= high or m == pytest.approx(low) for m in marks)
-
-
-def test_a_range_that_is_none_has_no_marks() -> None:
-    assert drawing.round_levels(1.0, 1.0, 6) == []
-    assert drawing.round_levels(math.nan, 1.0, 6) == []
-
-
-def test_thinning_keeps_ends_and_extremes_within_the_limit() -> None:
-    values = rng(3).normal(0, 1, 100_000)
-    values[77_777], values[12_345] = 50.0, -50.0
-    rows = curve.thinned(values, 2000)
-    assert len(rows) <= 2000
-    assert {0, 12_345, 77_777, 99_999} <= set(rows.tolist())
-    assert (np.diff(rows) > 0).all()
-
-
-def test_a_short_curve_is_kept_whole() -> None:
-    assert curve.thinned(np.arange(10.0), 10).tolist() == list(range(10))
-
-
 def test_points_keep_the_deepest_drawdown_and_stay_under_two_thousand() -> None:
     equity = 10_000 * np.exp(np.cumsum(rng(4).normal(0, 0.01, 60_000)))
     ts = np.arange(60_000) * float(HOUR)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from html import escape
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from cryptai.analytics.figures import level, percent
+from cryptai.analytics.scales import round_levels, thinned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,31 +18,6 @@ if TYPE_CHECKING:
 
 _MOST_POINTS: Final = 1_200
 _BINS: Final = 31
-
-
-def thinned(values: NDArray[np.float64], most: int = _MOST_POINTS) -> NDArray[np.intp]:
-    """Return the rows to draw, about `most`: of each stretch its lowest and its highest, and both ends."""
-    n = len(values)
-    if n <= most:
-        return np.arange(n)
-    edges = np.linspace(0, n, most // 2 + 1).astype(np.intp)
-    kept = {0, n - 1}
-    for start, end in pairwise(edges.tolist()):
-        part = values[start:end]
-        kept |= {start + int(part.argmin()), start + int(part.argmax())}
-    return np.array(sorted(kept))
-
-
-def levels(low: float, high: float, count: int = 4) -> list[float]:
-    """Return round values in `[low, high]`, about `count`."""
-    span = high - low
-    if not (math.isfinite(span) and span > 0.0):
-        return [low] if low == high else []
-    rough = span / count
-    unit = 10.0 ** math.floor(math.log10(rough))
-    step = min((m * unit for m in (1.0, 2.0, 2.5, 5.0, 10.0)), key=lambda s: abs(s - rough))
-    first = math.ceil(low / step - 1e-9)
-    return [i * step for i in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def curve(
@@ -77,14 +52,14 @@ def curve(
 
     drawn = []
     for i, (kind, values) in enumerate(lines):
-        rows = [r for r in thinned(np.nan_to_num(values)).tolist() if math.isfinite(values[r])]
+        rows = [r for r in thinned(np.nan_to_num(values), _MOST_POINTS).tolist() if math.isfinite(values[r])]
         path = "L".join(f"{x(float(ts[r]))},{y(float(values[r])):.2f}" for r in rows)
         if i == 0 and ground is not None and rows:
             first, last = x(float(ts[rows[0]])), x(float(ts[rows[-1]]))
             base = f"{y(ground):.2f}"
             drawn.append(f'<path class="{kind} area" d="M{first},{base}L{path}L{last},{base}Z"/>')
         drawn.append(f'<path class="{kind}" d="M{path}"/>')
-    marks = levels(low, high)
+    marks = round_levels(low, high, 4)
     rules = "".join(f'<path class="rule" d="M0,{y(v):.2f}H1000"/>' for v in marks)
     beside = "".join(f'<span class="y" style="top:{y(v):.2f}%">{escape(label(v))}</span>' for v in marks)
     days = [ts[0] + (ts[-1] - ts[0]) * part // 4 for part in range(5)]

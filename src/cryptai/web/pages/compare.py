@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from cryptai.analytics.scales import round_levels, thinned
 from cryptai.web.context import of_venue
-from cryptai.web.pages.curve import thinned
-from cryptai.web.pages.drawing import Tick, round_levels
+from cryptai.web.pages.drawing import Tick
 from cryptai.web.pages.numbers import number
 from cryptai.web.pages.study_words import figure, in_words, named
 from cryptai.web.research.models import Run

@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from cryptai.analytics.drawdowns import fallen
-from cryptai.web.pages.drawing import Tick, round_levels
+from cryptai.analytics.scales import round_levels, thinned
+from cryptai.web.pages.drawing import Tick
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_POINTS: Final = 2_000
 _PICTURE_POINTS: Final = 500
-
-
-def thinned(values: NDArray[np.float64], most: int = MOST_POINTS) -> NDArray[np.int64]:
-    """Return the rows to keep, `most` at most: of each stretch its lowest and highest, and both ends.
-
-    Extremes survive, so the deepest fall is drawn as deep as it was.
-    """
-    n = len(values)
-    if n <= most:
-        return np.arange(n, dtype=np.int64)
-    edges = np.linspace(0, n, max(1, (most - 2) // 2) + 1).astype(np.int64)
-    kept = {0, n - 1}
-    for start, end in pairwise(edges.tolist()):
-        part = values[start:end]
-        kept |= {int(start + part.argmin()), int(start + part.argmax())}
-    return np.array(sorted(kept), dtype=np.int64)
 
 
 def points(

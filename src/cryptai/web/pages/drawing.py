@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from cryptai.analytics.scales import round_levels
 from cryptai.web.pages.numbers import number
 
 if TYPE_CHECKING:
@@ -165,17 +166,6 @@ def candle_picture(
     paths = {name: _path(values, step, y) for name, values in (lines or {}).items()}
     close = float(candles.close[-1])
     return CandlePicture(bars, prices, times, paths, Tick(y(close), close), bool(bars[-1].up))
-
-
-def round_levels(low: float, high: float, about: int) -> list[float]:
-    """Return round values (1, 2, 2.5 or 5 × a power of ten apart) inside a range, roughly that many."""
-    if not (math.isfinite(low) and math.isfinite(high)) or high <= low or about < 1:
-        return []
-    raw = (high - low) / about
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(m * power for m in (1.0, 2.0, 2.5, 5.0, 10.0) if m * power >= raw)
-    first = math.ceil(low / step)
-    return [round(k * step, 12) for k in range(first, math.floor(high / step) + 1)]
 
 
 def _path(values: Sequence[float], step: float, y: object) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cryptai.web.pages.drawing import Tick, round_levels
+from cryptai.analytics.scales import round_levels
+from cryptai.web.pages.drawing import Tick
 from cryptai.web.pages.numbers import THIN, fixed_text, percent_text
 
 if TYPE_CHECKING:
