@@ -84,6 +84,8 @@ def test_each_test_is_the_portfolio_on_what_the_one_before_left(markets, workspa
     assert seen == {2, 3}, "a market takes part where it is there"
     assert found.metrics.final_equity == capital
     assert 0.0 < found.metrics.time_in_market <= 1.0
+    earns = found.evidence["mean_trade"]["value"] > 0.0
+    assert (found.evidence["break_even"]["size"] is not None) == earns
     told = json.loads(json.dumps(found.as_object()))
     assert told["symbols"] == ["BTC/USDT", "ETH/USDT", "SOL/USDT"]
     assert Folds.from_object(told) == found.folds

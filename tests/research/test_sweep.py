@@ -70,6 +70,14 @@ def test_the_best_is_run_on_what_was_held_out(bars, workspace):
     assert found.held_out == (int(bars.ts[2250]), int(bars.ts[-1]))
 
 
+def test_the_size_at_which_the_edge_of_the_best_is_gone_is_told(bars, workspace):
+    free = replace(REQUEST, fee=0.0, slippage=0.0)
+    found = sweep(free, Plan({"fast": "5,20", "slow": "40,80"}, held_out=0.0), bars, workspace)
+    chosen = run_on(replace(free, params=found.best.params), bars)
+    assert found.evidence["break_even"]["size"] == chosen.report.capacity
+    assert chosen.report.capacity is not None
+
+
 def test_bars_that_are_held_out_change_nothing_of_the_choice(bars, workspace):
     columns = {name: np.array(getattr(bars, name)) for name in ("open", "high", "low", "close")}
     for values in columns.values():

@@ -185,8 +185,9 @@ def sweep(
     shown = best or results[0]
     run = on.result(shown.params)
     told = evidence_of(
-        run.as_object(), run.ts, run.equity, workspace, user=user, among=[one.trial for one in results]
-    )
+        run.as_object(), run.ts, run.equity, workspace, user=user, among=[one.trial for one in results],
+        markets={one.candles.symbol: one.candles for one in run.markets},
+    )  # fmt: skip
     later = None
     if held is not None:
         later = on.elsewhere(held, candles, store).result(shown.params)

@@ -216,7 +216,14 @@ def _stitched(
         metrics=metrics,
         efficiency=_efficiency(folds),
         skipped=skipped,
-        evidence=judge(told, ts, equity, tried),
+        evidence=judge(
+            told,
+            ts,
+            equity,
+            tried,
+            # Of each market the longest, which is the last test's.
+            markets={one.candles.symbol: one.candles for test in tests for one in test.markets},
+        ),
         monte_carlo=monte_carlo(told, daily_returns(capital, ts, equity), seed=plan.search.seed),
     )
 
