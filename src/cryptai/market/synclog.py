@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from cryptai.market.transactions import Transactions
 
 _CUT_OFF: Final = "cut off before it ended"
+# Each begin ends the one before it, so that only the newest of a series can be PENDING; the log is long.
 _CUT: Final = (
-    "UPDATE sync_log SET status = 'FAILED', reason = ?, ended_ms = ? WHERE exchange = ? "
-    "AND symbol = ? AND timeframe = ? AND status = 'PENDING'"
+    "UPDATE sync_log SET status = 'FAILED', reason = ?, ended_ms = ? WHERE status = 'PENDING' AND id = "
+    "(SELECT max(id) FROM sync_log WHERE exchange = ? AND symbol = ? AND timeframe = ?)"
 )
 
 
