@@ -7,12 +7,14 @@ import sys
 
 from benchmarks import (
     bar_by_bar,
+    close_to_socket,
     fan_out,
     indicators,
     one_run,
     own_strategy,
     peers,
     portfolio,
+    rescan,
     search,
     storage,
     structures,
@@ -28,6 +30,8 @@ ALL = {
     "peers": peers.measure,
     "storage": storage.measure,
     "fan_out": fan_out.measure,
+    "rescan": rescan.measure,
+    "close_to_socket": close_to_socket.measure,
     "indicators": indicators.measure,
     "structures": structures.measure,
     "whole_process": whole_process.measure,

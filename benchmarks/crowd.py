@@ -50,8 +50,10 @@ class Crowd:
         self.members: list[Member] = []
         self.frozen: list[Member] = []
 
-    def join(self, symbols: list[str], exchange: str, *, frozen: bool = False) -> Member:
-        """Open a socket that follows these symbols; a frozen one never reads what comes."""
+    def join(
+        self, symbols: list[str], exchange: str, *, frozen: bool = False, signals: bool = False
+    ) -> Member:
+        """Open a socket that follows these symbols, or signals; a frozen one never reads what comes."""
         opened = socket.socket()
         if frozen:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -69,7 +71,8 @@ class Crowd:
                 break
             head += more
         assert head.startswith(b"HTTP/1.1 101"), head[:200]
-        opened.sendall(_masked(json.dumps({"exchange": exchange, "subscribe": symbols})))
+        said = {"exchange": exchange, "subscribe": symbols} | ({"signals": True} if signals else {})
+        opened.sendall(_masked(json.dumps(said)))
         opened.setblocking(False)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         member = Member(opened, symbols, [(time.monotonic_ns(), head.split(b"\r\n\r\n", 1)[1])])

@@ -110,6 +110,10 @@ class Abreast:
         for one in self._beside:
             one.renew = True
 
+    def processes(self) -> list[int]:
+        """Return the numbers of the processes beside this one."""
+        return [one.pid for one in self._beside]
+
     def close(self) -> None:
         """End what runs beside this process."""
         for one in self._beside:
@@ -169,6 +173,10 @@ class _Beside:
         # Whether evidence lies ready that it was not told of; whether what it found before was lost.
         self.renew, self.anew = carded, False
         self._start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def ask(self, what: str) -> None:
         """Ask for something; `answer` is to be called before the next question."""

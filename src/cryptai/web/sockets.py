@@ -9,8 +9,8 @@ A browser says what it wants, as often as it likes within reason::
 Each name replaces what it said before under it; `exchange` is the feed's where it is not given. It first gets
 `{"type": "hello", "epoch": …}`, then the newest of all it follows and every change, as the feed's events
 with a `seq` and `practice`, and the feed's state. After a break it sends
-back `epoch` and the last `seq` seen of each symbol. `signals` are told after each screen: how many stand, and
-those that were decided at the newest close. Whoever is signed in also gets what concerns them, and
+back `epoch` and the last `seq` seen of each symbol. `signals` are told after each look at what closed: how
+many stand, and those that were decided newly. Whoever is signed in also gets what concerns them, and
 them only, unasked: `{"type": "run", "id": "…", "status": "COMPLETED"}`.
 """
 
