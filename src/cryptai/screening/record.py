@@ -234,6 +234,12 @@ class Record:
             (exchange, limit),
         )
 
+    def state(self) -> tuple[int, str, int]:
+        """Return what changes with whatever is added: number and hash of the newest signal, newest event."""
+        with self._catalog.look() as rows:
+            ((event,),) = rows.execute("SELECT COALESCE(max(id), 0) FROM signal_event")
+        return (*self.head(), int(event))
+
     def newest_decided(self, exchange: str) -> int | None:
         """Return when the newest signal of a venue was decided (ms UTC); None where there is none."""
         with self._catalog.look() as rows:

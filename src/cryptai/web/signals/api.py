@@ -15,7 +15,7 @@ from cryptai.web.context import marked, shown
 from cryptai.web.errors import problem
 from cryptai.web.signals.asking import Answers, chosen_of, day_of, options
 from cryptai.web.signals.recorded import recorded
-from cryptai.web.tagged import tagged
+from cryptai.web.tagged import tagged, tagged_once
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -40,14 +40,17 @@ class Signals(Answers):
             request, "symbol", "timeframe", "strategy", "signal_type", "is_valid", "limit", "mode", "exchange"
         )
         exchange = shown(request._request)["exchange"]  # noqa: SLF001 (Django's own request, as pages have it)
-        found = chosen_of(board.signals(exchange), asked)
-        state = board.state(exchange)
-        told = {
-            **marked(exchange), "state": state.state, "message": state.message,
-            "scanned_at": iso(state.scanned_ms) if state.scanned_ms else None,
-            "count": len(found), "signals": [one.as_object() for one in found],
-        }  # fmt: skip
-        return tagged(request, told)
+        standing, state = board.signals(exchange), board.state(exchange)
+
+        def made() -> dict[str, Any]:
+            found = chosen_of(standing, asked)
+            return {
+                **marked(exchange), "state": state.state, "message": state.message,
+                "scanned_at": iso(state.scanned_ms) if state.scanned_ms else None,
+                "count": len(found), "signals": [one.as_object() for one in found],
+            }  # fmt: skip
+
+        return tagged_once(request, (exchange, state), made, of=standing)
 
 
 class DailyBest(Answers):

@@ -14,7 +14,7 @@ from cryptai.web import live
 from cryptai.web.context import marked, shown
 from cryptai.web.errors import problem
 from cryptai.web.signals.asking import Answers, limit_of, options, side_of
-from cryptai.web.tagged import tagged
+from cryptai.web.tagged import tagged, tagged_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,18 +41,22 @@ class Recorded(Answers):
         from cryptai.screening.record import Record  # noqa: PLC0415
 
         record = Record(live.store().catalog)
-        found = record.newest(
-            exchange,
-            symbol=asked.get("symbol") and parse_symbol(asked["symbol"]),
-            timeframe=asked.get("timeframe"),
-            strategy=asked.get("strategy"),
-            side=side_of(asked.get("signal_type")),
-            since_ms=parse_time(asked["since"], field="since") if asked.get("since") else None,
-            until_ms=parse_time(asked["until"], field="until") if asked.get("until") else None,
-            limit=limit_of(asked.get("limit", "")),
-        )
-        told = recorded(record, [one.id for one in found])
-        return tagged(request, {**marked(exchange), "count": len(told), "signals": told})
+
+        def made() -> dict[str, Any]:
+            found = record.newest(
+                exchange,
+                symbol=asked.get("symbol") and parse_symbol(asked["symbol"]),
+                timeframe=asked.get("timeframe"),
+                strategy=asked.get("strategy"),
+                side=side_of(asked.get("signal_type")),
+                since_ms=parse_time(asked["since"], field="since") if asked.get("since") else None,
+                until_ms=parse_time(asked["until"], field="until") if asked.get("until") else None,
+                limit=limit_of(asked.get("limit", "")),
+            )
+            told = _told(record, found)
+            return {**marked(exchange), "count": len(told), "signals": told}
+
+        return tagged_once(request, (exchange, record.state()), made)
 
 
 class OneRecorded(Answers):
@@ -99,7 +103,11 @@ def _checked(record: Any, head: str | None) -> dict[str, Any]:
 
 def recorded(record: Any, numbers: Sequence[int]) -> list[dict[str, Any]]:
     """Return recorded signals as JSON takes them."""
+    return _told(record, record.several(numbers))
+
+
+def _told(record: Any, found: Sequence[Any]) -> list[dict[str, Any]]:
     from cryptai.screening.record import told  # noqa: PLC0415
 
-    lives = record.events(numbers)
-    return [told(one, lives[one.id]) for one in record.several(numbers)]
+    lives = record.events([one.id for one in found])
+    return [told(one, lives[one.id]) for one in found]
