@@ -1,8 +1,8 @@
 """`cryptai up` on a venue whose candles close on demand: spoken to by the benchmark, in lines on stdin.
 
-`{"close": ["S000/USDT"], "bar": 1}` has these symbols close their bar of that number (the first after the
-stored ones is 1), all at one instant; the answer, on stdout, is the monotonic clock in nanoseconds when they
-were handed to the feed. Bars are a function of symbol and number: quiet ones, and now and then one that
+`{"close": ["S000/USDT"], "bars": [1]}` has these symbols close their bars of these numbers (the first after
+the stored ones is 1), all at one instant; the answer, on stdout, is the monotonic clock in nanoseconds when
+they were handed to the feed. Bars are a function of symbol and number: quiet ones, and now and then one that
 breaks out of the range of those before it.
 """
 
@@ -119,8 +119,12 @@ class Closing:
             if order is None:  # who asked has gone
                 loop.remove_reader(sys.stdin)
                 await asyncio.Event().wait()
-            bars = [Bar(symbol, "1h", row(symbol, order["bar"]), closed=True) for symbol in order["close"]]
-            self._newest = max(self._newest, order["bar"])
+            bars = [
+                Bar(symbol, "1h", row(symbol, bar), closed=True)
+                for bar in order["bars"]
+                for symbol in order["close"]
+            ]
+            self._newest = max(self._newest, *order["bars"])
             print(json.dumps({"handed": time.monotonic_ns()}), flush=True)
             for one in bars:
                 yield one
