@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from cryptai.jit import NativeKernel
+from cryptai.jit import NativeKernel, address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +72,7 @@ class Kernel:
                 continue
             if value.dtype != dtype or not value.flags.c_contiguous or value.ndim != 1:
                 raise TypeError(f"{self.__name__} takes contiguous arrays of {np.dtype(dtype)}.")
-            flat.append(value.__array_interface__["data"][0])
+            flat.append(address(value))
             flat.append(len(value))
         if self._plain:
             return self.function(*arguments)

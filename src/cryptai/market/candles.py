@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ class Candles:
     volume: NDArray[np.float64]
     symbol: str
     timeframe: Timeframe
-    funding: Funding | None = None
+    funding: Funding | None = field(default=None, init=False)
 
     def __init__(
         self,
@@ -148,6 +148,11 @@ class Candles:
         for name in COLUMNS:
             h.update(np.ascontiguousarray(getattr(self, name)).data)
         return h.hexdigest()
+
+    @cached_property
+    def addresses(self) -> tuple[int, ...]:
+        """Where each column lies in memory, for compiled code; they stay there as long as these bars do."""
+        return tuple(getattr(self, name).ctypes.data for name in COLUMNS)
 
     def between(self, start_ms: int | None = None, end_ms: int | None = None) -> Candles:
         """Return the bars that open in the half-open range `[start_ms, end_ms)`; None is open-ended."""

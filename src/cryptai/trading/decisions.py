@@ -15,7 +15,7 @@ from cryptai.strategies.strategy import needs_of
 from cryptai.strategies.user import what_failed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cryptai.market.candles import Candles
     from cryptai.signals import Signals
@@ -33,32 +33,16 @@ def decided(strategy: Strategy, candles: Candles) -> Signals:
     """Return the strategy's columns for these candles; a user's mistake becomes a sentence."""
     if not hasattr(strategy, "signals"):
         return decided_many(strategy, [candles])[0]
-    _check_needs(strategy, [candles])
-    try:
-        signals = strategy.signals(candles)
-    except CryptaiError:
-        raise
-    except (Exception, SystemExit) as error:  # a user's sys.exit() would end the command as if all were well
-        raise InputError(
-            f"The strategy {strategy.name} failed: {what_failed(error)}.", field="strategy"
-        ) from error
-    return _checked(strategy, signals, len(candles))
+    return _each(strategy, [candles])[0]
 
 
 def decided_many(strategy: Strategy, markets: Sequence[Candles]) -> list[Signals]:
     """Return the strategy's columns for each market, seen together where it has `signals_many`."""
     together = getattr(strategy, "signals_many", None)
     if together is None:
-        return [decided(strategy, candles) for candles in markets]
+        return _each(strategy, markets)
     _check_needs(strategy, markets)
-    try:
-        said = together({candles.symbol: candles for candles in markets})
-    except CryptaiError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise InputError(
-            f"The strategy {strategy.name} failed: {what_failed(error)}.", field="strategy"
-        ) from error
+    said = _asked(strategy, together, {candles.symbol: candles for candles in markets})
     names = [candles.symbol for candles in markets]
     if not isinstance(said, Mapping) or set(said) != set(names):
         kind = sorted(map(str, said)) if isinstance(said, Mapping) else type(said).__name__
@@ -67,7 +51,26 @@ def decided_many(strategy: Strategy, markets: Sequence[Candles]) -> list[Signals
             f"{kind}.",
             field="strategy",
         )
-    return [_checked(strategy, said[candles.symbol], len(candles)) for candles in markets]
+    return _checked(strategy, [said[candles.symbol] for candles in markets], markets)
+
+
+def _each(strategy: Strategy, markets: Sequence[Candles]) -> list[Signals]:
+    said = []
+    for candles in markets:
+        _check_needs(strategy, [candles])
+        said.append(_asked(strategy, strategy.signals, candles))
+    return _checked(strategy, said, markets)
+
+
+def _asked(strategy: Strategy, method: Callable[..., object], given: object) -> object:
+    try:
+        return method(given)
+    except CryptaiError:
+        raise
+    except (Exception, SystemExit) as error:  # a user's sys.exit() would end the command as if all were well
+        raise InputError(
+            f"The strategy {strategy.name} failed: {what_failed(error)}.", field="strategy"
+        ) from error
 
 
 def _check_needs(strategy: Strategy, markets: Sequence[Candles]) -> None:
@@ -87,30 +90,35 @@ def _check_needs(strategy: Strategy, markets: Sequence[Candles]) -> None:
         )
 
 
-def _checked(strategy: Strategy, signals: object, n: int) -> Signals:
-    # Whatever has the columns is signals: a test's script may be a plain object.
-    if not (hasattr(signals, "entry") and hasattr(signals, "exits")):
-        raise InputError(
-            f"The strategy {strategy.name} must give Signals, gave {type(signals).__name__}.",
-            field="strategy",
-        )
-    given: Signals = signals  # type: ignore[assignment]
-    columns = (("entry", given.entry, -1, 1), ("exits", given.exits, 0, EXIT_LONG | EXIT_SHORT))
-    for name, values, low, high in columns:
-        wrong = _unfit(values, n, low, high)
-        if wrong:
+def _checked(strategy: Strategy, said: Sequence[object], markets: Sequence[Candles]) -> list[Signals]:
+    given: list[Signals] = []
+    for signals, candles in zip(said, markets, strict=True):
+        # Whatever has the columns is signals: a test's script may be a plain object.
+        if not (hasattr(signals, "entry") and hasattr(signals, "exits")):
             raise InputError(
-                f"The strategy {strategy.name} gave a column {name!r} {wrong}; see Signals.entries.",
+                f"The strategy {strategy.name} must give Signals, gave {type(signals).__name__}.",
                 field="strategy",
             )
-    for name in COLUMNS:
-        column = getattr(given, name)
-        wrong = None if column is None else _unfit_optional(name, column, n)
-        if wrong:
-            raise InputError(
-                f"The strategy {strategy.name} gave a column {name!r} {wrong}; see Signals.", field="strategy"
-            )
+        given.append(signals)  # type: ignore[arg-type]
+        for name in ("entry", "exits"):
+            _refuse(strategy, name, _unfit(getattr(signals, name), len(candles)), "Signals.entries")
+        for name in COLUMNS:
+            column = getattr(signals, name)
+            if column is not None:
+                _refuse(strategy, name, _unfit_optional(name, column, len(candles)), "Signals")
+    for name, low, high in (("entry", -1, 1), ("exits", 0, EXIT_LONG | EXIT_SHORT)):
+        # Of all markets at once: one by one these small columns would take longer than their run.
+        rows = np.concatenate([getattr(one, name) for one in given])
+        if len(rows) and not (low <= rows.min() and rows.max() <= high):
+            _refuse(strategy, name, f"with values outside {low} to {high}", "Signals.entries")
     return given
+
+
+def _refuse(strategy: Strategy, name: str, wrong: str | None, see: str) -> None:
+    if wrong:
+        raise InputError(
+            f"The strategy {strategy.name} gave a column {name!r} {wrong}; see {see}.", field="strategy"
+        )
 
 
 def _unfit_optional(name: str, values: object, n: int) -> str | None:
@@ -130,13 +138,10 @@ def _unfit_optional(name: str, values: object, n: int) -> str | None:
     return None
 
 
-def _unfit(values: object, n: int, low: int, high: int) -> str | None:
+def _unfit(values: object, n: int) -> str | None:
     # The kernel is handed an address, and would read whatever lies there.
     if not isinstance(values, np.ndarray) or values.dtype != np.int8:
         return f"of {getattr(values, 'dtype', type(values).__name__)}, where int8 is needed"
     if values.shape != (n,):
         return f"of shape {values.shape} for {n} bars, where one row a bar is needed"
-    # Below `low` the difference wraps around to more than any range: one look at the column tells both.
-    if n and (values - np.int8(low)).view(np.uint8).max() > high - low:
-        return f"with values outside {low} to {high}"
     return None

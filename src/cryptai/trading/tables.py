@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cryptai.jit import address
 from cryptai.portfolio.rules import Rules
 from cryptai.signals import COLUMNS as SAID
 from cryptai.trading.costs import Costs
@@ -107,10 +108,9 @@ class Table:
         bars, signals, at = market.candles, market.signals, self._address
         row = dict.fromkeys(_NAMES, 0)
         row["rows"], row["first"], row["base"], row["group"] = len(bars), first, base, market.group
-        row["ts"] = self._same or at(bars.ts, np.int64)
-        row["open"], row["high"] = at(bars.open, np.float64), at(bars.high, np.float64)
-        row["low"], row["close"] = at(bars.low, np.float64), at(bars.close, np.float64)
-        row["volume"] = at(bars.volume, np.float64)
+        self._kept.append(bars)
+        row["ts"], row["open"], row["high"], row["low"], row["close"], row["volume"] = bars.addresses
+        row["ts"] = self._same or row["ts"]
         row["entry"], row["exits"] = at(signals.entry, np.int8), at(signals.exits, np.int8)
         for name in SAID:
             if (said := getattr(signals, name)) is not None:
@@ -136,4 +136,4 @@ class Table:
     def _address(self, values: NDArray[np.generic], dtype: type[np.generic]) -> int:
         held = np.ascontiguousarray(values, dtype)
         self._kept.append(held)
-        return int(held.__array_interface__["data"][0])
+        return address(held)
