@@ -9,8 +9,9 @@ import pytest
 
 from cryptai.errors import UnknownName
 from cryptai.market.store import CandleStore
+from cryptai.screening.chain import FIRST
 from cryptai.screening.life import befallen, follow
-from cryptai.screening.record import FIRST, Event, Record
+from cryptai.screening.record import Event, Record
 from cryptai.signals import identity_of
 
 from .made import HOUR, bars, signal

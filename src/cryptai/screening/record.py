@@ -12,7 +12,6 @@ it is `retrospective`, and stays out of sealed statistics.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -21,6 +20,7 @@ from cryptai.market.exchange import check_exchange
 from cryptai.market.symbol import parse_symbol
 from cryptai.market.timeframe import Timeframe
 from cryptai.market.times import iso
+from cryptai.screening.chain import FIRST, REPEATED, link, wrong
 from cryptai.seams import now_ms
 from cryptai.signals import canonical, identity_of
 
@@ -30,16 +30,11 @@ if TYPE_CHECKING:
     from cryptai.market.rows import Rows
     from cryptai.market.transactions import Transactions
 
-FIRST: Final = "0" * 64
-"""What the first row follows."""
-
 _COLUMNS: Final = (
     "id, identity, exchange, symbol, timeframe, strategy, side, decided_ms, quality, status, sealed_ms, "
     "retrospective, body, previous, hash"
 )
 _AT_A_TIME: Final = 5_000
-# What the columns repeat of the body, so that a list need not open it.
-_REPEATED: Final = ("exchange", "symbol", "timeframe", "strategy", "side", "decided_ms", "quality")
 
 
 class Sealed(NamedTuple):
@@ -98,7 +93,7 @@ class Record:
                 rows.execute(
                     f"INSERT INTO signal ({_COLUMNS}) VALUES ({', '.join('?' * 15)}) RETURNING id",  # noqa: S608
                     (
-                        last, identity, *(body[name] for name in _REPEATED), body["evidence"]["status"],
+                        last, identity, *(body[name] for name in REPEATED), body["evidence"]["status"],
                         sealed_ms, int(sealed_ms > after), text, previous, digest,
                     ),
                 )  # fmt: skip
@@ -271,9 +266,9 @@ class Record:
                 break
             for row in found:
                 number += 1
-                wrong = _wrong(row, number, previous)
-                if wrong:
-                    return Broken(number, wrong)
+                broken = wrong(row, number, previous)
+                if broken:
+                    return Broken(number, broken)
                 previous = str(row[-1])
                 met = met or previous == head
         return None if met else Broken(number + 1, f"the head {str(head)[:16]} is not in the chain any more")
@@ -303,32 +298,8 @@ def told(one: Sealed, life: Sequence[Event]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def link(previous: str, number: int, sealed_ms: int, text: str) -> str:
-    """Return the hash of a row."""
-    return hashlib.sha256(f"{previous}\n{number}\n{sealed_ms}\n{text}".encode()).hexdigest()
-
-
 def _chosen(rows: Rows, exchange: str, day: str) -> list[int]:
     found = rows.execute(
         "SELECT signal FROM selection WHERE exchange = ? AND day = ? ORDER BY place", (exchange, day)
     )
     return [int(signal) for (signal,) in found]
-
-
-def _wrong(row: Sequence[Any], number: int, previous: str) -> str | None:
-    key, identity, *repeated, status, sealed_ms, retrospective, text, before, digest = row
-    if key != number:
-        return f"row {number} is missing"
-    if before != previous:
-        return "it does not follow the row before it"
-    if link(previous, number, sealed_ms, text) != digest:
-        return "its body, its number or its time is not what was sealed"
-    body = json.loads(text)
-    after = int(body["decided_ms"]) + Timeframe(body["timeframe"]).ms
-    same = (
-        identity == identity_of(body)
-        and repeated == [body[name] for name in _REPEATED]
-        and status == body["evidence"]["status"]
-        and retrospective == int(sealed_ms > after)
-    )
-    return None if same else "a column does not repeat what was sealed"
