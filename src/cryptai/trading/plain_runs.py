@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from threading import local
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -63,6 +64,18 @@ class Market:
         ]  # fmt: skip
         self.day_last = day_ends(bars.ts)
         self.settings = np.array([result.capital, *result.rules[:4], *result.costs[:2]])
+        self._rooms = local()
+
+    def _room(self, words: int) -> tuple[NDArray[Any], ...]:
+        # What the kernel writes to besides its answers, kept by each thread: new memory costs a fault a page.
+        rooms = self._rooms.__dict__
+        if "kept" not in rooms:
+            # Room for a round trip a bar: what is not written to takes no memory.
+            trades, scratch = np.empty(self.n + 1, TRADE), np.empty(5 * (self.n + 1) + _STACK)
+            rooms["kept"] = (np.empty(4 * self.width, np.uint64), trades, scratch)
+        if "bits" not in rooms or len(rooms["bits"]) < words:
+            rooms["bits"] = np.empty(words, np.uint64)
+        return rooms["bits"], *rooms["kept"]
 
     def run(
         self,
@@ -74,10 +87,8 @@ class Market:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Run sets; return tallies and daily equities. `words` are one set's conditions, already made."""
         pair_of, term_of = np.array(pairs, np.int64), np.array(terms, np.int64)
-        bits = np.empty(2 * self.width * (len(pairs) // 3), np.uint64)
-        four = np.empty(4 * self.width, np.uint64) if words is None else words
-        # Room for a round trip a bar: what is not written to takes no memory.
-        trades, scratch = np.empty(self.n + 1, TRADE), np.empty(5 * (self.n + 1) + _STACK)
+        bits, four, trades, scratch = self._room(2 * self.width * (len(pairs) // 3))
+        four = four if words is None else words
         daily, out = np.empty((sets, len(self.day_last))), np.empty((sets, TALLIES))
         address = [one.ctypes.data for one in self.arrays]
         _sweep(
@@ -256,7 +267,7 @@ def _units(indices: list[int], market: Market, threads: int) -> Iterator[list[in
     # Equal parts for all threads, each small enough for the room of its bits: up to four pairs a set.
     most = max(1, _WORDS_BYTES // (16 * market.width))
     # More parts than threads, so that none waits long for the others at the end.
-    parts = threads * max(math.ceil(len(indices) / (threads * most)), 1 if threads == 1 else 3)
+    parts = threads * max(math.ceil(len(indices) / (threads * most)), 1 if threads == 1 else 2)
     size = math.ceil(len(indices) / parts)
     for begin in range(0, len(indices), size):
         yield indices[begin : begin + size]
