@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptai.market.bits import pack, unpack
+from cryptai.market.gathered import Gathered
 from cryptai.market.kept import Market, Segment, State, Tail
 from cryptai.market.revisions import (
     Revision,
     bundle,
     known_by,
-    reach,
     revisions,
-    spans_of,
     supersede,
     tail_between,
 )
@@ -43,9 +42,7 @@ class Rows:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._states: dict[Market, State] = {}
-        # Small rows of many markets go to the database together.
-        self._new: list[tuple[Any, ...]] = []
-        self._grown: list[tuple[int, ...]] = []
+        self._gathered = Gathered(db)
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         """Run one statement in this transaction and return its rows, none where it gives none."""
@@ -207,7 +204,7 @@ class Rows:
     ) -> None:
         """Lay bars over what stands, as a revision in the tail; `corrected` are the times it changes."""
         state, now = self._begin(market, candles, corrected)
-        self._note(state.id, candles, source, fetched_at_ms, now, None, pack(candles))
+        self._gathered.note(state.id, candles, source, fetched_at_ms, now, None, pack(candles))
         newest = max(state.last_ts, int(candles.ts[-1]))
         self._keep(market, State(state.id, newest, now, state.tail_rows + 1, state.tail_bars + len(candles)))
 
@@ -240,7 +237,7 @@ class Rows:
         self.execute(
             "UPDATE revision SET folded_at_ms = ? WHERE market = ? AND folded_at_ms IS NULL", (now, state.id)
         )
-        self._note(state.id, candles, source, fetched_at_ms, now, now, None)
+        self._gathered.note(state.id, candles, source, fetched_at_ms, now, now, None)
         self._keep(market, State(state.id, max(state.last_ts, int(candles.ts[-1])), now, 0, 0))
 
     def written(self, market: Market) -> list[tuple[int, str, bytes, int | None]]:
@@ -279,20 +276,7 @@ class Rows:
 
     def flush(self) -> None:
         """Bring what was gathered to the database."""
-        if self._new:
-            self._db.executemany(
-                "INSERT INTO revision (market, first_ts, last_ts, reach, bars, digest, source, "
-                "fetched_at_ms, written_at_ms, folded_at_ms, spans, data) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                self._new,
-            )
-            self._new = []
-        if self._grown:
-            self._db.executemany(
-                "UPDATE market SET last_ts = ?, changed_at_ms = ?, tail_rows = ?, tail_bars = ? WHERE id = ?",
-                self._grown,
-            )
-            self._grown = []
+        self._gathered.flush()
 
     def _replace(self, market: Market, segments: list[Segment], now: int) -> None:
         for segment in segments:
@@ -327,20 +311,4 @@ class Rows:
 
     def _keep(self, market: Market, state: State) -> None:
         self._states[market] = state
-        self._grown.append((*state[1:], state.id))
-
-    def _note(
-        self,
-        market: int,
-        candles: Candles,
-        source: str | None,
-        fetched_at_ms: int | None,
-        now: int,
-        folded_at_ms: int | None,
-        data: bytes | None,
-    ) -> None:
-        first, last = int(candles.ts[0]), int(candles.ts[-1])
-        self._new.append((
-            market, first, last, reach(first, last), len(candles), candles.digest,
-            source, fetched_at_ms, now, folded_at_ms, spans_of(candles), data,
-        ))  # fmt: skip
+        self._gathered.grow(state)

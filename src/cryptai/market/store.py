@@ -15,12 +15,12 @@ from cryptai.market.folding import Folding
 from cryptai.market.holdings import Holdings, Stored
 from cryptai.market.kept import Market
 from cryptai.market.merge import Merge, Written
+from cryptai.market.nothing_stored import nothing_stored
 from cryptai.market.proving import prove
 from cryptai.market.segments import SegmentFiles
 from cryptai.market.symbol import parse_symbol
 from cryptai.market.synclog import SyncLog
 from cryptai.market.timeframe import TIMEFRAMES, Timeframe
-from cryptai.market.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from cryptai.market.objects import ObjectFolder
     from cryptai.market.proving import Proof
     from cryptai.market.revisions import Revision
-    from cryptai.market.rows import Rows
     from cryptai.market.transactions import Transactions
 
 __all__ = ["CandleStore", "Stored"]
@@ -98,7 +97,7 @@ class CandleStore:
             if not segments and not len(tail) and rows.extent(market, as_of_ms) is None:
                 finer = finer_market(market, rows, as_of_ms) if derived else None
                 if finer is None:
-                    raise DataError(_nothing(market, rows, as_of_ms))
+                    raise DataError(nothing_stored(market, rows, as_of_ms))
                 return derive(self._reading(finer, as_of_ms), market.timeframe, start_ms, end_ms, last)
         body = self._files.read(market, segments, start_ms, end_ms, join=as_of_ms is None)
         if last is not None:
@@ -175,7 +174,7 @@ class CandleStore:
             segments, tail = rows.segments(market), rows.tail(market)
             finer = None if segments or len(tail) else finer_market(market, rows, None)
             if finer is None and not segments and not len(tail):
-                raise DataError(_nothing(market, rows, None))
+                raise DataError(nothing_stored(market, rows, None))
         if finer is None:
             return self._holdings.stored(market, segments, tail)
         bars = self.read(*market)
@@ -306,23 +305,3 @@ class CandleStore:
 def _market(exchange: str, symbol: str, timeframe: str) -> Market:
     check_exchange(exchange)
     return Market(exchange, parse_symbol(symbol), Timeframe(timeframe))
-
-
-def _nothing(market: Market, rows: Rows, as_of_ms: int | None) -> str:
-    stored = rows.markets()
-    if market in stored and as_of_ms is not None:
-        since = min(revision.written_at_ms for revision in rows.revisions(market))
-        return f"No bars of {market} were stored by {iso(as_of_ms)}; the first were written at {iso(since)}."
-    same = [m.timeframe for m in stored if m[:2] == market[:2]]
-    symbols = sorted({m.symbol for m in stored if m.exchange == market.exchange})
-    if same:
-        beside = f"of {market.symbol} there are {', '.join(same)}"
-    elif symbols:
-        beside = (
-            f"of {market.exchange} there are {', '.join(symbols[:12])}{' …' if len(symbols) > 12 else ''}"
-        )
-    elif stored:
-        beside = f"there are bars of {', '.join(sorted({m.exchange for m in stored}))}"
-    else:
-        beside = "the store is empty"
-    return f"No bars of {market} are stored ({beside}); bring some in with: cryptai data import FILE."
