@@ -21,6 +21,7 @@ from cryptai.screening.abreast import Abreast
 from cryptai.screening.evidence import Evidence
 from cryptai.screening.present import Present
 from cryptai.screening.screen import chosen, screen
+from cryptai.seams import now_ms
 from cryptai.workspace import open_workspace
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 MARKETS = 500
 BARS = 1_000
 HOUR_MS = 3_600_000
-MIDNIGHT = 20_000 * 24 * HOUR_MS
+# The next one: what cards of a day share is computed for today and for tomorrow, before anybody asks.
+MIDNIGHT = (now_ms() // (24 * HOUR_MS) + 1) * 24 * HOUR_MS
 STRATEGIES = (
     "bollinger_bands", "breakout", "choch_breakout", "ema_trend", "rsi_macd_ma", "smart_money", "supertrend",
     "trend_structure",
