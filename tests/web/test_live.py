@@ -130,8 +130,8 @@ async def test_the_latest_prices_of_a_venue_are_there_for_the_first_page() -> No
 
 async def test_the_last_price_of_a_market_that_is_dead_is_not_told_as_of_now() -> None:
     hub, late = PriceHub(), Subscriber()
-    hub.publish({**price(), "ts": NOW - HOUR_MS - 60_000})
-    hub.publish({**price("ETH/USDT"), "ts": NOW - HOUR_MS + 60_000})
+    hub.publish({**price(), "ts": now_ms() - HOUR_MS - 60_000})
+    hub.publish({**price("ETH/USDT"), "ts": now_ms() - HOUR_MS + 60_000})
     assert list(hub.latest("binance")) == ["ETH/USDT"]
     hub.follow(late, [BTC, ETH], {})
     assert [event["symbol"] for event in await taken(late)] == ["ETH/USDT"]

@@ -95,7 +95,9 @@ def simulate_markets(
     fills
         Write each fill down as well.
     """
-    table = Table([one.candles.ts for one in markets])
+    table = Table(
+        [one.candles.ts for one in markets], markets[0].candles.timeframe.ms if len(markets) > 0 else 0
+    )
     for i, one in enumerate(markets):
         table.fill(i, one)
     clock = table.clock

@@ -90,16 +90,15 @@ def terms(
 class Table:
     """The markets' columns as a kernel takes them: a record of addresses each; it keeps the arrays alive.
 
-    `clock` is the sorted union of all bar opens.
+    `clock` is the sorted union of all bar opens, which are multiples of `step_ms` apart.
     """
 
-    def __init__(self, times: Sequence[NDArray[np.int64]]) -> None:
+    def __init__(self, times: Sequence[NDArray[np.int64]], step_ms: int = 0) -> None:
         self.columns = np.zeros(len(times), COLUMNS)
         self._kept: list[object] = []
         first = times[0] if times else np.empty(0, np.int64)
         # Markets whose bars open at the same times share one column of them: it stays in the cache.
-        bits = first.tobytes() if len(times) > 1 else b""
-        same = all(one is first or (len(one) == len(first) and one.tobytes() == bits) for one in times)
+        same = all(_same(one, first, step_ms) for one in times)
         self.clock = np.ascontiguousarray(first if same else np.unique(np.concatenate(times)))
         self._same = self._address(self.clock, np.int64) if same else 0
 
@@ -137,3 +136,13 @@ class Table:
         held = np.ascontiguousarray(values, dtype)
         self._kept.append(held)
         return address(held)
+
+
+def _same(one: NDArray[np.int64], other: NDArray[np.int64], step_ms: int) -> bool:
+    if one is other or len(one) != len(other):
+        return one is other
+    # Without a hole, where they begin and how many they are says all.
+    whole = len(one) > 0 and one[0] == other[0] and one[-1] == other[-1]
+    if whole and step_ms > 0 and one[-1] - one[0] == (len(one) - 1) * step_ms:
+        return True
+    return one.tobytes() == other.tobytes()
