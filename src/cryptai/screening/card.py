@@ -97,8 +97,8 @@ def words(card: dict[str, Any]) -> str:
     ...     "hit_rate": {"low": 0.41, "high": 0.7}, "missing": []})
     '23 of 41 like it reached the target, 41 to 70 %; break-even is 35 %'
     """
-    if not card["trades"]:
-        missing = card["missing"][0].rstrip(".") if card["missing"] else ""
+    if not card.get("trades"):
+        missing = card["missing"][0].rstrip(".") if card.get("missing") else ""
         return f"not enough evidence: {missing}" if missing else "not enough evidence"
     told = odds(card)
     return told if card["status"] == SUPPORTED else f"{told}: {card['status'].replace('_', ' ')}"
@@ -110,8 +110,8 @@ def odds(card: dict[str, Any]) -> str:
     >>> odds({"trades": 0, "missing": ["None like it were decided and ended before; 30 are the least."]})
     'None like it were decided and ended before; 30 are the least'
     """
-    if not card["trades"]:
-        return card["missing"][0].rstrip(".") if card["missing"] else "Nothing is known of those like it"
+    if not card.get("trades"):
+        return card["missing"][0].rstrip(".") if card.get("missing") else "Nothing is known of those like it"
     low, high = (round(100 * card["hit_rate"][side]) for side in ("low", "high"))
     return (
         f"{card['hits']} of {card['trades']} like it reached the target, {low} to {high} %; "

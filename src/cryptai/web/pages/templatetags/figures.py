@@ -46,9 +46,11 @@ def verdict(card: Mapping[str, Any], length: str = "") -> str:
         "not_supported": ("The evidence speaks against it", "against it"),
     }
     open_ = (
-        ("No edge is shown", "no edge") if card["trades"] >= FEWEST else ("Not enough evidence", "not enough")
+        ("No edge is shown", "no edge")
+        if card.get("trades", 0) >= FEWEST
+        else ("Not enough evidence", "not enough")
     )
-    return said.get(card["status"], open_)[length == "short"]
+    return said.get(card.get("status", ""), open_)[length == "short"]
 
 
 @register.filter
