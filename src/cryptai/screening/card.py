@@ -109,6 +109,8 @@ def odds(card: dict[str, Any]) -> str:
 
     >>> odds({"trades": 0, "missing": ["None like it were decided and ended before; 30 are the least."]})
     'None like it were decided and ended before; 30 are the least'
+    >>> odds({"status": "insufficient_evidence"})
+    'Nothing is known of those like it'
     """
     if not card.get("trades"):
         return card["missing"][0].rstrip(".") if card.get("missing") else "Nothing is known of those like it"
