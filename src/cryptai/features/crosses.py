@@ -165,7 +165,7 @@ def ema_crosses(
     """Return where the EMA of `fast` bars crosses above that of `slow` bars, and where it crosses below.
 
     Bit for bit `crosses_above(ema(close, fast), ema(close, slow))` and `crosses_below` of the same, NaN and
-    all, in a fifth of their time: no average is written down.
+    all, in a fraction of their time: no average is written down.
 
     Raises
     ------
