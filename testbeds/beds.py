@@ -16,6 +16,7 @@ from testbeds.calls import tool_missing
 from testbeds.cards import cards
 from testbeds.causality import causality
 from testbeds.commands import downloads, platforms
+from testbeds.days import days
 from testbeds.execution import SCRIPTS, scripts
 from testbeds.flood import flood
 from testbeds.follow import START_MS, Volume, follow, with_kinds
@@ -271,6 +272,10 @@ BEDS: Final = {
     "cards": Bed(
         "A planted edge is covered by the card's interval in 95 of 100 worlds, and none is not found",
         cards, ("overlapping_counted", "expired_forgotten", "later_seen"),
+    ),
+    "days": Bed(
+        "What is found day by day, and at each close as if live, is what one pass over all finds",
+        days, ("too_few_bars", "coarser_bar_peeked"),
     ),
     "execution": Bed(
         "Trades, equity and refusals of random scripts of orders are those of a reference in plain Python",

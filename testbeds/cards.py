@@ -187,7 +187,7 @@ def overlapping_counted() -> list[Any]:
     def all_of(rows: NDArray[np.void]) -> NDArray[np.void]:
         return rows
 
-    return [patch.object(cards_of, "apart", all_of)]
+    return [patch("cryptai.screening.slices.apart", all_of)]
 
 
 def expired_forgotten() -> list[Any]:

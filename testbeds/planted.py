@@ -27,6 +27,7 @@ from testbeds.calibration import purged_by_entry, trials_not_counted
 from testbeds.cards import expired_forgotten, later_seen, overlapping_counted
 from testbeds.careless import CARELESS
 from testbeds.causality import a_feature_peeks
+from testbeds.days import coarser_bar_peeked, too_few_bars
 from testbeds.execution import better_reading
 from testbeds.null_market import labels_traded
 from testbeds.parity import (
@@ -255,6 +256,8 @@ BUGS: Final[dict[str, Callable[[], list[Any]]]] = {
     "set_of_markets": set_of_markets,
     "trials_not_counted": trials_not_counted,
     "purged_by_entry": purged_by_entry,
+    "too_few_bars": too_few_bars,
+    "coarser_bar_peeked": coarser_bar_peeked,
     "overlapping_counted": overlapping_counted,
     "expired_forgotten": expired_forgotten,
     "later_seen": later_seen,

@@ -26,8 +26,8 @@ _TICK_MS: Final = 15_000
 # Closes reach the wire a little after the minute.
 _LAG_S: Final = 0.12
 _LATE_S: Final = 30.0
-# A malformed message costs the whole connection, so of messages fewer are than of answers: where each lived
-# for a minute only, what happens on a long one would never be tried.
+# Some malformed messages in a row cost the whole connection, so of messages fewer are than of answers: where
+# each lived for a minute only, what happens on a long one would never be tried.
 _RARER: Final = 0.1
 # So many markets of each connection trade, and say what forms, at each tick: who follows many hears of each
 # from time to time, and of none of their connections nothing.

@@ -41,6 +41,13 @@ def pytest_configure() -> None:
             del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than processors: there is always a test that waits for a process, a page or a clock."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return processors + 1
+
+
 def pytest_unconfigure() -> None:
     shutil.rmtree(_HOME, ignore_errors=True)
 
@@ -50,6 +57,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     no_browser = pytest.mark.skip(
         reason="no Chromium on this machine; the pages were not opened in a browser"
     )
+    # The beds are few and long: where they come last, one worker ends minutes after the others.
+    items.sort(key=lambda item: "testbeds" not in item.path.parts)
     for item in items:
         if not _SHARED.is_dir() and "shared" in item.keywords:
             item.add_marker(no_shared)

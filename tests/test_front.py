@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 import cryptai as ca
 from cryptai.cli.main import main
+from cryptai.features import sma
 from cryptai.research.trials import tried
+from cryptai.research.worlds import walk
+from cryptai.strategies.strategy import build
+from cryptai.strategies.user import find_strategy
 
 HEAVY = ("django", "numba", "polars", "talib", "llvmlite", "httpx", "typer", "rich")
 
@@ -89,6 +94,57 @@ def test_arrays_are_taken_without_a_copy_and_given_back_as_they_were():
     assert isinstance(r.metrics.sharpe_ratio, float)
 
 
+def test_a_strategy_already_made_asks_for_no_workspace(workspace):
+    (workspace.root / "version").write_text("999")
+    flat = np.ones(60)
+    candles = ca.Candles(np.arange(60) * 60_000, flat, flat, flat, flat, flat, "BTC/USDT", "1m")
+    assert ca.backtest(candles, build(find_strategy("ema_trend"), {})).metrics.trades == 0
+    for asked in (
+        {"strategy": "ema_trend"},
+        {"strategy": build(find_strategy("ema_trend"), {}), "finer": True},
+    ):
+        with pytest.raises(ca.CryptaiError, match="newer than this CryptAI understands"):
+            ca.backtest(candles, **asked)
+
+
 def test_a_scan_by_name_of_what_has_no_setups_says_why():
     with pytest.raises(ca.InputError, match="pairs_spread gives no signals to the scan: its stop and its"):
         ca.scan(names=["pairs_spread"])
+
+
+CELL = """
+@ca.strategy
+@dataclass(frozen=True)
+class WhileAbove:
+    period: int = ca.param(20, low=2, high=500)
+
+    def signals(self, candles):
+        above = candles.close > sma(candles.close, self.period) * FACTOR
+        return ca.Signals.entries(candles, long=above, exit_long=~above)
+"""
+
+
+def cell(factor: float) -> type:
+    room = {"__name__": "notebook", "ca": ca, "dataclass": dataclass, "sma": sma, "FACTOR": factor}
+    exec(compile(CELL, "cell", "exec", dont_inherit=True), room)  # noqa: S102 (what a notebook does)
+    made: type = room["WhileAbove"]  # type: ignore[assignment]
+    return made
+
+
+def test_a_strategy_that_was_changed_in_a_notebook_is_another(workspace):
+    bars = walk(3, 0, 2_000)
+    first, again, other = (ca.backtest(bars, cell(factor)()) for factor in (1.0, 1.0, 1.01))
+    assert first.run == again.run
+    assert first.metrics != other.metrics
+    assert first.run != other.run
+    assert [ca.evidence(one)["trials"] for one in (first, again, other)] == [1, 1, 2]
+
+
+def test_a_search_of_a_changed_strategy_takes_nothing_of_the_one_before(workspace):
+    bars = walk(3, 0, 2_000)
+    swept = [ca.sweep(bars, cell(factor), period=[20, 50], held_out=0) for factor in (1.0, 1.01)]
+    for found, factor in zip(swept, (1.0, 1.01), strict=True):
+        alone = ca.backtest(bars, cell(factor)(**found.best.params))
+        assert found.best.run == alone.run
+        assert found.best.metrics["total_return"] == alone.metrics.total_return
+    assert [found.evidence["trials"] for found in swept] == [2, 4]

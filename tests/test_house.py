@@ -79,6 +79,62 @@ def test_there_is_no_word_of_unfinished_work() -> None:
     assert [f"{p.name}: {hit[0]}" for p in modules() for hit in words.finditer(p.read_text())] == []
 
 
+# What makes objects of bytes, and may run what these say; and what does so to pass objects on.
+PICKLERS = {
+    "pickle", "_pickle", "pickletools", "marshal", "shelve", "copyreg", "dill", "cloudpickle", "joblib",
+    "multiprocessing",
+}  # fmt: skip
+UNPICKLING = {"ProcessPoolExecutor", "read_pickle", "to_pickle", "PickleSerializer"}
+
+
+def unpickling(text: str) -> set[str]:
+    """Return by which names a module could make objects of bytes, whatever it calls them."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [one.name for one in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or "", *(one.name for one in node.names)]
+        elif isinstance(node, ast.Attribute):
+            names = [node.attr]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            # `import_module("pickle")`, `serializer="pickle"`
+            names = [node.value] if node.value.split(".")[0] in PICKLERS else []
+        elif isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+            names = [] if isinstance(node.value, ast.Constant) and node.value.value is False else ["pickle"]
+        found |= {name for name in names if name.split(".")[0] in PICKLERS or name in UNPICKLING}
+    return found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import pickle as p",
+        "def f():\n    from marshal import loads",
+        "from multiprocessing.connection import Connection",
+        "import multiprocessing.connection",
+        "from concurrent.futures import ProcessPoolExecutor as Pool",
+        "import concurrent.futures as c\nc.ProcessPoolExecutor()",
+        "from importlib import import_module\nimport_module('pickle')",
+        "from ray import cloudpickle",
+        "import numpy as np\nnp.load('a.npy', allow_pickle=True)",
+        "import numpy as np\nnp.load('a.npy', allow_pickle=bool(1))",
+        "import pandas\npandas.read_pickle('a')",
+    ],
+    ids=lambda line: line.splitlines()[-1].strip(),
+)
+def test_what_unpickles_is_caught(line: str) -> None:
+    assert unpickling(line)
+
+
+def test_nothing_is_unpickled() -> None:
+    # Ray passes objects to its workers no other way; that cluster is its user's own.
+    known = {"research/cluster.py", "cli/child.py"}
+    found = {str(path.relative_to(SOURCE)) for path in modules() if unpickling(path.read_text())}
+    assert found == known
+
+
 def test_the_version_is_said_once() -> None:
     newest = re.search(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest
@@ -222,8 +278,8 @@ def test_object_code_is_named_by_every_source_it_is_made_of() -> None:
     for module in [one for one in graph.modules if one.startswith("cryptai.market.")]:
         graph.remove_module(module)
     below = set(doors).union(*map(graph.find_upstream_modules, doors))
-    # Errors and registries are not compiled, and every file with features is named by a pattern.
-    apart = ("errors", "kernels", "parameters", "registry", "trading.market")
+    # Errors, registries and digests are not compiled, and every file with features is named by a pattern.
+    apart = ("errors", "kernels", "parameters", "registry", "trading.market", "written")
     made_of = {
         module
         for module in below

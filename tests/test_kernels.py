@@ -74,3 +74,26 @@ def test_features_are_imported_and_run_without_numba():
     )
     clean = {name: value for name, value in os.environ.items() if name != "NUMBA_DISABLE_JIT"}
     subprocess.run([sys.executable, "-c", code], check=True, env=clean)
+
+
+def test_a_kernel_that_is_written_anew_is_compiled_anew(ranked):
+    def _ranked(values: Floats, places: Ints, signs: Codes, of: float, up: bool) -> int:
+        return 3
+
+    _ranked.__module__ = "notebook"  # there is no file that could be asked
+    assert _run(kernel(_ranked)) == ([0, 0, 0], [0, 0, 0])
+
+    def _ranked(values: Floats, places: Ints, signs: Codes, of: float, up: bool) -> int:
+        places[:] = 7
+        return 3
+
+    _ranked.__module__ = "notebook"
+    assert _run(kernel(_ranked)) == ([7, 7, 7], [0, 0, 0])
+
+
+def test_the_address_of_an_array_is_where_numpy_says_it_is():
+    whole = np.arange(10.0)
+    sealed = whole.copy()
+    sealed.flags.writeable = False
+    for one in (whole, whole[3:7], sealed, sealed[2:], np.zeros(0), np.zeros(4, [("a", "i8"), ("b", "f8")])):
+        assert jit.address(one) == one.__array_interface__["data"][0]

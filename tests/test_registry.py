@@ -65,6 +65,21 @@ def test_two_things_of_one_name_are_a_mistake(ground: Ground) -> None:
         ground.things.add("first", 3)
 
 
+def test_what_is_written_anew_at_its_place_takes_the_place_of_what_was_there(ground: Ground) -> None:
+    def cell() -> type:
+        class Idea: ...
+
+        return Idea
+
+    things: Registry[type] = Registry("strategy", "folder_of_things")
+    first, second = cell(), cell()
+    ground.go.set()
+    assert things.add("idea", first) is first
+    assert things.add("idea", second) is second is things.get("idea")
+    with pytest.raises(ValueError, match="Two strategies are named 'idea'"):
+        things.add("idea", Ground)
+
+
 def test_who_asks_while_another_thread_loads_gets_the_whole(ground: Ground) -> None:
     with ThreadPoolExecutor(2) as pool:
         early = pool.submit(ground.things.names)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from cryptai.front import (
         strategy_names as strategy_names,
     )
+    from cryptai.front import (
+        top as top,
+    )
     from cryptai.market.candles import Candles as Candles
     from cryptai.market.files import read_candles as read_candles
     from cryptai.market.store import CandleStore as CandleStore
@@ -36,7 +39,6 @@ if TYPE_CHECKING:
     from cryptai.research.calls import compare as compare
     from cryptai.research.calls import sweep as sweep
     from cryptai.research.calls import walkforward as walkforward
-    from cryptai.screening.selection import top as top
     from cryptai.signals import Signal as Signal
     from cryptai.signals import Signals as Signals
     from cryptai.strategies.strategy import param as param
@@ -61,7 +63,7 @@ _HOMES = {
     "Timeframe": "cryptai.market.timeframe",
     "Signal": "cryptai.signals",
     "Signals": "cryptai.signals",
-    "top": "cryptai.screening.selection",
+    "top": "cryptai.front",
     "param": "cryptai.strategies.strategy",
     "strategy": "cryptai.strategies.strategy",
     "Result": "cryptai.trading.result",

@@ -14,7 +14,7 @@ from cryptai.trading.run import run_on
 from cryptai.workspace import open_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from cryptai.market.candles import Candles
     from cryptai.signals import Signal
@@ -57,6 +57,9 @@ def backtest(
     params |= named.get("params") or {}
     name = strategy if isinstance(strategy, str) else strategy.name
     request = BacktestRequest.parse({**asked, "strategy": name, "param": params})
+    # A workspace is asked for a strategy's file and for finer candles, and for nothing else.
+    if not isinstance(strategy, str) and not request.finer:
+        return run_on(request, candles, made=strategy)
     workspace = open_workspace(create=False)
     store = open_store(workspace) if request.finer else None
     if isinstance(strategy, str):
@@ -101,6 +104,28 @@ def scan(exchange: str = "binance", **options: Any) -> list[Signal]:
         name, why = next(iter(made.unscanned.items()))
         raise InputError(f"{name} gives no signals to the scan: {why}.", field="names")
     return made.signals
+
+
+def top(signals: Iterable[Signal], n: int = 5, **options: Any) -> list[Signal]:
+    """Return the n best ideas of these signals, best first, as `cryptai signals` and the site choose them.
+
+    One for each market and side; what the evidence speaks against comes after the others, what is stale last.
+    Markets whose daily returns move alike come once, before any comes twice. That is looked up in the
+    workspace's candles as of the newest decision, or asked of `correlation(symbol, symbol)`.
+
+    Raises
+    ------
+    InputError
+        For an n below 0.
+    """
+    from cryptai.screening.selection import correlations  # noqa: PLC0415 (a backtest alone needs none of it)
+    from cryptai.screening.selection import top as best  # noqa: PLC0415
+
+    found = list(signals)
+    if found and options.get("correlation") is None:
+        store, until_ms = open_store(open_workspace(create=False)), max(one.decided_at_ms for one in found)
+        options["correlation"] = correlations(store, found[0].exchange, until_ms)
+    return best(found, n, **options)
 
 
 def strategy_names() -> list[str]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import inspect
 import os
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 
 from cryptai.jit import NativeKernel, address
+from cryptai.written import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,9 @@ else:
     Floats, Ints, Codes = "Floats", "Ints", "Codes"
 
 F = TypeVar("F", bound="Callable[..., Any]")
-_ARRAYS = {"Floats": np.float64, "Ints": np.int64, "Codes": np.int8}
+_ARRAYS: Final[dict[str, np.dtype[Any]]] = {
+    "Floats": np.dtype(np.float64), "Ints": np.dtype(np.int64), "Codes": np.dtype(np.int8),
+}  # fmt: skip
 _NUMBERS = {"int": "i", "float": "d", "bool": "i"}
 _parts: list[Callable[..., Any]] = []
 
@@ -59,6 +62,7 @@ class Kernel:
         letters = "".join("pi" if kind in _ARRAYS else _NUMBERS[kind] for kind in self._kinds)
         self._native = NativeKernel(function.__module__, function.__name__ + "_entry", letters)
         self._native.function_of = lambda: _entry(function, kinds)
+        self._native.words = lambda: written(function)
         self._dtypes = tuple(_ARRAYS.get(kind) for kind in self._kinds)
         # Step by step in plain Python, for debugging and coverage.
         self._plain = os.environ.get("NUMBA_DISABLE_JIT") == "1"
@@ -71,7 +75,7 @@ class Kernel:
                 flat.append(value)
                 continue
             if value.dtype != dtype or not value.flags.c_contiguous or value.ndim != 1:
-                raise TypeError(f"{self.__name__} takes contiguous arrays of {np.dtype(dtype)}.")
+                raise TypeError(f"{self.__name__} takes contiguous arrays of {dtype}.")
             flat.append(address(value))
             flat.append(len(value))
         if self._plain:
@@ -96,7 +100,7 @@ def _entry(function: Callable[..., int], kinds: dict[str, str]) -> Callable[...,
     for name, kind in kinds.items():
         if kind in _ARRAYS:
             arguments += [name, f"n_{name}"]
-            handed.append(f"carray({name}, n_{name}, np.{np.dtype(_ARRAYS[kind]).name})")
+            handed.append(f"carray({name}, n_{name}, np.{_ARRAYS[kind].name})")
         else:
             arguments.append(name)
             handed.append(f"{name} != 0" if kind == "bool" else name)

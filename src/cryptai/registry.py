@@ -34,9 +34,14 @@ class Registry(Generic[T]):
         self._loading = RLock()
 
     def add(self, name: str, thing: T) -> T:
-        """Register a thing under its name; a second one of the same name is a programming error."""
-        if name in self._found and self._found[name] is not thing:
-            raise ValueError(f"Two {self.kind}s are named {name!r}; rename one of them.")
+        """Register a thing under its name; a second one of the same name is a programming error.
+
+        What is written at the same place as the one before takes its place: a notebook's cell was run again.
+        """
+        before = self._found.get(name, thing)
+        if before is not thing and (_place(before) is None or _place(before) != _place(thing)):
+            kinds = f"{self.kind[:-1]}ies" if self.kind.endswith("y") else f"{self.kind}s"
+            raise ValueError(f"Two {kinds} are named {name!r}; rename one of them.")
         self._found[name] = thing
         return thing
 
@@ -84,3 +89,10 @@ class Registry(Generic[T]):
                 point.load()
             # Said last: another thread that asks meanwhile waits for the whole.
             self._loaded = True
+
+
+def _place(thing: object) -> tuple[str, str] | None:
+    """Return the module and the name under which code is written there; None for what is no code."""
+    written = getattr(thing, "function", thing)
+    name = getattr(written, "__qualname__", None)
+    return None if name is None else (written.__module__, name)

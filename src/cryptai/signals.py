@@ -147,6 +147,8 @@ class Signal:
     quality, factors, parts
         How good it is, 0 to 1; the rules' factors and the parts that are blended, each 0 to 1, None where one
         is silent (`cryptai.screening.quality`).
+    contributions
+        What each of them adds: `factors` to the rules' part, `parts` to the quality.
     confidence
         `{"kind": "probability" | "rank", "value": 0 to 1 or None}`: a probability of the target only where
         it was found calibrated, else a rank among past setups.
@@ -198,6 +200,7 @@ class Signal:
     data_digest: str
     engine: int
     also: list[str] = field(default_factory=list)
+    contributions: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def as_object(self) -> dict[str, Any]:
         """Return it as JSON takes it; times in ISO UTC."""

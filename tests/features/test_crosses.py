@@ -10,6 +10,7 @@ import pytest
 from cryptai.errors import InputError
 from cryptai.features import crosses
 from cryptai.features._memory import ewm_bars
+from cryptai.features._rolling import mean_of
 from cryptai.features.averages import ema
 from cryptai.features.crosses import crosses_above, crosses_below, ema_crosses
 
@@ -100,7 +101,7 @@ MUTANTS = {
     "the last quarter is never compared": ("a3 != begun[4] or b3 != begun[5]", "False"),
     "NaN at the beginning counts": ("begin < n and np.isnan(close[begin])", "False"),
     "one row late": ("first = begin + max(fast, slow)", "first = begin + max(fast, slow) + 1"),
-    "the sum begins a row late": ("range(begin, begin + period)", "range(begin + 1, begin + period)"),
+    "the sum begins a row late": ("mean_of(close, begin, ", "mean_of(close, begin + 1, "),
     "the third quarter is that of the second": ("a3 > b3, a4 > b4", "a2 > b2, a4 > b4"),
 }
 
@@ -111,7 +112,7 @@ def planted(old, new):
     source = "".join(inspect.getsource(one) for one in (*parts, crosses._ema_crosses.function))
     source = source.replace("@part\n", "").replace("@kernel\n", "")
     assert old in source
-    names = {"np": np}
+    names = {"np": np, "mean_of": mean_of}
     exec("from __future__ import annotations\n" + source.replace(old, new), names)  # noqa: S102
 
     def function(close, fast, slow):

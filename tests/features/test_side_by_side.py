@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cryptai.features import side_by_side
+from cryptai.features._rolling import mean_of
 from cryptai.features.averages import ema
 from cryptai.features.side_by_side import WIDTH, emas
 
@@ -43,7 +44,7 @@ def test_four_averages_at_once_are_those_of_talib_to_the_bit():
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
-        ("range(period):", "range(1, period):"),
+        ("mean_of(close, 0, period - 1)", "mean_of(close, 1, period - 1)"),
         ("out[period - 1] = average", "out[period - 2] = average"),
         ("2.0 / (c + 1.0), 2.0 / (d + 1.0)", "2.0 / (c + 1.0), 2.0 / (c + 1.0)"),
         ("first = max(a, b, c, d)", "first = max(a, b, c)"),
@@ -57,7 +58,7 @@ def test_a_bug_planted_in_the_kernel_is_caught(right, wrong):
     )
 
     def planted(text):
-        names = {"np": np}
+        names = {"np": np, "mean_of": mean_of}
         exec("from __future__ import annotations\n" + text, names)  # noqa: S102
 
         def function(close, periods, rooms):

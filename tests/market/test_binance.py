@@ -18,7 +18,7 @@ from cryptai.errors import InputError, SourceError
 from cryptai.market.source import Bar, Price
 from cryptai.market.sources._binance_messages import parse_json, parse_klines, parse_message
 from cryptai.market.sources.binance import Binance
-from cryptai.market.timeframe import HOUR_MS, Timeframe
+from cryptai.market.timeframe import DAY_MS, HOUR_MS, TIMEFRAMES, Timeframe
 
 NOON = 1_700_000_000_000 // HOUR_MS * HOUR_MS
 NOW = NOON + 600_000
@@ -352,6 +352,18 @@ async def test_one_answer_that_makes_no_sense_is_asked_for_again(binance, exchan
     assert len(Waits.told) == 3
 
 
+@pytest.mark.parametrize("timeframe", TIMEFRAMES)
+def test_a_page_without_a_row_is_read_for_every_timeframe(timeframe):
+    assert len(parse_klines([], "BTC/USDT", Timeframe(timeframe))) == 0
+
+
+async def test_all_weeks_of_a_market_younger_than_a_page_are_had(binance, exchange):
+    first = Timeframe("1w").floor(NOON) - 5 * 7 * DAY_MS
+    exchange.first_ms = first
+    weeks = await binance.history("BTC/USDT", "1w", bars=1000)
+    assert weeks.ts.tolist() == [first + i * 7 * DAY_MS for i in range(5)]
+
+
 async def test_truncated_json_is_refused(binance, exchange):
     exchange.faults = [exchange.answer(200, b'[[1499040000000,"0.0163')] * 4
     with pytest.raises(SourceError, match="not JSON"):
@@ -410,12 +422,30 @@ async def test_a_stream_that_is_refused_for_good_is_permanent(binance, exchange)
     assert caught.value.permanent
 
 
-async def test_nonsense_in_the_stream_ends_it(binance, exchange):
+async def test_a_message_that_cannot_be_read_ends_nothing(binance, exchange, caplog):
+    stream = binance.stream(["BTC/USDT"], ["1h"])
+    first = asyncio.ensure_future(anext(stream))
+    await exchange.connected.wait()
+    for _ in range(3):
+        for _ in range(9):
+            await exchange.send('{"data": {"e": "kli')
+        await exchange.send_price("BTC/USDT", "110.5")
+    async with asyncio.timeout(10):
+        assert (await first).price == 110.5
+        for _ in range(2):
+            assert (await anext(stream)).price == 110.5
+    assert caplog.text.count("not JSON") == 1
+    await stream.aclose()
+
+
+async def test_nothing_but_nonsense_in_the_stream_ends_it(binance, exchange):
     first = asyncio.ensure_future(anext(binance.stream(["BTC/USDT"], ["1h"])))
     await exchange.connected.wait()
-    await exchange.send('{"data": [NaN]}')
-    with pytest.raises(SourceError, match="not JSON"):
-        await first
+    for _ in range(10):
+        await exchange.send('{"data": [NaN]}')
+    async with asyncio.timeout(10):
+        with pytest.raises(SourceError, match="not JSON"):
+            await first
 
 
 async def test_nonsense_about_one_market_ends_nothing_for_the_others(binance, exchange, caplog):

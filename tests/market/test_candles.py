@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -233,3 +235,17 @@ def test_whole_days_of_hours_are_the_exchange_s_days(shared: Path) -> None:
     assert len(compared) > 1_500
     assert [ours[:5] for ours, _ in compared] == [other[:5] for _, other in compared]
     assert [ours[5] for ours, _ in compared] == pytest.approx([other[5] for _, other in compared], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))],  # noqa: S301 (our own)
+)
+def test_a_copy_is_read_where_it_lies_and_stays_read_only(copied):
+    candles = series(9)
+    assert candles.addresses  # asked for, and so kept
+    other = copied(candles)
+    assert other.addresses == tuple(getattr(other, name).ctypes.data for name in COLUMNS)
+    assert set(other.addresses).isdisjoint(candles.addresses)
+    assert not any(getattr(other, name).flags.writeable for name in COLUMNS)
+    assert other.digest == candles.digest

@@ -371,6 +371,19 @@ async def test_a_market_whose_history_makes_no_sense_stands_still_and_no_other(w
     assert source.streams == 1
 
 
+async def test_many_such_markets_stop_no_other_while_the_venue_answers(world, source):
+    bad = [f"BAD{i}/USDT" for i in range(5)]
+    async with world.following(source, symbols=[*bad, "BTC/USDT"]):
+        await world.state("live")
+        source.errors = {symbol: SourceError("Nonsense.") for symbol in bad}
+        world.ms += 2 * HOUR_MS
+        source.say(*(true_bar(symbol, "1h", NOON + HOUR_MS) for symbol in bad))
+        source.say(true_bar("BTC/USDT", "1h", NOON))
+        await world.until(lambda: NOON in world.closes(symbol="BTC/USDT"))
+    assert "stale" not in world.states()
+    assert source.streams == 1
+
+
 async def test_a_close_that_contradicts_the_store_does_not_hold_up_the_others(world, source):
     wrong = Candles([NOON], [1.0], [2.0], [0.5], [1.5], [1.0], "BTC/USDT", "1h")
     async with world.following(source, symbols=["BTC/USDT", "ETH/USDT"]):

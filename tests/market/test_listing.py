@@ -8,6 +8,7 @@ import pytest
 from binance_standin import standing_in
 
 from cryptai import seams
+from cryptai.errors import SourceError
 from cryptai.market.download import download
 from cryptai.market.listing import listings
 from cryptai.market.sources.binance import Binance
@@ -121,6 +122,24 @@ async def test_what_lies_before_the_listing_is_neither_asked_for_nor_a_hole(venu
         binance, CandleStore(tmp_path / "other"), ["BTC/USDT"], ["1h"], since_ms=LISTED - 400 * DAY_MS
     )
     assert plain.added == one.added
+
+
+async def test_one_market_whose_listing_does_not_come_stops_no_other(
+    venue, binance, book, monkeypatch, caplog
+):
+    venue.first_ms = LISTED
+    asked = binance.listed_ms
+
+    async def nonsense_of_eth(symbol):
+        if symbol == "ETH/USDT":
+            raise SourceError("Binance sent a page that cannot be.")
+        return await asked(symbol)
+
+    eth = INFO["symbols"][0] | {"symbol": "ETHUSDT", "baseAsset": "ETH"}
+    monkeypatch.setitem(venue.info, "/api/v3/exchangeInfo", INFO | {"symbols": [*INFO["symbols"], eth]})
+    monkeypatch.setattr(binance, "listed_ms", nonsense_of_eth)
+    assert await listings(binance, book, ["ETH/USDT", "BTC/USDT"], 0) == {"BTC/USDT": LISTED}
+    assert "Since when ETH/USDT of binance trades is not known: Binance sent a page" in caplog.text
 
 
 async def test_a_list_that_does_not_come_is_said_not_to(venue, binance, book, monkeypatch, caplog):

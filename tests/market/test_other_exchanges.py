@@ -18,7 +18,7 @@ from cryptai.market.feed import Feed
 from cryptai.market.source import Bar, Price, PriceSource, check_source, has_source, open_source
 from cryptai.market.store import CandleStore
 from cryptai.market.symbol_sync import SymbolSource
-from cryptai.market.timeframe import DAY_MS, HOUR_MS, MINUTE_MS, Timeframe
+from cryptai.market.timeframe import DAY_MS, HOUR_MS, MINUTE_MS, TIMEFRAMES, Timeframe
 from cryptai.market.times import iso
 from cryptai.workspace import workspace_root
 
@@ -226,6 +226,11 @@ async def test_a_long_pause_is_refused_by_the_next_process_too(venue, kraken):
         await other.ping()
     await other.aclose()
     assert len(venue.asked) == asked
+
+
+@pytest.mark.parametrize("timeframe", TIMEFRAMES)
+def test_no_bars_are_no_error_for_any_timeframe(timeframe):
+    assert len(read_bars([], "A/B", Timeframe(timeframe), "A venue")) == 0
 
 
 async def test_requests_keep_to_the_rate_that_the_venue_publishes(venue, kraken):

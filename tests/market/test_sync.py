@@ -175,11 +175,27 @@ async def test_one_market_that_fails_stops_no_other(store, source):
     assert len(stored(store, "SOL/USDT")) == 5
 
 
-async def test_a_venue_that_fails_again_and_again_is_left_alone(store, source):
+async def test_markets_that_fail_stop_no_other_however_many_while_the_venue_answers(store, source):
+    source.errors = {f"BAD{i}/USDT": SourceError("The venue sent nonsense.") for i in range(6)}
+    for _ in range(2):  # the second time nothing is asked for but what fails
+        filled = await fill(source, store, [*source.errors, *SYMBOLS], ["1h"], bars=5)
+        assert {symbol for symbol, _ in filled.failed} == set(source.errors)
+        assert len(stored(store, "SOL/USDT")) == 5
+
+
+async def test_a_venue_that_does_not_answer_is_left_alone(store, source):
     source.errors = {symbol: SourceError("The venue is ill.") for symbol in LARGE_PAIRS}
+    source.pinged = SourceError("Nobody is there.")
     with pytest.raises(SourceError, match="ill"):
         await fill(source, store, LARGE_PAIRS, ["1h"], bars=5)
     assert len(source.asked) <= 6
+
+
+async def test_a_venue_that_tells_nothing_but_the_time_is_left_alone(store, source):
+    source.errors = {f"M{i}/USDT": SourceError("The venue is ill.") for i in range(40)}
+    with pytest.raises(SourceError, match="ill"):
+        await fill(source, store, list(source.errors), ["1h"], bars=5)
+    assert len(source.asked) <= 16
 
 
 async def test_a_refusal_for_good_ends_it_and_keeps_what_came_before(store, source):
@@ -279,6 +295,23 @@ async def test_bars_know_their_venue_and_when_they_were_fetched(store, source, c
     await fill(source, store, ["BTC/USDT"], ["1h"], bars=5)
     (revision,) = store.revisions("venue", "BTC/USDT", "1h")
     assert (revision.source, revision.fetched_at_ms, revision.bars) == ("venue", clock.ms, 5)
+
+
+async def test_one_short_page_makes_no_hole(store, source, monkeypatch):
+    # Asked for what lies before its bars, the venue once gives only the older half of them.
+    store.write("venue", await source.history("BTC/USDT", "1h", bars=4))
+    history, given = source.history, []
+
+    async def short_once(symbol, timeframe, *, end_ms=None, bars):
+        page = await history(symbol, timeframe, end_ms=end_ms, bars=bars)
+        given.append(bars)
+        return page[: len(page) // 2] if len(given) == 1 else page
+
+    monkeypatch.setattr(source, "history", short_once)
+    await fill(source, store, ["BTC/USDT"], ["1h"], bars=12)
+    assert [row[0] for row in stored(store)] == hours_before_noon(12)
+    assert given == [8, 4]
+    assert store.absences.of("venue", "BTC/USDT", "1h") == []
 
 
 async def test_a_hole_asked_for_anew_in_vain_is_recorded_once_a_day(store, source, clock):

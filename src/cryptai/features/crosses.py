@@ -8,6 +8,7 @@ import numpy as np
 
 from cryptai.errors import InputError
 from cryptai.features._memory import ewm_bars
+from cryptai.features._rolling import mean_of
 from cryptai.kernels import kernel, part
 
 if TYPE_CHECKING:
@@ -74,10 +75,7 @@ def _sides_from(
 
 @part
 def _ema_until(close: Floats, begin: int, until: int, period: int) -> float:
-    average = 0.0
-    for i in range(begin, begin + period):
-        average += close[i]
-    average /= period
+    average = mean_of(close, begin, begin + period - 1)
     weight = 2.0 / (period + 1.0)
     for i in range(begin + period, until):
         average += (close[i] - average) * weight

@@ -82,10 +82,10 @@ class Line(NamedTuple):
         return before(rows) if self.shifted else rows
 
 
-def batches(lines: Sequence[int], of: Sequence[Line], bars: int) -> list[list[int]]:
-    """Return lines, by number, in the groups that `compute` takes; `bars` is how many the candles have."""
-    averages = [one for one in lines if 0 < _ema_period(of[one]) <= bars]
-    others = [[one] for one in lines if not 0 < _ema_period(of[one]) <= bars]
+def batches(lines: Sequence[Line], bars: int) -> list[list[Line]]:
+    """Return lines in the groups that `compute` takes; `bars` is how many the candles have."""
+    averages = [one for one in lines if 0 < _ema_period(one) <= bars]
+    others = [[one] for one in lines if not 0 < _ema_period(one) <= bars]
     return others + [averages[begin : begin + WIDTH] for begin in range(0, len(averages), WIDTH)]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cryptai.features._rolling import mean_of
 from cryptai.kernels import kernel, part
 
 if TYPE_CHECKING:
@@ -22,12 +23,9 @@ WIDTH: Final = 4
 
 @part
 def _begun(close: Floats, until: int, period: int, out: Floats) -> float:
-    # Write the rows before `until`; return the average of the last one. Seeded as TA-Lib has it.
-    average = 0.0
-    for i in range(period):
-        average += close[i]
-        out[i] = np.nan
-    average /= period
+    # Write the rows before `until`; return the average of the last one.
+    out[: period - 1] = np.nan
+    average = mean_of(close, 0, period - 1)
     out[period - 1] = average
     weight = 2.0 / (period + 1.0)
     for i in range(period, until):

@@ -97,6 +97,15 @@ class Candles:
         self._fill(columns, symbol, timeframe)
         return self
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy, here or in another process, lies elsewhere: an address of these would lead a kernel astray.
+        return {name: value for name, value in vars(self).items() if name != "addresses"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        for name in COLUMNS:
+            state[name].flags.writeable = False  # which is not carried along
+
     def __len__(self) -> int:
         return len(self.ts)
 

@@ -11,7 +11,7 @@ from cryptai import seams
 from cryptai.errors import ConflictError, InputError, SourceError
 from cryptai.market.candles import COLUMNS, Candles
 from cryptai.market.inbox import Inbox
-from cryptai.market.silence import Silence
+from cryptai.market.silence import Pace, Silence
 from cryptai.market.sync import keep
 from cryptai.market.timeframe import Timeframe
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 _GATHER_S: Final = 0.01
 # How long a close may be awaited after its successor was seen, before history is asked for it.
 _LATE_S: Final = 3.0
-# So many series in a row whose history does not come are the venue's trouble, not a market's.
+# So many series in a row whose history does not come are the venue's trouble, if it tells not even the time.
 _PATIENCE: Final = 3
 # How long a series that stands still waits before an unfinished bar has its history asked for again.
 _AGAIN_S: Final = 60.0
@@ -65,6 +65,7 @@ class Following:
         self._timeframes = timeframes
         self._bars = bars
         self._silence_s = silence_s
+        self._pace = Pace()
         self._inbox = Inbox()
         # The newest bar of a series that lacks its predecessor, and when it was seen; None once asked for.
         self._lacking: dict[Series, tuple[int, float | None]] = {}
@@ -85,13 +86,13 @@ class Following:
         title = self._source.title
         stream = self._source.stream(self._symbols, self._timeframes)
         try:
-            async with Silence(self._silence_s) as silence:
+            async with Silence(self._silence_s, self._pace) as silence:
                 async for event in stream:
                     silence.heard()
                     inbox.put(event)
             inbox.fail(SourceError(f"{title} ended the stream."))
         except TimeoutError:
-            inbox.fail(SourceError(f"{title} has sent nothing for {self._silence_s:g} s."))
+            inbox.fail(SourceError(f"{title} has sent nothing for {silence.seconds:.3g} s."))
         except Exception as error:  # noqa: BLE001 (not swallowed: the reader of the inbox raises it)
             inbox.fail(error)
 
@@ -224,8 +225,11 @@ class Following:
             return []
         except SourceError as error:
             self._failures += 1
-            if error.permanent or error.answered or self._failures >= _PATIENCE:
+            if error.permanent or error.answered:
                 raise
+            if self._failures >= _PATIENCE:
+                await self._source.ping()  # it raises where the trouble is the venue's
+                self._failures = 0
             log.warning("%s %s stands still: %s", bar.symbol, frame, error)
             self._lacking[bar.symbol, bar.timeframe] = (end, seams.monotonic() + _AGAIN_S - _LATE_S)
             return None

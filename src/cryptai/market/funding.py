@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from cryptai.errors import ConflictError, DataError, WorkspaceError
-from cryptai.market.durable import sync_log
+from cryptai.errors import ConflictError, DataError
+from cryptai.market.book_file import BookFile
 from cryptai.market.exchange import check_exchange
 from cryptai.market.symbol import is_perpetual, parse_symbol
 from cryptai.market.timeframe import MINUTE_MS
 from cryptai.market.times import iso
-from cryptai.market.wal import keep_log
 from cryptai.seams import now_ms
-from cryptai.workspace import open_workspace, workspace_root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import sqlite3
     from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
@@ -123,7 +119,7 @@ class FundingBook:
     """All funding of a workspace, in one SQLite file that is only ever added to."""
 
     def __init__(self, file: Path | None = None) -> None:
-        self._file = file
+        self._book = BookFile("funding", _FILE, _SCHEMA, file)
 
     def add(self, exchange: str, *funding: Funding, source: str) -> list[tuple[int, int]]:
         """Store rates, all of them or none; return for each how many were new, and how many known already.
@@ -134,7 +130,7 @@ class FundingBook:
             For a rate that differs from the stored one of the same time.
         """
         check_exchange(exchange)
-        with self._change() as db:
+        with self._book.changed() as db:
             return [self._added(db, exchange, one, source) for one in funding]
 
     def _added(self, db: sqlite3.Connection, exchange: str, one: Funding, source: str) -> tuple[int, int]:
@@ -166,7 +162,7 @@ class FundingBook:
             If none at all is stored for it.
         """
         name = perpetual_of(symbol)
-        with self._look() as db:
+        with self._book.looked_at() as db:
             rows = db.execute(
                 "SELECT ts, rate FROM rate WHERE exchange = ? AND symbol = ? ORDER BY ts", (exchange, name)
             ).fetchall()
@@ -182,37 +178,13 @@ class FundingBook:
 
     def stored(self, exchange: str | None = None) -> list[Stored]:
         """Return what is stored, by venue and symbol."""
-        with self._look() as db:
+        with self._book.looked_at() as db:
             rows = db.execute(
                 "SELECT exchange, symbol, count(*), min(ts), max(ts), avg(rate) FROM rate "
                 "WHERE ?1 IS NULL OR exchange = ?1 GROUP BY exchange, symbol ORDER BY exchange, symbol",
                 (exchange,),
             ).fetchall()
         return [Stored(*row) for row in rows]
-
-    @contextmanager
-    def _look(self) -> Iterator[sqlite3.Connection]:
-        path = self._file or workspace_root() / _FILE
-        with _opened(path if path.exists() else None) as db:
-            yield db
-
-    @contextmanager
-    def _change(self) -> Iterator[sqlite3.Connection]:
-        path = self._file or open_workspace().root / _FILE
-        with _opened(path) as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-            except BaseException:
-                db.execute("ROLLBACK")
-                raise
-            db.execute("COMMIT")
-            try:
-                sync_log(path)
-            except OSError as error:
-                raise WorkspaceError(
-                    f"The book of funding {path} cannot be synced ({error.strerror}); check the disk."
-                ) from error
 
 
 def perpetual_of(symbol: str) -> str:
@@ -223,19 +195,3 @@ def perpetual_of(symbol: str) -> str:
     """
     name = parse_symbol(symbol)
     return name if is_perpetual(name) else f"{name}:{name.partition('/')[2]}"
-
-
-@contextmanager
-def _opened(path: Path | None) -> Iterator[sqlite3.Connection]:
-    try:
-        with closing(sqlite3.connect(path or ":memory:", timeout=30.0, isolation_level=None)) as db:
-            if path:
-                keep_log(db)
-                db.execute("PRAGMA synchronous = FULL")
-            db.executescript(_SCHEMA)
-            yield db
-    except sqlite3.DatabaseError as error:
-        raise WorkspaceError(
-            f"The book of funding {path} cannot be used ({error}); check the folder's permissions, or "
-            "bring it back with: cryptai restore FILE."
-        ) from error

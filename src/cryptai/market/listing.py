@@ -42,7 +42,13 @@ async def listings(
             if await asyncio.to_thread(book.synced_ms, source.name) < now_ms() - DAY_MS:
                 await sync_symbols(source, book)
             for symbol in map(parse_symbol, symbols):
-                listed = await _listed(source, source, book, symbol)
+                try:
+                    listed = await _listed(source, source, book, symbol)
+                except SourceError as error:
+                    if error.permanent:
+                        raise
+                    log.warning("Since when %s of %s trades is not known: %s", symbol, source.name, error)
+                    continue
                 if listed is not None and listed > since_ms:
                     found[symbol] = listed
     except (InputError, SourceError, TimeoutError) as error:

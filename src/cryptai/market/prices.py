@@ -6,21 +6,19 @@ They are kept for eight days: farther back candles say more.
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from cryptai.errors import InputError, WorkspaceError
+from cryptai.errors import InputError
+from cryptai.market.book_file import BookFile
 from cryptai.market.exchange import check_exchange
 from cryptai.market.symbol import parse_symbol
 from cryptai.market.timeframe import DAY_MS
-from cryptai.market.wal import keep_log
 from cryptai.seams import now_ms
-from cryptai.workspace import open_workspace, workspace_root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    import sqlite3
+    from collections.abc import Iterable
     from pathlib import Path
 
     from cryptai.market.source import Price
@@ -60,7 +58,7 @@ class PriceBook:
     """The last prices of a workspace, in one SQLite file."""
 
     def __init__(self, file: Path | None = None) -> None:
-        self._file = file
+        self._book = BookFile("prices", _FILE, _SCHEMA, file, comes_again=True)
 
     def add(
         self,
@@ -88,15 +86,9 @@ class PriceBook:
                 raise InputError(f"{one.symbol} of {exchange} cannot have the price {one.price}.")
             symbol = parse_symbol(one.symbol)
             rows.append((exchange, symbol, source or exchange, one.price, one.ts, now, one.change_24h))
-        with self._open(create=True) as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                added = sum(_add(db, row) for row in rows)
-                db.execute("DELETE FROM price WHERE known_ms < ?", (now - KEPT_MS,))
-            except BaseException:
-                db.execute("ROLLBACK")
-                raise
-            db.execute("COMMIT")
+        with self._book.changed() as db:
+            added = sum(_add(db, row) for row in rows)
+            db.execute("DELETE FROM price WHERE known_ms < ?", (now - KEPT_MS,))
         return added
 
     def latest(self, exchange: str) -> dict[str, Quote]:
@@ -109,7 +101,7 @@ class PriceBook:
 
     def history(self, exchange: str, symbol: str) -> list[Quote]:
         """Return all that is kept of a market, in the order in which it became known."""
-        with self._open(create=False) as db:
+        with self._book.looked_at() as db:
             rows = db.execute(
                 f"SELECT {_COLUMNS} FROM price WHERE exchange = ? AND symbol = ? ORDER BY id",  # noqa: S608
                 (exchange, parse_symbol(symbol)),
@@ -117,7 +109,7 @@ class PriceBook:
         return [Quote(*row) for row in rows]
 
     def _newest(self, exchange: str) -> list[Quote]:
-        with self._open(create=False) as db:
+        with self._book.looked_at() as db:
             rows = db.execute(
                 f"SELECT {_COLUMNS} FROM price WHERE id IN "  # noqa: S608
                 "(SELECT max(id) FROM price WHERE exchange = ? GROUP BY symbol, source) "
@@ -125,24 +117,6 @@ class PriceBook:
                 (exchange,),
             ).fetchall()
         return [Quote(*row) for row in rows]
-
-    @contextmanager
-    def _open(self, *, create: bool) -> Iterator[sqlite3.Connection]:
-        path = self._file or (open_workspace().root if create else workspace_root()) / _FILE
-        # Looking makes no file.
-        place = str(path) if create or path.exists() else ":memory:"
-        try:
-            with closing(sqlite3.connect(place, timeout=30.0, isolation_level=None)) as db:
-                if create:
-                    keep_log(db)
-                if create or place == ":memory:":
-                    db.executescript(_SCHEMA)
-                yield db
-        except sqlite3.DatabaseError as error:
-            raise WorkspaceError(
-                f"The book of prices {path} cannot be used ({error}); check the folder's permissions, or "
-                "delete that file: prices come again."
-            ) from error
 
 
 def _add(db: sqlite3.Connection, row: tuple[object, ...]) -> int:

@@ -7,23 +7,20 @@ today or as of a day, is the fold of its events; so a universe of the past has w
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from cryptai.errors import InputError, UnknownName, WorkspaceError
-from cryptai.market.durable import sync_log
+from cryptai.errors import InputError, UnknownName
+from cryptai.market.book_file import BookFile
 from cryptai.market.exchange import check_exchange
 from cryptai.market.newness import Stop
 from cryptai.market.symbol import parse_symbol
-from cryptai.market.wal import keep_log
 from cryptai.seams import now_ms as clock_ms
-from cryptai.workspace import open_workspace, workspace_root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    import sqlite3
+    from collections.abc import Iterable
     from pathlib import Path
 
 Status: TypeAlias = Literal["trading", "halted", "announced", "delisted"]
@@ -103,7 +100,7 @@ class SymbolBook:
     """All symbols of all venues of a workspace, in one SQLite file that is only ever added to."""
 
     def __init__(self, file: Path | None = None) -> None:
-        self._file = file
+        self._book = BookFile("symbols", _FILE, _SCHEMA, file)
 
     def sync(self, exchange: str, symbols: Iterable[SymbolInfo], now_ms: int) -> list[SymbolEvent]:
         """Take the venue's list of today; return, and keep, what has changed since the last one.
@@ -115,7 +112,7 @@ class SymbolBook:
         fresh = {info.symbol: info for info in symbols}
         if not fresh:
             raise InputError(f"{exchange} gave no symbols at all; nothing was changed.", field="exchange")
-        with self._change() as db:
+        with self._book.changed() as db:
             known = _states(_events(db, exchange))
             events = []
             for symbol, info in fresh.items():
@@ -130,7 +127,7 @@ class SymbolBook:
 
     def synced_ms(self, exchange: str) -> int:
         """Return when the venue's list was last taken, by this machine's clock (ms UTC); 0 for never."""
-        with self._look() as db:
+        with self._book.looked_at() as db:
             found = db.execute("SELECT ms FROM synced WHERE exchange = ?", (exchange,)).fetchone()
         return int(found[0]) if found else 0
 
@@ -139,7 +136,7 @@ class SymbolBook:
         info = self.info(exchange, symbol)
         if info.listed_ms == listed_ms:
             return
-        with self._change() as db:
+        with self._book.changed() as db:
             fixed = replace(info, listed_ms=listed_ms)
             _add(db, [_event(exchange, "listed", fixed, listed_ms, now_ms)])
 
@@ -161,7 +158,7 @@ class SymbolBook:
             replace(before, status="delisted", delisted_ms=before.delisted_ms or ts, renamed_to=after.symbol),
             ts, now_ms,
         )  # fmt: skip
-        with self._change() as db:
+        with self._book.changed() as db:
             _add(db, [event])
         return event
 
@@ -197,42 +194,18 @@ class SymbolBook:
 
     def stopped(self, exchange: str, *, as_of_ms: int | None = None) -> dict[str, Stop]:
         """Return the markets that were halted or delisted, as was known at an instant (default: now)."""
-        with self._look() as db:
+        with self._book.looked_at() as db:
             rows = db.execute(_STOPPED, (exchange, as_of_ms)).fetchall()
         return {symbol: Stop(status, known_ms) for symbol, status, known_ms in rows}
 
     def events(self, exchange: str | None = None, symbol: str | None = None) -> list[SymbolEvent]:
         """Return what happened, in the order in which we learned of it."""
-        with self._look() as db:
+        with self._book.looked_at() as db:
             return _events(db, exchange, symbol)
 
     def _at(self, exchange: str, as_of_ms: int | None) -> dict[str, SymbolInfo]:
         events = self.events(exchange)
         return _states([e for e in events if as_of_ms is None or e.known_ms <= as_of_ms])
-
-    @contextmanager
-    def _look(self) -> Iterator[sqlite3.Connection]:
-        path = self._file or workspace_root() / _FILE
-        with _opened(path if path.exists() else None) as db:
-            yield db
-
-    @contextmanager
-    def _change(self) -> Iterator[sqlite3.Connection]:
-        path = self._file or open_workspace().root / _FILE
-        with _opened(path) as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-            except BaseException:
-                db.execute("ROLLBACK")
-                raise
-            db.execute("COMMIT")
-            try:
-                sync_log(path)
-            except OSError as error:
-                raise WorkspaceError(
-                    f"The book of symbols {path} cannot be synced ({error.strerror}); check the disk."
-                ) from error
 
 
 def _changes(exchange: str, before: SymbolInfo | None, info: SymbolInfo, now_ms: int) -> list[SymbolEvent]:
@@ -298,19 +271,3 @@ def _events(db: sqlite3.Connection, exchange: str | None, symbol: str | None = N
         (exchange, symbol),
     )
     return [SymbolEvent(*row[:5], *map(json.loads, row[5:])) for row in rows]
-
-
-@contextmanager
-def _opened(path: Path | None) -> Iterator[sqlite3.Connection]:
-    try:
-        with closing(sqlite3.connect(path or ":memory:", timeout=30.0, isolation_level=None)) as db:
-            if path:
-                keep_log(db)
-                db.execute("PRAGMA synchronous = FULL")
-            db.executescript(_SCHEMA)
-            yield db
-    except sqlite3.DatabaseError as error:
-        raise WorkspaceError(
-            f"The book of symbols {path} cannot be used ({error}); check the folder's permissions, or "
-            "bring it back with: cryptai restore FILE."
-        ) from error

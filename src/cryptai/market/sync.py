@@ -32,8 +32,10 @@ Run: TypeAlias = tuple[int, int]
 """A half-open range of open times."""
 
 _WORKERS: Final = 4
-# So many failures in a row are the venue's, not a market's: go back and try later.
+# So many failures in a row are the venue's, if it does not answer at all, and not a market's: try later.
 _PATIENCE: Final = 3
+# So many are the venue's whatever it answers, where nothing else succeeded.
+_LONG_PATIENCE: Final = 12
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,10 @@ async def fill(
     """Store the last `bars` closed bars of each symbol and timeframe, asking only for what is missing.
 
     First what is newer than the newest stored bar, the finest timeframe of all symbols first, so that a
-    first page fills early. Then each hole inside that range is asked for, unless the venue was asked for it
-    in vain within a day. What it does not have stays a hole; nothing is invented. A practice market costs
-    nothing to ask, so it is asked for the whole range, and what differs is replaced. A series that
-    `progress(done, total)` counts is durable.
+    first page fills early. Then each hole inside that range is asked for, and once more for what the first
+    answer lacked, unless the venue was asked for it in vain within a day. What it does not have stays a hole;
+    nothing is invented. A practice market costs nothing to ask, so it is asked for the whole range, and what
+    differs is replaced. A series that `progress(done, total)` counts is durable.
 
     Parameters
     ----------
@@ -73,8 +75,9 @@ async def fill(
     Raises
     ------
     SourceError
-        When asking is hopeless (permanent), or three series in a row failed. What was stored until then
-        stays. A failure of single series is told in `Filled.failed` instead.
+        When asking is hopeless (permanent), or three series in a row failed and the venue does not even tell
+        the time, or nothing but failures came of a dozen. What was stored until then stays. A failure of
+        single series is told in `Filled.failed` instead.
     """
     frames = sorted((Timeframe(name) for name in timeframes), key=lambda frame: frame.ms)
     wanted = [(symbol, frame) for frame in frames for symbol in symbols]
@@ -135,6 +138,7 @@ class _Job:
         self._vain: dict[Series, list[Run]] = {}
         self._writing = asyncio.Lock()
         self._failures = 0
+        self._had_any = False
         self._hopeless: SourceError | None = None
 
     async def look(self, wanted: list[tuple[str, Timeframe]]) -> None:
@@ -186,21 +190,39 @@ class _Job:
         finally:
             await asyncio.shield(asyncio.to_thread(log.end, entry, bars=bars, failed=failed or None))
 
-    async def _fetch(self, symbol: str, frame: Timeframe, run: Run) -> int:
+    async def _fetch(self, symbol: str, frame: Timeframe, run: Run, *, again: bool = False) -> int:
         start, end = run
         candles = await self.source.history(symbol, frame, end_ms=end, bars=(end - start) // frame.ms)
         candles = candles.between(start, end)
-        if end <= self.last.get((symbol, frame), 0) and (absent := missing(candles.ts, frame, start, end)):
-            # A hole asked for anew; what is newer than the newest stored bar may only be late.
-            await asyncio.to_thread(self.store.absences.add, self.source.name, symbol, frame, absent)
-        if not len(candles):
-            return 0
-        async with self._writing:
-            await keep(self.store, self.source.name, candles, replace=self.source.practice)
-        self.last[symbol, frame] = max(self.last.get((symbol, frame), 0), int(candles.ts[-1]))
-        if self.added:
-            self.added(candles)
-        return len(candles)
+        if len(candles):
+            async with self._writing:
+                await keep(self.store, self.source.name, candles, replace=self.source.practice)
+            self.last[symbol, frame] = max(self.last.get((symbol, frame), 0), int(candles.ts[-1]))
+            if self.added:
+                self.added(candles)
+        bars = len(candles)
+        lacking = missing(candles.ts, frame, start, end)
+        if end > self.last.get((symbol, frame), 0):
+            return bars  # what is newer than the newest stored bar may only be late
+        if again and lacking:
+            await asyncio.to_thread(self.store.absences.add, self.source.name, symbol, frame, lacking)
+        elif lacking:
+            # One short page may be a mistake: a hole is the venue's once it was asked for twice.
+            for span in lacking:
+                bars += await self._fetch(symbol, frame, span, again=True)
+        return bars
+
+    async def _is_the_venues(self) -> bool:
+        """Return whether the failures in a row are the venue's own, and not those of as many markets."""
+        if self._failures < _PATIENCE:
+            return False
+        if self._failures >= _LONG_PATIENCE and not self._had_any:
+            return True
+        try:
+            await self.source.ping()
+        except SourceError:
+            return True
+        return False
 
     async def each(
         self,
@@ -217,13 +239,13 @@ class _Job:
                 series = queue.popleft()
                 try:
                     await self.fetch(*series, runs[series])
-                    self._failures = 0
+                    self._failures, self._had_any = 0, True
                 except InputError as error:
                     self.failed[series] = str(error)
                 except SourceError as error:
                     self.failed[series] = str(error)
                     self._failures += 1
-                    if error.permanent or self._failures >= _PATIENCE:
+                    if error.permanent or await self._is_the_venues():
                         self._hopeless = error
                 done += 1
                 if progress:

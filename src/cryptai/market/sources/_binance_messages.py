@@ -136,8 +136,6 @@ def _mini_ticker(data: dict[str, Any], symbol: str) -> Price | None:
 def _candles(columns: Sequence[Any], symbol: str, frame: Timeframe, what: str) -> Candles:
     ts, opens, high, low, close, volume = columns
     try:
-        if not ts:
-            return Candles([0], [1.0], [1.0], [1.0], [1.0], [0.0], symbol, frame)[:0]
         return Candles(ts, opens, high, low, close, volume, symbol, frame)
     except InputError as error:
         raise SourceError(f"Binance sent {what} that cannot be: {error}") from error

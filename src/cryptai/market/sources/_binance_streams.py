@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from cryptai.errors import SourceError
-from cryptai.market.silence import Silence
+from cryptai.market.silence import Pace, Silence
 from cryptai.market.sources._binance_messages import MarketNonsense, parse_message
 from cryptai.market.sources._binance_rest import ANSWER_S, reason
 from cryptai.market.symbol import venue_symbol
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 _STREAMS: Final = 200
 _WAITING: Final = 2_000
 _SILENCE_S: Final = 30.0
+# So many messages in a row of which nothing can be read are no slip: whoever speaks there is not Binance.
+_GIBBERISH: Final = 10
 
 
 def connections(symbols: Sequence[str], timeframes: Sequence[str]) -> list[list[str]]:
@@ -38,12 +40,13 @@ def connections(symbols: Sequence[str], timeframes: Sequence[str]) -> list[list[
 
 
 async def merged(
-    parts: Sequence[tuple[Rest, Sequence[str]]], frames: Sequence[str]
+    parts: Sequence[tuple[Rest, Sequence[str]]], frames: Sequence[str], paces: dict[str, Pace]
 ) -> AsyncGenerator[Event, None]:
     """Yield what all connections bring; the first that fails ends them all with its `SourceError`.
 
-    With several, one that is open but silent for half a minute counts as failed: the others' noise would
-    hide it from who reads this.
+    With several, one that is open but silent for half a minute counts as failed, or for less if it is known
+    to say something more often: the others' noise would hide it from who reads this. `paces` remembers what
+    is known of each, by its first market.
     """
     wanted = [(rest, group) for rest, symbols in parts for group in connections(symbols, frames)]
     if len(wanted) == 1:
@@ -55,7 +58,7 @@ async def merged(
             await one.aclose()
         return
     came: asyncio.Queue[Event | Exception] = asyncio.Queue(_WAITING)
-    pumps = [asyncio.create_task(_pump(rest, group, frames, came)) for rest, group in wanted]
+    pumps = [asyncio.create_task(_pump(rest, group, frames, came, paces)) for rest, group in wanted]
     try:
         while True:
             said = await came.get()
@@ -68,15 +71,35 @@ async def merged(
         await asyncio.gather(*pumps, return_exceptions=True)
 
 
+class _Nonsense:
+    """What came over one connection and cannot be: of which markets it was told, and how much in a row."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+        self.in_a_row = 0
+
+    def leave_out(self, error: SourceError) -> None:
+        """Tell of it once; raise it where nothing that can be read comes any more."""
+        symbol = error.symbol if isinstance(error, MarketNonsense) else ""
+        self.in_a_row = 0 if symbol else self.in_a_row + 1
+        if self.in_a_row >= _GIBBERISH:
+            raise error
+        if symbol not in self._told:
+            rest = "of it cannot be" if symbol else "cannot be read"
+            log.warning("%s It is left out, and so is whatever else %s.", error, rest)
+            self._told.add(symbol)
+
+
 async def connection(
     rest: Rest, symbols: Sequence[str], timeframes: Sequence[str]
 ) -> AsyncGenerator[Event, None]:
     """Yield what one connection brings until it fails.
 
-    What cannot be is left out and told, once for each market: it says nothing about the others, and a close
-    that was in it is fetched when its successor is seen.
+    What cannot be is left out and told, once for each market, and so is what cannot be read at all, told
+    once: it says nothing about the others, and a close that was in it is fetched when its successor is seen.
+    Only many unreadable messages in a row end the connection.
     """
-    told: set[str] = set()
+    nonsense = _Nonsense()
     names = {venue_symbol(symbol): symbol for symbol in symbols}
     kinds = [*(f"kline_{Timeframe(name)}" for name in timeframes), "miniTicker"]
     streams = "/".join(f"{name.lower()}@{kind}" for name in names for kind in kinds)
@@ -88,11 +111,10 @@ async def connection(
             while True:
                 try:
                     event = parse_message(await socket.recv(), names)
-                except MarketNonsense as error:
-                    if error.symbol not in told:
-                        log.warning("%s It is left out, and so is whatever else of it cannot be.", error)
-                        told.add(error.symbol)
+                except SourceError as error:
+                    nonsense.leave_out(error)
                     continue
+                nonsense.in_a_row = 0
                 if event is not None:
                     yield event
     except InvalidStatus as error:
@@ -105,17 +127,23 @@ async def connection(
 
 
 async def _pump(
-    rest: Rest, symbols: Sequence[str], frames: Sequence[str], came: asyncio.Queue[Event | Exception]
+    rest: Rest,
+    symbols: Sequence[str],
+    frames: Sequence[str],
+    came: asyncio.Queue[Event | Exception],
+    paces: dict[str, Pace],
 ) -> None:
     stream = connection(rest, symbols, frames)
     try:
-        async with Silence(_SILENCE_S) as silence:
+        async with Silence(_SILENCE_S, paces.setdefault(symbols[0], Pace())) as silence:
             async for event in stream:
                 silence.deaf()  # until whoever reads has room for it
                 await came.put(event)
                 silence.heard()
     except TimeoutError:
-        await came.put(SourceError(f"Binance has sent nothing about {symbols[0]} … for {_SILENCE_S:g} s."))
+        await came.put(
+            SourceError(f"Binance has sent nothing about {symbols[0]} … for {silence.seconds:.3g} s.")
+        )
     except Exception as error:  # noqa: BLE001 (not swallowed: the reader raises it)
         await came.put(error)
     finally:

@@ -34,8 +34,6 @@ def read_bars(rows: Any, symbol: str, frame: Timeframe, title: str) -> Candles:
     what = f"a page of {symbol} {frame} bars"
     if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) >= 6 for row in rows):
         raise SourceError(f"{title} sent {what} of another shape than agreed: {_short(rows)}.")
-    if not rows:
-        return Candles([0], [1.0], [1.0], [1.0], [1.0], [0.0], symbol, frame)[:0]
     for row in rows:
         if type(row[0]) is not int or not all(_is_number(value) for value in row[1:6]):
             raise SourceError(f"{title} sent {what} with {_short(row)}, which is no bar.")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from cryptai.market.funding import Funding
+    from cryptai.market.silence import Pace
     from cryptai.market.source import Event, Price
     from cryptai.market.sources._binance_rest import Answer
     from cryptai.market.symbols import SymbolInfo
@@ -61,6 +62,7 @@ class Binance:
     def __init__(self, *, rest: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         self._spot = Rest(SPOT, rest=rest)
         self._perps = Rest(PERPS, rest=rest)
+        self._paces: dict[str, Pace] = {}
 
     async def ping(self) -> None:
         """Ask for the venue's time once."""
@@ -224,7 +226,7 @@ class Binance:
             for rest in (self._spot, self._perps)
             if (mine := [name for name in names if is_perpetual(name) == (rest is self._perps)])
         ]
-        events = merged(parts, [Timeframe(name) for name in timeframes])
+        events = merged(parts, [Timeframe(name) for name in timeframes], self._paces)
         try:
             async for event in events:
                 yield event
