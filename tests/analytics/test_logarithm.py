@@ -9,7 +9,7 @@ from decimal import Decimal, localcontext
 import numpy as np
 import pytest
 
-from cryptai.analytics.logarithm import expm1, log, log_of
+from cryptai.analytics.logarithm import expm1, expm1_of_each, log, log_of
 
 VALUES = np.concatenate(
     [
@@ -47,6 +47,8 @@ def test_powers_are_within_two_units_of_the_true_value():
 
 def test_one_value_has_the_bits_that_many_have():
     assert [log_of(v) for v in VALUES.tolist()] == log(VALUES).tolist()
+    tried = np.concatenate([np.log(VALUES[VALUES < 1e300]), [0.0, 699.0, -699.0, -9_000.0, 1e-20]])
+    assert [expm1(v) for v in tried.tolist()] == expm1_of_each(tried).tolist()
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf, -math.inf])

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from cryptai.analytics.metrics import measure
+from cryptai.analytics.metrics import measure, time_in_market
 from cryptai.analytics.returns import sharpe
 from cryptai.ledger.book import TRADE
 
@@ -107,3 +107,18 @@ def test_a_yearly_rate_of_a_day_is_not_told():
 def test_numbers_beyond_the_range_warn_nobody():
     found = measure(1e-300, 1e300, 0.0, 3, np.array([1.0, 1e300]), _trades(1e300, -1e300))
     assert found.trades == 2
+
+
+def test_the_time_in_market_counts_each_bar_once_with_holes_and_without():
+    rng = np.random.default_rng(4)
+    for seed in range(100):
+        clock = 3_600_000 * (7 + np.arange(60))
+        if seed % 2:
+            clock = np.sort(rng.choice(clock, 40, replace=False))
+        trades = np.zeros(int(rng.integers(0, 12)), TRADE)
+        begins = rng.integers(0, len(clock), len(trades))
+        ends = np.minimum(begins + rng.integers(0, 9, len(trades)), len(clock) - 1)
+        trades["entry_time"], trades["exit_time"] = clock[begins], clock[ends]
+        held = {bar for first, last in zip(begins, ends, strict=True) for bar in range(first, last + 1)}
+        for step_ms in (0, 3_600_000):
+            assert time_in_market(clock, trades, step_ms) == len(held) / len(clock)

@@ -91,3 +91,18 @@ def test_the_normal_shortfall_is_that_of_the_normal_distribution():
     draws = np.random.default_rng(5).normal(0.001, 0.02, 400_000)
     assert stats.expected_shortfall_normal(draws) == pytest.approx(stats.expected_shortfall(draws), abs=2e-4)
     assert stats.value_at_risk_normal(draws) == pytest.approx(stats.value_at_risk(draws), abs=2e-4)
+
+
+def test_what_is_taken_once_is_what_numpy_takes_each_time_to_the_last_bit():
+    rng = np.random.default_rng(8)
+    for count in (1, 2, 3, 20, 21, 22, 365, 700):
+        for returns in (rng.normal(0.0, 0.02, count), np.round(rng.normal(0.0, 0.02, count), 2)):
+            sample = stats.Sample(returns)
+            assert sample.mean == returns.mean()
+            if count > 1:
+                assert sample.spread == returns.std(ddof=1)
+            for level in (0.5, 0.9, 0.95, 0.99):
+                assert stats.value_at_risk(sample, level) == np.quantile(returns, 1.0 - level), count
+            assert stats.sharpe(sample) == stats.sharpe(returns)
+            assert stats.expected_shortfall(sample) == stats.expected_shortfall(returns)
+    assert np.isnan(stats.value_at_risk(np.array([0.1, np.nan])))

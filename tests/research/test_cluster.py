@@ -13,8 +13,11 @@ import pytest
 
 from cryptai import seams
 from cryptai.errors import InputError
-from cryptai.research.plans import Plan
+from cryptai.market.candles import COLUMNS, Candles
+from cryptai.market.timeframe import DAY_MS
+from cryptai.research.plans import Plan, WalkPlan
 from cryptai.research.sweep import sweep
+from cryptai.research.walkforward import walkforward
 from cryptai.research.worlds import walk
 from cryptai.trading.request import BacktestRequest
 from cryptai.workspace import Workspace, open_workspace
@@ -121,3 +124,20 @@ def test_a_cluster_that_is_not_there_is_told(tmp_path):
 
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "No Ray cluster answers at '127.0.0.1:1'" in told.stderr
+
+
+def test_several_markets_and_a_walk_forward_are_the_same_there(cluster, tmp_path):
+    # What a kernel reads is sent as it is, and lies elsewhere there.
+    one, other = walk(7, 2, 3_000), walk(8, 2, 3_000)
+    columns = (getattr(other, name) for name in COLUMNS)
+    markets = [one, Candles(*columns, symbol="OTHER/USDT", timeframe="1h")]
+    nowhere = Workspace(tmp_path / "none")
+    request = BacktestRequest.parse({"strategy": "ema_trend", "size": 0.4})
+    plan = Plan({"fast": "5:15:5", "slow": "31:51:10"})
+    windows = WalkPlan(plan, train_ms=30 * DAY_MS, test_ms=10 * DAY_MS)
+    for work, planned in ((sweep, plan), (walkforward, windows)):
+        there, here = (
+            json.dumps(work(request, planned, markets, nowhere, runner=runner).as_object())
+            for runner in (cluster, None)
+        )
+        assert there == here

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from cryptai.analytics.metrics import measure
+from cryptai.market.candles import Candles
 from cryptai.portfolio.rules import Rules
 from cryptai.trading.backtest import backtest
 from cryptai.trading.costs import Costs
@@ -87,3 +88,18 @@ def test_the_order_of_markets_decides_between_equal_entries_and_nothing_else():
 def test_nothing_to_run_is_an_empty_run():
     empty = simulate_markets([])
     assert (len(empty.clock), len(empty.equity), len(empty.trades), empty.refused) == (0, 0, 0, {})
+
+
+def test_markets_that_begin_and_end_together_may_miss_other_bars():
+    rng = np.random.default_rng(9)
+    whole = random_candles(rng, 100, holes=0.0)
+    found = []
+    for missing in (40, 60):
+        rows = np.delete(np.arange(100), missing)
+        columns = [getattr(whole, name)[rows] for name in ("ts", "open", "high", "low", "close", "volume")]
+        candles = Candles(*columns, f"M{missing}/USDT", "1h")
+        found.append(Market(candles, random_script(rng, 99).signals(candles)))
+    both = simulate_markets(found)
+    assert both.clock.tolist() == whole.ts.tolist()
+    assert simulate_markets(found[:1]).clock.tolist() == found[0].candles.ts.tolist()
+    assert simulate_markets([found[1], found[1]]).clock.tolist() == found[1].candles.ts.tolist()

@@ -13,7 +13,7 @@ import pytest
 from cryptai.analytics.returns import daily_returns
 from cryptai.errors import InputError
 from cryptai.features.crosses import before, crosses_above, crosses_below
-from cryptai.features.shared import Shared, line
+from cryptai.features.shared import Line, Shared, line
 from cryptai.market.funding import Funding
 from cryptai.portfolio.rules import Rules
 from cryptai.signals import Signals
@@ -22,7 +22,7 @@ from cryptai.strategies.buy_and_hold import BuyAndHold
 from cryptai.strategies.ema_trend import EmaTrend
 from cryptai.strategies.rsi_reversal import RsiReversal
 from cryptai.strategies.strategy import build, param, strategies
-from cryptai.trading import plain_runs, sweeping, tallied
+from cryptai.trading import room, shared_runs, sweeping, tallied
 from cryptai.trading.backtest import backtest
 from cryptai.trading.costs import Costs
 from cryptai.trading.sweeping import run_many
@@ -202,19 +202,21 @@ def test_lines_that_do_not_fit_together_are_held_portion_by_portion(candles, mon
     sets = [{"fast": f, "slow": s} for f in range(2, 9) for s in range(10, 30)]
     wanted = run_many(candles, EmaTrend, sets).metrics
     for lines in (2, 3, 7):
-        monkeypatch.setattr(plain_runs, "_LINES_BYTES", lines * 8 * len(candles))
+        monkeypatch.setattr(shared_runs, "_LINES_BYTES", lines * 8 * len(candles))
         assert run_many(candles, EmaTrend, sets, threads=2).metrics == wanted
 
 
 def test_each_line_is_computed_once_where_there_is_room(candles, monkeypatch):
     computed = []
-    compute = plain_runs.compute
+    compute = room.compute
     monkeypatch.setattr(
-        plain_runs, "compute", lambda lines, *more: (computed.extend(lines), compute(lines, *more))[1]
+        room, "compute", lambda lines, *more: (computed.extend(lines), compute(lines, *more))[1]
     )
-    run_many(candles, EmaTrend, [{"fast": f, "slow": s} for f in range(2, 9) for s in range(10, 30)])
-    first_set = {line("ema", period=2), line("ema", period=10)}
-    assert len(computed) == 7 + 20 + len(first_set)  # the first set is compared with its whole backtest
+    sets = [{"fast": f, "slow": s} for f in range(2, 9) for s in range(10, 30)]
+    for threads in (1, 3):
+        computed.clear()
+        run_many(candles, EmaTrend, sets, threads=threads)
+        assert len(computed) == len(set(computed)) == 7 + 20
 
 
 def test_plain_sets_need_one_whole_backtest(candles, monkeypatch):
@@ -272,26 +274,51 @@ def test_a_strategy_that_shares_something_else_than_it_signals_is_refused(candle
         run_many(candles, Liar, [{"period": p} for p in (3, 5, 20)])
 
 
+def test_what_a_strategy_says_wrongly_is_told_to_nobody(candles):
+    told = []
+    with pytest.raises(InputError, match="says one thing by `shared`"):
+        run_many(
+            candles, Liar, [{"period": p} for p in range(2, 51)], threads=2, on_done=lambda *a: told.append(a)
+        )
+    assert [index for index, _ in told] == [0]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_set_that_fails_ends_the_others_too(candles, threads):
+    class Broken(Terms):
+        name: ClassVar[str] = "broken"
+
+        def shared(self):
+            if self.period == 40:
+                return Shared((line("close").above(Line("sma", "value", (("period", 0),))),))
+            return super().shared()
+
+    with pytest.raises(InputError, match="period"):
+        run_many(candles, Broken, [{"period": p} for p in range(2, 51)], threads=threads)
+
+
 @pytest.mark.parametrize("mistake", ["lines swapped", "days miscounted", "a bar late"])
 def test_a_mistake_on_the_shared_road_is_caught_by_the_first_set(candles, monkeypatch, mistake):
     if mistake == "lines swapped":
-        encoded = plain_runs.encoded
-        swapped = lambda sets, at, first: (  # noqa: E731 (a mistake in one line)
-            (pairs := encoded(sets, at, first)[0])[1:2] + pairs[:1] + pairs[2:], encoded(sets, at, first)[1]
-        )  # fmt: skip
-        monkeypatch.setattr(plain_runs, "encoded", swapped)
+        encoded = shared_runs.encoded
+
+        def swapped(told, slots, first):
+            pairs, terms = encoded(told, slots, first)
+            return pairs.reshape(-1, 3)[:, [1, 0, 2]].ravel(), terms
+
+        monkeypatch.setattr(shared_runs, "encoded", swapped)
     elif mistake == "days miscounted":
         longest = tallied._longest
         monkeypatch.setattr(tallied, "_longest", lambda under: [days + 1 for days in longest(under)])
     else:
-        compute = plain_runs.compute
+        compute = room.compute
 
         def late(lines, bars, rooms):
             compute(lines, bars, rooms)
             for room in rooms:
                 room[:] = before(room)
 
-        monkeypatch.setattr(plain_runs, "compute", late)
+        monkeypatch.setattr(room, "compute", late)
     with pytest.raises(InputError, match="says one thing by `shared`"):
         run_many(candles, EmaTrend, SETS)
 

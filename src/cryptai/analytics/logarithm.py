@@ -8,13 +8,14 @@ quotients that IEEE 754 rounds in one way. They are within two units in the last
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+N = TypeVar("N", float, "NDArray[np.float64]")
 # ln 2 in two parts: the first has 32 bits, so that its product with any exponent is exact.
 _LN2: Final = 0.693_147_180_559_945_3
 _LN2_HIGH: Final = math.floor(_LN2 * 2.0**32) / 2.0**32
@@ -68,12 +69,26 @@ def expm1(value: float) -> float:
     (1.718281828459, 1e-20)
     """
     halves = math.floor(value / _LN2 + 0.5)
-    rest = (value - halves * _LN2_HIGH) - halves * _LN2_LOW
-    total = 0.0
-    for factor in _FACTORS:
-        # Horner's scheme of r + r²/2! + r³/3! + …
-        total = (total + 1.0) * rest * factor
-    grown = (total + 1.0) * rest
+    grown = _grown(value - halves * _LN2_HIGH, halves * _LN2_LOW)
     if halves == 0:
         return grown
     return math.ldexp(grown, halves) + (math.ldexp(1.0, halves) - 1.0)
+
+
+def expm1_of_each(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return `expm1` of each of some values, to the bit."""
+    halves = np.floor(values / _LN2 + 0.5)
+    grown = _grown(values - halves * _LN2_HIGH, halves * _LN2_LOW)
+    powers = halves.astype(np.int64)
+    found: NDArray[np.float64] = np.ldexp(grown, powers) + (np.ldexp(1.0, powers) - 1.0)
+    return np.where(powers == 0, grown, found)
+
+
+def _grown(high: N, low: N) -> N:
+    # What the exponential of `high - low`, a small number, has over 1; of a number or of each of a column.
+    rest = high - low
+    total = 0.0 * rest
+    for factor in _FACTORS:
+        # Horner's scheme of r + r²/2! + r³/3! + …
+        total = (total + 1.0) * rest * factor
+    return (total + 1.0) * rest

@@ -111,12 +111,31 @@ def measure(
         return _measured(capital, final_equity, max_drawdown, bars, daily, trades, span_ms, held)
 
 
-def time_in_market(clock: NDArray[np.int64], trades: NDArray[np.void]) -> float:
-    """Return the share of the bars in which anything was held: positions beside each other count once."""
-    steps = np.zeros(len(clock) + 1, np.int64)
-    np.add.at(steps, np.searchsorted(clock, trades["entry_time"]), 1)
-    np.add.at(steps, np.searchsorted(clock, trades["exit_time"]) + 1, -1)
-    return int(np.count_nonzero(np.cumsum(steps[:-1]))) / len(clock)
+def time_in_market(clock: NDArray[np.int64], trades: NDArray[np.void], step_ms: int = 0) -> float:
+    """Return the share of the bars in which anything was held: positions beside each other count once.
+
+    `clock` are bar opens, `step_ms` apart or, across a hole, more; 0 is not known.
+    """
+    if not len(trades):
+        return 0.0
+    begins = _rows(clock, trades["entry_time"], step_ms)
+    # Trades are in the order of their exits.
+    order = np.argsort(begins)
+    begins = begins[order]
+    reached = np.maximum.accumulate(_rows(clock, trades["exit_time"], step_ms)[order] + 1)
+    # Of each, what lies beyond all that began before it.
+    alone = reached.copy()
+    alone[0] -= begins[0]
+    alone[1:] -= np.maximum(begins[1:], reached[:-1])
+    return int(np.add.reduce(alone)) / len(clock)
+
+
+def _rows(clock: NDArray[np.int64], times: NDArray[np.int64], step_ms: int) -> NDArray[np.int64]:
+    # Where the clock has no hole a time says its row.
+    if step_ms > 0 and int(clock[-1]) - int(clock[0]) == (len(clock) - 1) * step_ms:
+        rows: NDArray[np.int64] = (times - clock[0]) // step_ms
+        return rows
+    return np.searchsorted(clock, times)
 
 
 def _measured(
@@ -126,21 +145,22 @@ def _measured(
     # Columns one after the other: in a row of a record they lie far apart, and each look at them costs again.
     pnl, entered, left = (np.ascontiguousarray(trades[name]) for name in ("pnl", "entry_bar", "exit_bar"))
     wins, losses = pnl[pnl > 0], pnl[pnl < 0]
-    won, lost = float(wins.sum()), -float(losses.sum())
+    won, lost = float(np.add.reduce(wins)), -float(np.add.reduce(losses))
     open_for = int(left.sum()) - int(entered.sum()) + len(trades)
     # A trade that leaves at an open and one that enters there share that bar.
     shared = int(np.count_nonzero(left[:-1] == entered[1:]))
     equity = np.concatenate([[capital], daily])
-    returns = _returns(equity)
+    sample = _sample(equity)
     growth = stats.cagr(final_equity / capital, span_ms / _DAY_MS)
-    win, loss = _mean(wins), _mean(losses)
+    win, loss = won / len(wins) if len(wins) else None, -lost / len(losses) if len(losses) else None
     rate = len(wins) / len(pnl) if len(pnl) else None
-    spread = stats.deviation(pnl)
+    earned = stats.Sample(pnl)
+    spread = stats.deviation(earned)
     traded = float((np.abs(trades["quantity"]) * (trades["entry_price"] + trades["exit_price"])).sum())
     average = float(equity.mean())
     return Metrics(
         total_return=final_equity / capital - 1.0,
-        sharpe_ratio=None if returns is None else stats.sharpe(returns),
+        sharpe_ratio=None if sample is None else stats.sharpe(sample),
         max_drawdown=max_drawdown,
         win_rate=rate,
         profit_factor=won / lost if lost > 0 else None,
@@ -150,35 +170,31 @@ def _measured(
         time_in_market=(open_for - shared) / bars if bars else 0.0,
         cagr=growth,
         calmar_ratio=growth / max_drawdown if growth is not None and max_drawdown > 0.0 else None,
-        **({} if returns is None else _of_returns(returns)),
+        **({} if sample is None else _of_returns(sample)),
         max_drawdown_days=stats.longest_drawdown(equity),
         ulcer_index=stats.ulcer_index(equity),
-        expectancy=_mean(pnl),
+        expectancy=earned.mean if len(pnl) else None,
         average_win=win,
         average_loss=loss,
-        sqn=math.sqrt(len(pnl)) * float(pnl.mean()) / spread if spread else None,
+        sqn=math.sqrt(len(pnl)) * earned.mean / spread if spread else None,
         kelly=rate - (1.0 - rate) * -loss / win if rate is not None and win and loss else None,
         turnover=traded / average if average > 0.0 else 0.0,
         buy_and_hold_return=held,
     )
 
 
-def _returns(equity: NDArray[np.float64]) -> NDArray[np.float64] | None:
+def _sample(equity: NDArray[np.float64]) -> stats.Sample | None:
     # Of a lost account there are no returns: it has nothing left to earn them on.
-    return np.diff(equity) / equity[:-1] if (equity > 0.0).all() else None
+    return stats.Sample(np.diff(equity) / equity[:-1]) if (equity > 0.0).all() else None
 
 
-def _of_returns(returns: NDArray[np.float64]) -> dict[str, float | None]:
+def _of_returns(sample: stats.Sample) -> dict[str, float | None]:
     return {
-        "volatility": stats.volatility(returns),
-        "sortino_ratio": stats.sortino(returns),
-        "omega_ratio": stats.omega(returns),
-        "var_95": stats.value_at_risk(returns),
-        "cvar_95": stats.expected_shortfall(returns),
-        "var_95_normal": stats.value_at_risk_normal(returns),
-        "cvar_95_normal": stats.expected_shortfall_normal(returns),
+        "volatility": stats.volatility(sample),
+        "sortino_ratio": stats.sortino(sample),
+        "omega_ratio": stats.omega(sample),
+        "var_95": stats.value_at_risk(sample),
+        "cvar_95": stats.expected_shortfall(sample),
+        "var_95_normal": stats.value_at_risk_normal(sample),
+        "cvar_95_normal": stats.expected_shortfall_normal(sample),
     }
-
-
-def _mean(values: NDArray[np.float64]) -> float | None:
-    return float(values.mean()) if len(values) else None

@@ -8,8 +8,9 @@ a `var_95` of -0.04 says that one day in twenty lost 4 % or more. Undefined is N
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
@@ -26,6 +27,46 @@ SHORTEST_DAYS: Final = 30.0
 LARGEST_RATE: Final = 100.0
 _NORMAL: Final = NormalDist()
 _DAY_MS: Final = 86_400_000
+
+
+class Sample:
+    """Returns, and what more than one figure is made of: taken from them once.
+
+    Attributes
+    ----------
+    returns, count
+        The returns themselves, and how many they are.
+    mean, spread
+        Their mean, and their sample standard deviation; NaN of none, and of fewer than two.
+    """
+
+    def __init__(self, returns: NDArray[np.float64]) -> None:
+        self.returns = returns
+        self.count = len(returns)
+        self.mean = self.spread = math.nan
+        if self.count > 0:
+            self.mean = float(np.add.reduce(returns)) / self.count
+        if self.count > 1:
+            off = returns - self.mean
+            self.spread = math.sqrt(float(np.add.reduce(off * off)) / (self.count - 1))
+
+    @classmethod
+    def of(cls, returns: Returns) -> Sample:
+        """Return the sample of some returns; one that is made already is itself."""
+        return returns if isinstance(returns, Sample) else cls(returns)
+
+    @cached_property
+    def losses(self) -> NDArray[np.float64]:
+        """Return each return where it is a loss, else 0."""
+        return np.minimum(self.returns, 0.0)
+
+    @cached_property
+    def ordered(self) -> NDArray[np.float64]:
+        """Return the returns in order, the worst first."""
+        return np.sort(self.returns)
+
+
+Returns: TypeAlias = "NDArray[np.float64] | Sample"
 
 
 def daily_returns(
@@ -59,74 +100,89 @@ def cagr(growth: float, days: float) -> float | None:
     return None if rate is not None and rate > LARGEST_RATE and days < DAYS_A_YEAR else rate
 
 
-def deviation(returns: NDArray[np.float64]) -> float | None:
+def deviation(returns: Returns) -> float | None:
     """Return the sample standard deviation; None of fewer than two, or where rounding is all there is."""
-    if len(returns) < 2:
+    known = Sample.of(returns)
+    if known.count < 2:
         return None
-    found = float(returns.std(ddof=1))
     # Rounding alone makes a deviation of the last digit's size out of equal returns.
-    return found if found > 1e-15 * max(1.0, float(np.abs(returns).max())) else None
+    least = 1e-15 * max(1.0, float(np.abs(known.returns).max()))
+    return known.spread if known.spread > least else None
 
 
-def volatility(returns: NDArray[np.float64], periods_a_year: float = DAYS_A_YEAR) -> float | None:
+def volatility(returns: Returns, periods_a_year: float = DAYS_A_YEAR) -> float | None:
     """Return the annualised sample standard deviation; None of fewer than two returns."""
-    if len(returns) < 2:
-        return None
-    return float(returns.std(ddof=1)) * math.sqrt(periods_a_year)
+    known = Sample.of(returns)
+    return known.spread * math.sqrt(periods_a_year) if known.count > 1 else None
 
 
-def sharpe(returns: NDArray[np.float64], periods_a_year: float = DAYS_A_YEAR) -> float | None:
+def sharpe(returns: Returns, periods_a_year: float = DAYS_A_YEAR) -> float | None:
     """Return mean over sample deviation, annualised (Sharpe 1994); None without a deviation."""
-    spread = deviation(returns)
-    return None if spread is None else _finite(float(returns.mean()) / spread * math.sqrt(periods_a_year))
+    known = Sample.of(returns)
+    spread = deviation(known)
+    return None if spread is None else _finite(known.mean / spread * math.sqrt(periods_a_year))
 
 
-def sortino(returns: NDArray[np.float64], periods_a_year: float = DAYS_A_YEAR) -> float | None:
+def sortino(returns: Returns, periods_a_year: float = DAYS_A_YEAR) -> float | None:
     """Return mean over downside deviation, annualised (Sortino and Price 1994); None without a loss.
 
     The downside deviation is the root of the mean of the squared losses over all returns, against zero.
     """
-    if not len(returns):
+    known = Sample.of(returns)
+    if not known.count:
         return None
-    downside = math.sqrt(float(np.square(np.minimum(returns, 0.0)).mean()))
+    downside = math.sqrt(float(np.add.reduce(np.square(known.losses))) / known.count)
     if downside == 0.0:
         return None
-    return _finite(float(returns.mean()) / downside * math.sqrt(periods_a_year))
+    return _finite(known.mean / downside * math.sqrt(periods_a_year))
 
 
-def omega(returns: NDArray[np.float64]) -> float | None:
+def omega(returns: Returns) -> float | None:
     """Return the sum of gains over that of losses, against zero (Keating and Shadwick 2002); or None."""
-    lost = -float(np.minimum(returns, 0.0).sum())
-    return _finite(float(np.maximum(returns, 0.0).sum()) / lost) if lost > 0.0 else None
+    known = Sample.of(returns)
+    lost = -float(np.add.reduce(known.losses))
+    gained = np.maximum(known.returns, 0.0)
+    return _finite(float(np.add.reduce(gained)) / lost) if lost > 0.0 else None
 
 
-def value_at_risk(returns: NDArray[np.float64], level: float = 0.95) -> float | None:
+def value_at_risk(returns: Returns, level: float = 0.95) -> float | None:
     """Return the historical quantile at `1 - level`, linearly interpolated: a return, negative for a loss."""
-    return float(np.quantile(returns, 1.0 - level)) if len(returns) else None
+    known = Sample.of(returns)
+    if not known.count:
+        return None
+    # As NumPy's quantile, to the last bit: of two neighbours the nearer one is where it begins.
+    at = (known.count - 1) * (1.0 - level)
+    row = min(int(at), known.count - 2) if known.count > 1 else 0
+    under, over, last = (float(known.ordered[one]) for one in (row, min(row + 1, known.count - 1), -1))
+    if math.isnan(last):
+        return math.nan
+    share, step = at - row, over - under
+    return under + step * share if share < 0.5 else over - step * (1.0 - share)
 
 
-def expected_shortfall(returns: NDArray[np.float64], level: float = 0.95) -> float | None:
+def expected_shortfall(returns: Returns, level: float = 0.95) -> float | None:
     """Return the mean of the returns at or below the historical quantile (CVaR): negative for a loss."""
-    if not len(returns):
+    known = Sample.of(returns)
+    if not known.count:
         return None
-    worst = int((len(returns) - 1) * (1.0 - level) + 1e-9)
-    # Sorted: which order a partition leaves depends on the processor, and a sum's last digit on the order.
-    return float(np.sort(np.partition(returns, worst)[: worst + 1]).mean())
+    # In order: a sum's last digit depends on it.
+    worst = int((known.count - 1) * (1.0 - level) + 1e-9) + 1
+    return float(np.add.reduce(known.ordered[:worst])) / worst
 
 
-def value_at_risk_normal(returns: NDArray[np.float64], level: float = 0.95) -> float | None:
+def value_at_risk_normal(returns: Returns, level: float = 0.95) -> float | None:
     """Return the same quantile of the normal distribution of that mean and sample deviation."""
-    if len(returns) < 2:
-        return None
-    return float(returns.mean()) + float(returns.std(ddof=1)) * _NORMAL.inv_cdf(1.0 - level)
+    known = Sample.of(returns)
+    return known.mean + known.spread * _NORMAL.inv_cdf(1.0 - level) if known.count > 1 else None
 
 
-def expected_shortfall_normal(returns: NDArray[np.float64], level: float = 0.95) -> float | None:
+def expected_shortfall_normal(returns: Returns, level: float = 0.95) -> float | None:
     """Return the expected shortfall of that normal distribution."""
-    if len(returns) < 2:
+    known = Sample.of(returns)
+    if known.count < 2:
         return None
     density = _NORMAL.pdf(_NORMAL.inv_cdf(1.0 - level))
-    return float(returns.mean()) - float(returns.std(ddof=1)) * density / (1.0 - level)
+    return known.mean - known.spread * density / (1.0 - level)
 
 
 def drawdowns(equity: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -140,19 +196,17 @@ def drawdowns(equity: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def longest_drawdown(equity: NDArray[np.float64]) -> int:
     """Return the most rows in a row below a peak: to the one that reaches it again, or the end."""
-    under = drawdowns(equity) > 0.0
-    longest = run = 0
-    for below in under.tolist():
-        run = run + 1 if below else 0
-        longest = max(longest, run)
-    return longest
+    peaks = np.flatnonzero(~(drawdowns(equity) > 0.0))
+    around = np.empty(len(peaks) + 2, np.int64)
+    around[0], around[1:-1], around[-1] = -1, peaks, len(equity)
+    return int(np.diff(around).max()) - 1
 
 
 def ulcer_index(equity: NDArray[np.float64]) -> float | None:
     """Return the root mean square of the drawdowns (Martin 1987), a fraction; None of no equity."""
     if not len(equity):
         return None
-    return math.sqrt(float(np.square(drawdowns(equity)).mean()))
+    return math.sqrt(float(np.add.reduce(np.square(drawdowns(equity)))) / len(equity))
 
 
 def _finite(value: float) -> float | None:

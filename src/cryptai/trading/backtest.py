@@ -252,8 +252,8 @@ def _check_sound(outcome: Outcome, capital: float, given: Sequence[Given]) -> No
 
 
 def _metrics(outcome: Outcome, capital: float, given: Sequence[Given], *, plain: bool) -> Metrics:
-    clock = outcome.clock
-    holdings = [float(one.bars.close[-1] / one.bars.open[0] - 1.0) for one in given]
+    clock, step = outcome.clock, given[0].bars.timeframe.ms
+    holdings = [one.bars.close.item(-1) / one.bars.open.item(0) - 1.0 for one in given]
     found = measure(
         capital,
         float(outcome.equity[-1]),
@@ -261,14 +261,14 @@ def _metrics(outcome: Outcome, capital: float, given: Sequence[Given], *, plain:
         len(clock),
         outcome.daily,
         outcome.records,
-        span_ms=int(clock[-1] - clock[0]) + given[0].bars.timeframe.ms,
+        span_ms=int(clock[-1] - clock[0]) + step,
         # Of several an equal share each, bought at its own first open.
         held=sum(holdings) / len(holdings),
     )
     if plain:
         return found
     # Positions beside each other, and parts of one, are in the market once.
-    return replace(found, time_in_market=time_in_market(clock, outcome.records))
+    return replace(found, time_in_market=time_in_market(clock, outcome.records, step))
 
 
 def default_rules(strategy: type[Strategy]) -> Rules:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import numpy as np
 
@@ -27,6 +28,7 @@ _RANGES: Final = {
     "size": (0.0, 1.0), "reduce": (0.0, 1.0), "trail": (0.0, math.inf), "weight": (-1.0, 1.0),
     "score": (-math.inf, math.inf),
 }  # fmt: skip
+_optional: Final = attrgetter(*COLUMNS)
 
 
 def decided(strategy: Strategy, candles: Candles) -> Signals:
@@ -56,8 +58,10 @@ def decided_many(strategy: Strategy, markets: Sequence[Candles]) -> list[Signals
 
 def _each(strategy: Strategy, markets: Sequence[Candles]) -> list[Signals]:
     said = []
+    needs = needs_of(type(strategy))
     for candles in markets:
-        _check_needs(strategy, [candles])
+        if needs:
+            _check_needs(strategy, [candles])
         said.append(_asked(strategy, strategy.signals, candles))
     return _checked(strategy, said, markets)
 
@@ -100,32 +104,33 @@ def _checked(strategy: Strategy, said: Sequence[object], markets: Sequence[Candl
                 field="strategy",
             )
         given.append(signals)  # type: ignore[arg-type]
-        for name in ("entry", "exits"):
-            _refuse(strategy, name, _unfit(getattr(signals, name), len(candles)), "Signals.entries")
-        for name in COLUMNS:
-            column = getattr(signals, name)
-            if column is not None:
-                _refuse(strategy, name, _unfit_optional(name, column, len(candles)), "Signals")
+        shape = (len(candles.ts),)
+        for name, codes in (("entry", given[-1].entry), ("exits", given[-1].exits)):
+            if wrong := _unfit(codes, shape):
+                _refuse(strategy, name, wrong, "Signals.entries")
+        for name, column in zip(COLUMNS, _optional(signals), strict=True):
+            if column is not None and (wrong := _unfit_optional(name, column, shape)):
+                _refuse(strategy, name, wrong, "Signals")
     for name, low, high in (("entry", -1, 1), ("exits", 0, EXIT_LONG | EXIT_SHORT)):
         # Of all markets at once: one by one these small columns would take longer than their run.
-        rows = np.concatenate([getattr(one, name) for one in given])
+        columns = [getattr(one, name) for one in given]
+        rows = np.concatenate(columns) if len(columns) > 1 else columns[0]
         if len(rows) and not (low <= rows.min() and rows.max() <= high):
             _refuse(strategy, name, f"with values outside {low} to {high}", "Signals.entries")
     return given
 
 
-def _refuse(strategy: Strategy, name: str, wrong: str | None, see: str) -> None:
-    if wrong:
-        raise InputError(
-            f"The strategy {strategy.name} gave a column {name!r} {wrong}; see {see}.", field="strategy"
-        )
+def _refuse(strategy: Strategy, name: str, wrong: str, see: str) -> NoReturn:
+    raise InputError(
+        f"The strategy {strategy.name} gave a column {name!r} {wrong}; see {see}.", field="strategy"
+    )
 
 
-def _unfit_optional(name: str, values: object, n: int) -> str | None:
+def _unfit_optional(name: str, values: object, shape: tuple[int]) -> str | None:
     if not isinstance(values, np.ndarray) or values.dtype != np.float64:
         return f"of {getattr(values, 'dtype', type(values).__name__)}, where float64 is needed"
-    if values.shape != (n,):
-        return f"of shape {values.shape} for {n} bars, where one row a bar is needed"
+    if values.shape != shape:
+        return f"of shape {values.shape} for {shape[0]} bars, where one row a bar is needed"
     low, high = _RANGES[name]
     positive = high == math.inf and low == 0.0
     wrong = np.isinf(values) | (values < low) | (values > high)
@@ -138,10 +143,10 @@ def _unfit_optional(name: str, values: object, n: int) -> str | None:
     return None
 
 
-def _unfit(values: object, n: int) -> str | None:
+def _unfit(values: object, shape: tuple[int]) -> str | None:
     # The kernel is handed an address, and would read whatever lies there.
     if not isinstance(values, np.ndarray) or values.dtype != np.int8:
         return f"of {getattr(values, 'dtype', type(values).__name__)}, where int8 is needed"
-    if values.shape != (n,):
-        return f"of shape {values.shape} for {n} bars, where one row a bar is needed"
+    if values.shape != shape:
+        return f"of shape {values.shape} for {shape[0]} bars, where one row a bar is needed"
     return None

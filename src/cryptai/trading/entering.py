@@ -25,7 +25,10 @@ from cryptai.portfolio.sizing import amount, kelly_fraction, round_down
 from cryptai.trading.columns import account_of, column_at, filter_at, market_at, terms_of
 from cryptai.trading.fills import enter_position, free_cash, level, step_target
 from cryptai.trading.matching import EXACT, Match, fill_price, slippage_before_impact, with_impact
-from cryptai.trading.memory import put_whole, real, said, whole
+from cryptai.trading.memory import fetch, put_whole, real, said, whole
+
+# Rows in a line of the processor's cache: those after it are asked for by the bars of this one.
+_LINE = 8
 
 
 @njit
@@ -123,6 +126,8 @@ def _fill(
     new, weighed, bar = market["quantity"] == 0.0, not math.isnan(market["weight"]), column["base"] + row
     close, tick = real(column["close"], last), filter_at(column, now).tick
     enter_position(run, m, bar, now, market["side"] * size, price, fee, close, not weighed)
+    for prices in (column["high"], column["low"], column["close"]):
+        fetch(prices, row + _LINE)
     if new:
         _set_bracket(run, m, stop, target, tick)
     if market["by_steps"] != 0:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cryptai.jit import NativeKernel
+from cryptai.jit import NativeKernel, address
 from cryptai.ledger.book import FILL, TRADE
 from cryptai.ledger.state import first_account, first_markets
 from cryptai.portfolio.refusals import REFUSALS
@@ -95,11 +95,7 @@ def simulate_markets(
     fills
         Write each fill down as well.
     """
-    table = Table(
-        [one.candles.ts for one in markets], markets[0].candles.timeframe.ms if len(markets) > 0 else 0
-    )
-    for i, one in enumerate(markets):
-        table.fill(i, one)
+    table = Table(markets, markets[0].candles.timeframe.ms if len(markets) > 0 else 0)
     clock = table.clock
     days = int(clock[-1] // _DAY_MS - clock[0] // _DAY_MS) + 1 if len(clock) else 0
     room = sum(_exits(one.signals) for one in markets) + len(markets)
@@ -168,13 +164,13 @@ class Work:
             ("markets", self.markets), ("trades", self.trades), ("fills", self.fills),
             ("refused", self.refused), ("stops", self.stops),
         ):  # fmt: skip
-            run[name] = array.ctypes.data
-        at = self._scratch.ctypes.data
+            run[name] = address(array)
+        at = address(self._scratch)
         for i, name in enumerate(("held", "wake", "due", "ranked")):
             run[name] = at + 8 * count * i
         run["count"], run["clocks"], run["days"] = count, len(clock), len(daily)
         run["pairs"], run["fill_room"], run["places"] = len(self.steps) // 2, len(self.fills), len(self.stops)
-        _advance(run.ctypes.data)
+        _advance(address(run))
 
     def told_refusals(self) -> dict[str, int]:
         """Return how often an entry was refused, by reason."""

@@ -3,8 +3,8 @@
 It advances the state of `cryptai.ledger.state` over the clock's steps, one or a million: a session calls it
 for each step, with the rows just before it, and gets the bytes that a backtest gets.
 
-A market costs nothing while it has neither a position nor an order nor something new to say: it sleeps until
-the time of its next row that does (`wake`). Only those that are up are looked at.
+A market costs nothing while it has neither a position nor an order: what it says next is read ahead, and it
+sleeps until the open at which that fills (`wake`). Only those that are up are looked at.
 """
 
 from __future__ import annotations
@@ -70,15 +70,20 @@ def _look(run: Any, now: int) -> tuple[int, int]:
     # calm from the back. Return how many the first are, and where the last begin.
     # What the loop needs of the record is read once: it cannot know that nothing is written there.
     count, wake, due, calms = run["count"], run["wake"], run["due"], run["calms"] != 0
-    up, rest = 0, count
+    woken, found = run["ranked"], 0
     for m in range(count):
-        if whole(wake, m) == now:
-            if calms and calm(run, m):
-                rest -= 1
-                put_whole(due, rest, m)
-            else:
-                put_whole(due, up, m)
-                up += 1
+        # Without a branch: which market is up is not to be foreseen, and most are not.
+        put_whole(woken, found, m)
+        found += 1 if whole(wake, m) == now else 0
+    up, rest = 0, count
+    for i in range(found):
+        m = whole(woken, i)
+        if calms and calm(run, m):
+            rest -= 1
+            put_whole(due, rest, m)
+        else:
+            put_whole(due, up, m)
+            up += 1
     return up, rest
 
 
@@ -91,7 +96,7 @@ def _wake_all(run: Any) -> None:
     for m in range(run["count"]):
         column, market = column_at(run["columns"], m), market_at(run["markets"], m)
         market["row"], market["funded"] = column["first"], 0
-        put_whole(run["wake"], m, next_time(column, market))
+        put_whole(run["wake"], m, next_time(run, m))
         if column["fundings"] != 0:
             run["carries"] = 1
         if column["weight"] != 0:
@@ -150,7 +155,7 @@ def _end_bar(run: Any, m: int, now: int) -> None:
         if terms["cooldown"] > 0.0:
             market["cool_until"] = column["base"] + row + math.floor(terms["cooldown"])
     market["row"] = row + 1
-    put_whole(run["wake"], m, next_time(column, market))
+    put_whole(run["wake"], m, next_time(run, m))
     if market["quantity"] != 0.0:
         ask_ahead(column, row)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from cryptai.jit import NativeKernel
+from cryptai.jit import NativeKernel, address
 from cryptai.ledger.book import TRADE, Book, Order
 from cryptai.market.candles import Candles
 from cryptai.market.timeframe import DAY_MS
@@ -61,10 +61,9 @@ def run_plain(given: Given, capital: float, rules: Rules, costs: Costs, *, close
     # Columns are contiguous by contract, so an address and a length say all.
     arrays = [bars.ts, bars.open, bars.high, bars.low, bars.close, entry, exits, settings, equity, daily]
     held = [np.ascontiguousarray(a) for a in arrays]
-    address = [a.ctypes.data for a in held]
     count = _simulate(
-        n, *address, days, trades.ctypes.data, len(trades), int(close_at_end), end.ctypes.data
-    )  # fmt: skip
+        n, *map(address, held), days, address(trades), len(trades), int(close_at_end), address(end)
+    )
     return Outcome(
         bars.ts,
         equity,
@@ -123,7 +122,7 @@ def run_full(
         found.trades,
         found.max_drawdown,
         _books(found),
-        tuple(Order(int(one["exits"]), int(one["side"])) for one in found.markets),
+        tuple(map(Order, found.markets["exits"].tolist(), found.markets["side"].tolist())),
         found.refused,
         int(found.account["readings"][0]),
     )
@@ -164,8 +163,8 @@ def _books(found: full.Simulation) -> tuple[Book, ...]:
     cash = float(found.account["cash"][0])
     names = ("quantity", "entry_price", "stop", "target", "fees", "entry_bar")
     flat = (0.0, 0.0, np.nan, np.nan, 0.0, -1)
-    rows = found.markets[list(names)].tolist()
+    rows = zip(*(found.markets[name].tolist() for name in names), strict=True)
     return tuple(
-        Book._make([cash, *(row if row[0] != 0.0 else flat), trades])
+        Book._make((cash, *(row if row[0] != 0.0 else flat), trades))
         for row, trades in zip(rows, finished, strict=True)
     )

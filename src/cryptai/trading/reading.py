@@ -11,22 +11,48 @@ from cryptai.signals import EXIT_LONG, EXIT_SHORT
 from cryptai.trading.columns import column_at, filter_at, market_at, terms_of
 from cryptai.trading.kernel import decide
 from cryptai.trading.matching import kind_of
-from cryptai.trading.memory import code, codes, real, said, whole
+from cryptai.trading.memory import code, codes, fetch, real, said, whole
 
 NEVER = (1 << 63) - 1
 
 
 @njit
-def next_time(column: Any, market: Any) -> int:
+def next_time(run: Any, m: int) -> int:
     """Return when a market must be looked at again; set its `row` to the row of that time.
 
-    That is its next row while it has a position or an order, else the next row that says something new.
+    That is its next row while it has a position or an order. Else the next row that says something new is
+    read here, for it concerns nothing before the open after it, and that is the time; but where market orders
+    fill at closes, and of the last row where the run closes what is open, it is the time of that row itself.
     """
+    column, market = column_at(run["columns"], m), market_at(run["markets"], m)
     if market["quantity"] == 0.0 and market["side"] == 0:
-        market["row"] = _next_said(column, market["row"])
+        _read_ahead(run, m)
     if market["row"] >= column["rows"]:
         return NEVER
     return whole(column["ts"], market["row"])  # type: ignore[no-any-return]
+
+
+@njit
+def _read_ahead(run: Any, m: int) -> None:
+    column, market, terms = column_at(run["columns"], m), market_at(run["markets"], m), terms_of(run)
+    row = market["row"] = _next_said(column, market["row"])
+    if row == column["rows"] or terms["at_close"] != 0:
+        return
+    if row == column["rows"] - 1 and terms["close_at_end"] != 0:
+        return
+    read_row(run, m, whole(column["ts"], row))
+    market["row"] = row + 1
+    _ask_for_fill(column, row)
+
+
+@njit
+def _ask_for_fill(column: Any, row: int) -> None:
+    # Ask for what an order of this row will be held against: of many markets it lies anywhere in memory, and
+    # until the order is due there is time.
+    for prices in (column["open"], column["high"], column["low"]):
+        fetch(prices, row + 1)
+    fetch(column["close"], row)
+    fetch(column["exits"] + row + 1, 0)
 
 
 @njit
@@ -70,6 +96,8 @@ def read_row(run: Any, m: int, now: int) -> None:
     entry, exits = code(column["entry"], row), 0
     if market["side"] != 0 or market["quantity"] != 0.0:
         exits = code(column["exits"], row)  # there is nothing else that it could end
+        if exits != 0:
+            fetch(column["open"], row + 1)
     if market["side"] != 0:
         market["age"] += 1
         if market["triggered"] == 2:

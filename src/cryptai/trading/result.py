@@ -257,11 +257,11 @@ class Result:
         """Return the one object that `backtest --json` prints and the API answers.
 
         Times are bar opens in ISO UTC, fractions are fractions, what is undefined is None. `source_digest` is
-        that of a user's own strategy file, None for a built-in; a trade's `bars_held` is how many bars lie
-        between its entry's and its exit's: 0 within one bar. Of several markets, and where funding, filters
-        or finer candles were asked for, `markets` tells what was known of each; `held_through_holes` counts
-        the trades that missed bars while they were held, and `undecided` is the interval of the result over
-        what bars do not tell (`cryptai.trading.undecided`).
+        that of a user's own strategy: of its file, or of its code; None for a built-in. A trade's `bars_held`
+        is how many bars lie between its entry's and its exit's: 0 within one bar. Of several markets, and
+        where funding, filters or finer candles were asked for, `markets` tells what was known of each;
+        `held_through_holes` counts the trades that missed bars while they were held, and `undecided` is the
+        interval of the result over what bars do not tell (`cryptai.trading.undecided`).
         """
         table = self.trades
         found = {

@@ -15,7 +15,7 @@ from cryptai.market.funding import FundingBook, perpetual_of
 from cryptai.market.symbol import is_perpetual
 from cryptai.market.symbols import SymbolBook
 from cryptai.market.timeframe import Timeframe
-from cryptai.strategies.strategy import build, needs_of
+from cryptai.strategies.strategy import build, code_of, needs_of
 from cryptai.strategies.user import find_strategy, user_files
 from cryptai.trading.backtest import backtest, default_rules
 from cryptai.trading.costs import Costs
@@ -83,9 +83,8 @@ def run_on(
         **found,
         **asked(request, type(strategy), symbols),
     )
-    if file is None:
-        return result
-    return replace(result, source_digest=hashlib.sha256(file.read_bytes()).hexdigest())
+    source = code_of(strategy) if file is None else hashlib.sha256(file.read_bytes()).hexdigest()
+    return result if source is None else replace(result, source_digest=source)
 
 
 def asked(request: BacktestRequest, strategy: type[Strategy], symbols: Sequence[str]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from cryptai.market.timeframe import DAY_MS
 from cryptai.strategies.strategy import build
 from cryptai.trading.backtest import backtest
 from cryptai.trading.plain_runs import Market, Plain
+from cryptai.trading.shared_runs import SharedRuns
 from cryptai.trading.tallied import daily_returns, day_ends
 
 if TYPE_CHECKING:
@@ -145,7 +146,10 @@ def run_many(
     with ThreadPoolExecutor(threads) as pool:
         if first is not None and _plain(candles, strategy, first, options):
             market = Market(first, close_at_end=bool(options.get("close_at_end", True)))
-            left = Plain(market, made, found, pool, threads, stopped).run(left, first.metrics)
+            plain = Plain(market, made, found, pool, threads, stopped)
+            if hasattr(strategy, "shared"):
+                left = SharedRuns(plain, left, first.metrics).run()
+            left = plain.by_signals(left)
         list(pool.map(run, left))
     days = np.empty(0, np.int64) if first is None else first.ts[day_ends(first.ts)] // DAY_MS * DAY_MS
     return Many(found.metrics, days, found.returns(len(days)))

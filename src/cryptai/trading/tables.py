@@ -6,6 +6,7 @@ fills them does not import a compiler.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -40,6 +41,10 @@ COLUMNS: Final = np.dtype(
 )  # fmt: skip
 
 _NAMES: Final = COLUMNS.names or ()
+# How many of its fields every market has: the first ones.
+_ALWAYS: Final = _NAMES.index("exits") + 1
+_said_by: Final = attrgetter(*SAID)
+_NEVER: Final = np.empty(0, np.int64)
 
 # Every rule and cost under its name, and how the run is done: `at_close` fills market orders at the deciding
 # bar's close; each bit of `readings` takes the better of one event that bars do not tell, its sign of all
@@ -90,47 +95,53 @@ def terms(
 class Table:
     """The markets' columns as a kernel takes them: a record of addresses each; it keeps the arrays alive.
 
-    `clock` is the sorted union of all bar opens, which are multiples of `step_ms` apart.
+    `clock` is the sorted union of all bar opens, which are multiples of `step_ms` apart; 0 is not known.
     """
 
-    def __init__(self, times: Sequence[NDArray[np.int64]], step_ms: int = 0) -> None:
-        self.columns = np.zeros(len(times), COLUMNS)
-        self._kept: list[object] = []
-        first = times[0] if times else np.empty(0, np.int64)
+    def __init__(self, markets: Sequence[Market], step_ms: int = 0) -> None:
+        self._kept: list[object] = [one.candles for one in markets]
+        times = [one.candles.ts for one in markets]
         # Markets whose bars open at the same times share one column of them: it stays in the cache.
-        same = all(_same(one, first, step_ms) for one in times)
-        self.clock = np.ascontiguousarray(first if same else np.unique(np.concatenate(times)))
-        self._same = self._address(self.clock, np.int64) if same else 0
+        same = _same(times, step_ms)
+        self.clock = np.ascontiguousarray(times[0] if same else np.unique(np.concatenate(times or [_NEVER])))
+        shared = address(self.clock) if same else 0
+        self.columns = np.zeros(len(markets), COLUMNS)
+        # All numbers at once, for all fields are of one kind; one by one they take longer than short runs.
+        rows = [self._row(one, shared) for one in markets]
+        numbers = self.columns.view(np.int64).reshape(len(rows), len(_NAMES))
+        numbers[:, :_ALWAYS] = np.array(rows, np.int64).reshape(len(rows), _ALWAYS)
+        for i, one in enumerate(markets):
+            self._fill(i, one)
 
-    def fill(self, i: int, market: Market, *, first: int = 0, base: int = 0) -> None:
-        """Set the row of one market; rows before `first` are over, `base` bars were before row 0."""
+    def _row(self, market: Market, shared: int) -> tuple[int, ...]:
+        # What every market has, in the order of the fields.
         bars, signals, at = market.candles, market.signals, self._address
-        row = dict.fromkeys(_NAMES, 0)
-        row["rows"], row["first"], row["base"], row["group"] = len(bars), first, base, market.group
-        self._kept.append(bars)
-        row["ts"], row["open"], row["high"], row["low"], row["close"], row["volume"] = bars.addresses
-        row["ts"] = self._same or row["ts"]
-        row["entry"], row["exits"] = at(signals.entry, np.int8), at(signals.exits, np.int8)
-        for name in SAID:
-            if (said := getattr(signals, name)) is not None:
-                row[name] = at(said, np.float64)
+        ts, *prices = bars.addresses
+        return (
+            len(bars.ts), 0, 0, market.group, 0, shared or ts, *prices,
+            at(signals.entry, np.int8), at(signals.exits, np.int8),
+        )  # fmt: skip
+
+    def _fill(self, i: int, market: Market) -> None:
+        # What a market may have beside, and most have not.
+        row, signals, at = self.columns, market.signals, self._address
+        for name, said in zip(SAID, _said_by(signals), strict=True):
+            if said is not None:
+                row[name][i] = at(said, np.float64)
         if market.volatility is not None:
-            row["volatility"] = at(market.volatility, np.float64)
+            row["volatility"][i] = at(market.volatility, np.float64)
         if market.funding is not None:
-            row["fundings"] = len(market.funding[0])
-            row["funding_ts"], row["funding_rate"] = (
-                at(market.funding[0], np.int64),
-                at(market.funding[1], np.float64),
-            )
+            ts, rate = market.funding
+            row["fundings"][i] = len(ts)
+            row["funding_ts"][i], row["funding_rate"][i] = at(ts, np.int64), at(rate, np.float64)
         if market.filters is not None:
-            row["filters"], row["filter_ts"] = len(market.filters.ts), at(market.filters.ts, np.int64)
+            row["filters"][i], row["filter_ts"][i] = len(market.filters.ts), at(market.filters.ts, np.int64)
             for name in ("tick", "step", "min_quantity", "min_notional"):
-                row[name] = at(getattr(market.filters, name), np.float64)
+                row[name][i] = at(getattr(market.filters, name), np.float64)
         if market.finer is not None:
-            row["finer"] = at(market.finer.offsets, np.int64)
+            row["finer"][i] = at(market.finer.offsets, np.int64)
             for name in ("open", "high", "low", "close"):
-                row["finer_" + name] = at(getattr(market.finer, name), np.float64)
-        self.columns[i] = tuple(row.values())
+                row["finer_" + name][i] = at(getattr(market.finer, name), np.float64)
 
     def _address(self, values: NDArray[np.generic], dtype: type[np.generic]) -> int:
         held = np.ascontiguousarray(values, dtype)
@@ -138,11 +149,14 @@ class Table:
         return address(held)
 
 
-def _same(one: NDArray[np.int64], other: NDArray[np.int64], step_ms: int) -> bool:
-    if one is other or len(one) != len(other):
-        return one is other
-    # Without a hole, where they begin and how many they are says all.
-    whole = len(one) > 0 and one[0] == other[0] and one[-1] == other[-1]
-    if whole and step_ms > 0 and one[-1] - one[0] == (len(one) - 1) * step_ms:
-        return True
-    return one.tobytes() == other.tobytes()
+def _same(times: Sequence[NDArray[np.int64]], step_ms: int) -> bool:
+    # Whether all are the same times. Without a hole, where they begin and end and how many they are says all.
+    first = times[0] if times else _NEVER
+    others = [one for one in times if one is not first]
+    if not len(first) or not others:
+        return bool(times) and not any(len(one) for one in others)
+    count, begin, end = len(first), first.item(0), first.item(-1)
+    if any(len(one) != count or one.item(0) != begin or one.item(-1) != end for one in others):
+        return False
+    whole = step_ms > 0 and end - begin == (count - 1) * step_ms
+    return whole or all(one.tobytes() == first.tobytes() for one in others)

@@ -7,12 +7,14 @@ matrix are summed in the order in which NumPy sums one of them.
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from cryptai.analytics import returns as stats
+from cryptai.analytics.logarithm import expm1_of_each, log
 from cryptai.analytics.metrics import Metrics
 from cryptai.market.timeframe import DAY_MS
 
@@ -25,6 +27,7 @@ TALLIES: Final = 14
 """Numbers a run, in this order: trades, wins, losses, sums of winning and losing `pnl`, of all `pnl`, its
 deviation, its largest amount, sums of fees and of the traded worth, bars in the market, drawdown, equity at
 the end, highest equity."""
+_FIELDS: Final = tuple(field.name for field in fields(Metrics))
 _YEAR: Final = math.sqrt(stats.DAYS_A_YEAR)
 _NORMAL: Final = NormalDist()
 
@@ -37,17 +40,15 @@ def measure_all(
     Parameters
     ----------
     tallies, daily
-        One row a run: `TALLIES` numbers, and the last equity of each UTC day that has bars.
+        One row a run: `TALLIES` numbers, all but the deviation finite, and the last equity of each UTC day
+        that has bars.
     span_ms, held
         As `measure` takes them.
     """
     with np.errstate(all="ignore"):  # what leaves the range of numbers is told as undefined
-        columns = _of_days(capital, daily)
-    days = span_ms / DAY_MS
-    found = []
-    for tally, row in zip(tallies.tolist(), zip(*columns, strict=True), strict=True):
-        found.append(_metrics(capital, bars, days, held, tally, row))
-    return found
+        columns = _columns(capital, bars, span_ms / DAY_MS, tallies, daily)
+    columns["buy_and_hold_return"] = [held] * len(tallies)
+    return [Metrics(*row) for row in zip(*(columns[name] for name in _FIELDS), strict=True)]
 
 
 def day_ends(ts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -74,67 +75,61 @@ def lost(daily: Table) -> NDArray[np.bool_]:
     return np.asarray((daily <= 0.0).any(axis=1))
 
 
-def _metrics(
-    capital: float, bars: int, days: float, held: float, tally: list[float], row: tuple[Any, ...]
-) -> Metrics:
-    count, wins, losses, won, lost_, total, spread, largest, fees, traded, open_for, fell, final, _ = tally
-    mean, trades = total / count if count else None, int(count)
-    rate = wins / count if count else None
-    win, loss = won / wins if wins else None, lost_ / losses if losses else None
-    # Rounding alone makes a deviation of the last digit's size out of equal amounts.
-    spread = spread if trades > 1 and spread > 1e-15 * max(1.0, largest) else 0.0
-    growth = stats.cagr(final / capital, days)
-    average, below, ulcer, *of_returns = row
-    return Metrics(
-        total_return=final / capital - 1.0,
-        sharpe_ratio=of_returns[0],
-        max_drawdown=fell,
-        win_rate=rate,
-        profit_factor=won / -lost_ if lost_ < 0.0 else None,
-        trades=trades,
-        final_equity=final,
-        fees=fees,
-        time_in_market=open_for / bars if bars else 0.0,
-        cagr=growth,
-        calmar_ratio=growth / fell if growth is not None and fell > 0.0 else None,
-        volatility=of_returns[1],
-        sortino_ratio=of_returns[2],
-        omega_ratio=of_returns[3],
-        var_95=of_returns[4],
-        cvar_95=of_returns[5],
-        var_95_normal=of_returns[6],
-        cvar_95_normal=of_returns[7],
-        max_drawdown_days=below,
-        ulcer_index=ulcer,
-        expectancy=mean,
-        average_win=win,
-        average_loss=loss,
-        sqn=math.sqrt(count) * mean / spread if spread and mean is not None else None,
-        kelly=rate - (1.0 - rate) * -loss / win if rate is not None and win and loss else None,
-        turnover=traded / average if average > 0.0 else 0.0,
-        buy_and_hold_return=held,
+def _columns(capital: float, bars: int, days: float, tallies: Table, daily: Table) -> dict[str, list[Any]]:
+    # Of each metric one value a run, by name.
+    count, wins, losses, won, lost_, total, spread, largest, fees, traded, open_for, fell, final, _ = (
+        tallies.T
     )
-
-
-def _of_days(capital: float, daily: Table) -> list[list[Any]]:
     equity = np.concatenate([np.full((len(daily), 1), capital), daily], axis=1)
-    peaks = np.maximum.accumulate(equity, axis=1)
-    fallen = 1.0 - equity / peaks
-    columns = [
-        equity.mean(axis=1).tolist(),
-        _longest(fallen > 0.0),
-        np.sqrt(np.square(fallen).mean(axis=1)).tolist(),
-    ]
+    fallen = 1.0 - equity / np.maximum.accumulate(equity, axis=1)
+    average = equity.mean(axis=1)
+    growth = _growth(final / capital, days)
+    mean, rate, win, loss = total / count, wins / count, won / wins, lost_ / losses
+    # Rounding alone makes a deviation of the last digit's size out of equal amounts.
+    spreads = (count > 1.0) & (spread > 1e-15 * np.maximum(1.0, largest))
+    told = {
+        "profit_factor": np.where(lost_ < 0.0, won / -lost_, np.nan),
+        "win_rate": rate,
+        "cagr": growth,
+        "calmar_ratio": np.where(fell > 0.0, growth / fell, np.nan),
+        "expectancy": mean,
+        "average_win": win,
+        "average_loss": loss,
+        "sqn": np.where(spreads, np.sqrt(count) * mean / spread, np.nan),
+        "kelly": np.where((win != 0.0) & (loss != 0.0), rate - (1.0 - rate) * -loss / win, np.nan),
+    }
     # Of a lost account there are no returns: it has nothing left to earn them on.
     known = ~lost(equity)
-    found = _of_returns(np.diff(equity, axis=1) / equity[:, :-1])
-    return columns + [_told(column, known) for column in found]
+    of_returns = _of_returns(np.diff(equity, axis=1) / equity[:, :-1])
+    told |= {name: np.where(known, column, np.nan) for name, column in of_returns.items()}
+    return {name: _told(column) for name, column in told.items()} | {
+        "total_return": (final / capital - 1.0).tolist(),
+        "max_drawdown": fell.tolist(),
+        "trades": count.astype(np.int64).tolist(),
+        "final_equity": final.tolist(),
+        "fees": fees.tolist(),
+        "time_in_market": (open_for / bars).tolist(),
+        "max_drawdown_days": _longest(fallen > 0.0),
+        "ulcer_index": np.sqrt(np.square(fallen).mean(axis=1)).tolist(),
+        "turnover": np.where(average > 0.0, traded / average, 0.0).tolist(),
+    }
 
 
-def _of_returns(returns: Table) -> list[Table]:
-    # Sharpe, volatility, Sortino, omega, VaR, CVaR and both of the normal distribution; NaN is undefined.
+def _growth(growth: Table, days: float) -> Table:
+    # As `stats.cagr` has it of one; NaN is undefined.
+    if days < stats.SHORTEST_DAYS:
+        return np.full(len(growth), np.nan)
+    exponent = log(growth) * stats.DAYS_A_YEAR / days
+    sound = exponent < 700.0
+    rate = np.where(sound, expm1_of_each(np.where(sound, exponent, 0.0)), np.nan)
+    if days < stats.DAYS_A_YEAR:
+        rate = np.where(rate > stats.LARGEST_RATE, np.nan, rate)
+    return np.where(growth <= 0.0, -1.0, rate)
+
+
+def _of_returns(returns: Table) -> dict[str, Table]:
+    # NaN is undefined.
     n = returns.shape[1]
-    nothing = np.full(len(returns), np.nan)
     mean = returns.mean(axis=1)
     losses = np.minimum(returns, 0.0)
     downside = np.sqrt(np.square(losses).mean(axis=1))
@@ -145,35 +140,40 @@ def _of_returns(returns: Table) -> list[Table]:
     quantile = np.quantile(returns, 1.0 - 0.95, axis=1)
     # Sorted, as `expected_shortfall` has it: a partition's order depends on the processor.
     shortfall = np.sort(np.partition(returns, worst, axis=1)[:, : worst + 1], axis=1).mean(axis=1)
+    told = {
+        "sortino_ratio": _finite(sortino), "omega_ratio": _finite(omega), "var_95": quantile,
+        "cvar_95": shortfall,
+    }  # fmt: skip
     if n < 2:
-        return [nothing, nothing, _finite(sortino), _finite(omega), quantile, shortfall, nothing, nothing]
+        nothing = np.full(len(returns), np.nan)
+        return told | dict.fromkeys(
+            ("sharpe_ratio", "volatility", "var_95_normal", "cvar_95_normal"), nothing
+        )
     deviation = returns.std(axis=1, ddof=1)
     sound = deviation > 1e-15 * np.maximum(1.0, np.abs(returns).max(axis=1))
-    sharpe = np.where(sound, mean / deviation * _YEAR, np.nan)
-    normal_var = mean + deviation * _NORMAL.inv_cdf(1.0 - 0.95)
     density = _NORMAL.pdf(_NORMAL.inv_cdf(1.0 - 0.95))
-    normal_cvar = mean - deviation * density / (1.0 - 0.95)
-    return [
-        _finite(sharpe), deviation * _YEAR, _finite(sortino), _finite(omega), quantile, shortfall, normal_var,
-        normal_cvar,
-    ]  # fmt: skip
+    return told | {
+        "sharpe_ratio": _finite(np.where(sound, mean / deviation * _YEAR, np.nan)),
+        "volatility": deviation * _YEAR,
+        "var_95_normal": mean + deviation * _NORMAL.inv_cdf(1.0 - 0.95),
+        "cvar_95_normal": mean - deviation * density / (1.0 - 0.95),
+    }
 
 
 def _longest(under: NDArray[np.bool_]) -> list[int]:
-    longest, length = np.zeros(len(under), np.int64), np.zeros(len(under), np.int64)
-    for below in under.T:
-        length = np.where(below, length + 1, 0)
-        longest = np.maximum(longest, length)
-    found: list[int] = longest.tolist()
-    return found
+    # The capital is the first peak, so that each row begins with one that is not under.
+    day = np.arange(under.shape[1])
+    peak = np.maximum.accumulate(np.where(under, 0, day), axis=1)
+    longest: list[int] = (day - peak).max(axis=1).tolist()
+    return longest
 
 
 def _finite(values: Table) -> Table:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _told(values: Table, known: NDArray[np.bool_]) -> list[float | None]:
-    found: list[float | None] = values.astype(object).tolist()
-    for index in np.flatnonzero(~known | np.isnan(values)).tolist():
+def _told(values: Table) -> list[float | None]:
+    found: list[float | None] = values.tolist()
+    for index in np.flatnonzero(np.isnan(values)).tolist():
         found[index] = None
     return found
