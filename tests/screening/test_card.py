@@ -8,16 +8,15 @@ import pytest
 from cryptai.screening.card import (
     FEWEST,
     INSUFFICIENT,
-    MOST_DRAWN,
     NOT_SUPPORTED,
     SUPPORTED,
     Asked,
-    _interval,
-    apart,
     card,
+    words,
 )
 from cryptai.screening.outcomes import EXPIRED, STOP, TARGET
 from cryptai.screening.past import ROW, PastSetups, past_setups
+from cryptai.screening.slices import MOST_DRAWN, apart, interval
 
 from .made import HOUR, Scripted, walk
 
@@ -64,6 +63,34 @@ def test_setups_that_mostly_expire_without_loss_are_not_spoken_against():
     told = card(past, late(past), trials=1)
     assert told["hit_rate"]["high"] < told["break_even"]
     assert told["status"] == INSUFFICIENT
+
+
+def test_what_expires_lowers_the_rate_that_is_needed():
+    """Three in five reach neither end, and come to a little: then one target in seven stops pays."""
+    past = made(60, 140)
+    gone = np.flatnonzero(past.rows["outcome"] == STOP)[:120]
+    past.rows["outcome"][gone], past.rows["net"][gone], past.rows["r"][gone] = EXPIRED, 0.001, 0.0125
+    told = card(past, late(past), trials=1)
+    assert (told["hits"], told["expired"]) == (60, 120)
+    assert told["hit_rate"]["high"] < told["break_even"] + 0.02
+    # At the rate needed, the mean of targets, stops and what expires is nothing.
+    hit, stop, expired = told["needed"], 0.4 - told["needed"], 0.6
+    assert hit * 0.147 - stop * 0.083 + expired * 0.001 == pytest.approx(0.0, abs=2e-4)
+    assert told["status"] == SUPPORTED
+    even = f"break-even is {round(100 * told['needed'])} % with so many, 36 % if none expires"
+    assert words(told).endswith(f"and 120 expired; {even}")
+    rows = card(made(60, 140), late(past), trials=1)
+    assert rows["expired"] == 0
+    assert rows["needed"] == rows["break_even"]
+    assert rows["status"] == INSUFFICIENT
+
+
+def test_what_expires_at_a_loss_raises_it():
+    past = made(60, 60)
+    gone = np.flatnonzero(past.rows["outcome"] == STOP)[:30]
+    past.rows["outcome"][gone], past.rows["net"][gone] = EXPIRED, -0.15
+    told = card(past, late(past), trials=1)
+    assert told["needed"] > told["break_even"]
 
 
 def test_too_few_say_how_many_are_missing():
@@ -152,7 +179,7 @@ def test_the_interval_of_many_is_that_of_the_draws():
     random = np.random.default_rng(4)
     for hits in (60, 120):
         net = random.permutation(np.where(np.arange(MOST_DRAWN) < hits, 0.147, -0.083))
-        drawn, normal = _interval(net), _interval(np.tile(net, 4))
+        drawn, normal = interval(net), interval(np.tile(net, 4))
         assert normal[1] - normal[0] == pytest.approx((drawn[1] - drawn[0]) / 2, rel=0.06)
         assert sum(normal) == pytest.approx(sum(drawn), abs=0.05 * (drawn[1] - drawn[0]))
 

@@ -10,10 +10,11 @@ import pytest
 from cryptai.market.candles import Candles
 from cryptai.market.store import CandleStore
 from cryptai.market.symbols import SymbolBook, SymbolInfo
+from cryptai.pipe import pipe
 from cryptai.screening.evidence import unlooked
 from cryptai.screening.lookout import Lookout
 from cryptai.screening.outcomes import HORIZON
-from cryptai.screening.present import Present
+from cryptai.screening.present import Look, Present
 from cryptai.screening.screen import screen
 
 from .made import HOUR, walk
@@ -171,6 +172,25 @@ def test_shares_of_the_symbols_together_are_the_whole(tmp_path, whole):
     together = Present()
     together.take(parts[0].beside(parts[1]), now)
     assert together.signals(now) == venue.screened(now)
+
+
+def test_a_look_goes_to_another_process_as_it_is(tmp_path, whole):
+    venue = Venue(tmp_path, whole)
+    venue.begin(since_ms=int(whole["BTC/USDT"].close_ts[HOURS - 90]))
+    ours, theirs = pipe()
+    try:
+        looks = [venue.look(venue.write(row)) for row in (HOURS - 60, HOURS - 1)]
+        for look in looks:
+            ours.send(look.as_object())
+            found = Look.of(theirs.receive())
+            assert found == look
+            assert [list(one) for one in found[:3]] == [list(one) for one in look[:3]]
+    finally:
+        ours.close()
+        theirs.close()
+    first, later = looks
+    assert 0 < len(first.decided) < sum(map(len, first.found.values()))
+    assert sum(map(len, later.ended.values())) > 0
 
 
 def test_a_store_brought_back_from_before_is_begun_anew(tmp_path, whole):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_a_card_with_anything_changed_is_told(sealed):
     for name, value in one.body["evidence"].items():
         body = json.loads(canonical(one.body))
         body["evidence"][name] = value + 1 if isinstance(value, int | float) else "other"
-        found = recompute([one._replace(body=body)], folder)
+        found = recompute([replace(one, text=canonical(body))], folder)
         if name in ("past", "form"):
             assert found.unknown == [one.id]
         elif name == "trials":
@@ -72,7 +73,7 @@ def test_a_card_made_of_nothing_is_made_of_nothing_again(sealed, tmp_path):
     record, folder, _ = sealed
     one = record.newest(limit=1)[0]
     card, _ = unlooked(strategies.get("ema_trend")(), "1h", _asked(one), 0.5)
-    again = recompute([one._replace(body={**one.body, "evidence": card})], folder)
+    again = recompute([replace(one, text=canonical({**one.body, "evidence": card}))], folder)
     assert (again.same, again.different) == (1, [])
 
 

@@ -8,10 +8,9 @@ import sqlite3
 import pytest
 
 from cryptai.errors import UnknownName
-from cryptai.market.store import CandleStore
 from cryptai.screening.chain import FIRST
 from cryptai.screening.life import befallen, follow
-from cryptai.screening.record import Event, Record
+from cryptai.screening.record import Event
 from cryptai.signals import identity_of
 
 from .made import HOUR, bars, signal
@@ -24,16 +23,6 @@ COLUMNS = (
 
 def body(i):
     return signal(decided_at_ms=1_700_000_000_000 + i * HOUR, quality=0.5 + i / 1_000).as_sealed()
-
-
-@pytest.fixture
-def store(tmp_path):
-    return CandleStore(tmp_path)
-
-
-@pytest.fixture
-def record(store):
-    return Record(store.catalog)
 
 
 def test_an_empty_record_is_whole(record):

@@ -57,6 +57,11 @@ def test_each_signal_is_whole_and_ranked(store, now):
         assert set(s.factors) == set(FACTORS)
         assert s.parts["model"] is s.parts["sentiment"] is None
         assert s.quality == pytest.approx(s.parts["rules"])
+        adds = s.contributions
+        assert (set(adds["factors"]), set(adds["parts"])) == (set(FACTORS), set(PARTS))
+        assert sum(adds["factors"].values()) == pytest.approx(s.quality, abs=1e-5)
+        assert adds["parts"] == {"rules": pytest.approx(s.quality), "model": 0.0, "sentiment": 0.0}
+        assert s.as_sealed()["contributions"] == adds
         assert s.decided_at_ms <= now < s.expires_at_ms
         assert s.state in ("waiting", "open")
         assert not s.stale
@@ -153,6 +158,15 @@ def test_only_what_is_asked_for_is_screened(store, now):
         assert s.strategy in asked["names"]
 
 
+def test_a_signal_is_the_same_whichever_timeframes_are_asked_for(store, now):
+    every = {s.identity: lasting(s) for s in screen(store, evidence=unlooked, as_of_ms=now).signals}
+    hourly = screen(store, evidence=unlooked, as_of_ms=now, timeframes=["1h"]).signals
+    assert {s.timeframe for s in hourly} == {"1h"}
+    assert len(hourly) > 5
+    assert any(s.factors["confluence"] is not None for s in hourly)
+    assert all(every[s.identity] == lasting(s) for s in hourly)
+
+
 def test_practice_says_so(tmp_path):
     store = CandleStore(tmp_path)
     candles = walk(5, 3_000)
@@ -165,7 +179,7 @@ def test_every_setup_is_passed_or_stopped_by_a_rule_with_a_name(store, now):
     made = screen(store, evidence=unlooked, as_of_ms=now)
     assert made.stopped["passed"] == len(made.signals)
     assert sum(made.stopped.values()) > len(made.signals)
-    assert set(made.stopped) <= {"passed", "quality", "against_the_trend", "chasing", "no_volume"}
+    assert set(made.stopped) <= {"passed", "quality", "against_the_trend", "no_volume"}
 
 
 def test_a_users_broken_strategy_is_told_and_takes_no_other_signal_away(store, now, tmp_path, caplog):

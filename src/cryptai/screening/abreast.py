@@ -13,23 +13,23 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
-from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from cryptai import seams
 from cryptai.errors import CryptaiError
 from cryptai.market.opening import open_store
+from cryptai.pipe import End, pipe
 from cryptai.screening.evidence import unlooked
 from cryptai.screening.looked_up import LookedUp
 from cryptai.screening.lookout import Lookout
+from cryptai.screening.present import Look
 from cryptai.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cryptai.market.store import CandleStore
-    from cryptai.screening.present import Look
 
 MANY: Final = 200
 """Series from which on it is worth while to have processes beside this one."""
@@ -79,16 +79,16 @@ class Abreast:
         for one in self._beside:
             one.ask("look")
         # All are heard before any failure is told: an answer left in its pipe would be taken for the next.
-        looks = [one.answer() for one in self._beside]
-        for failure in looks:
+        answers = [one.answer() for one in self._beside]
+        for failure in answers:
             if isinstance(failure, CryptaiError):
                 for one in self._beside:
                     one.anew = True
                 raise failure
-        found: Look = looks[0]
-        for look in looks[1:]:
-            found = found.beside(look)
-        return found
+        first, *others = [look for look in answers if isinstance(look, Look)]
+        for look in others:
+            first = first.beside(look)
+        return first
 
     def look_up(self) -> None:
         """Bring the evidence up to date; later looks use it. It may take minutes."""
@@ -187,24 +187,26 @@ class _Beside:
             # Where it has died, the answer will tell.
             self._pipe.send(self._asked)
 
-    def answer(self) -> Any:
+    def answer(self) -> Look | CryptaiError | None:
         """Return the answer, or the error that there was; one that has died is begun anew and asked again."""
         try:
-            found, carded = self._pipe.recv()
-        except (EOFError, OSError):
+            told = self._pipe.receive()
+        except (CryptaiError, EOFError, OSError):
             _log.warning(
                 "A process that looks at the markets of %s has died; it is begun anew.", self._begun[1]
             )
             self.close()
             self._start()
-            self._pipe.send(f"renew, {self._asked}")
             try:
-                found, carded = self._pipe.recv()
-            except (EOFError, OSError):
+                self._pipe.send(["renew", *self._asked])
+                told = self._pipe.receive()
+            except (CryptaiError, EOFError, OSError):
                 return CryptaiError("The process that looks at the markets died twice; the log says of what.")
-        if carded:
+        if told["carded"]:
             self._since_ms = self._moment
-        return found
+        if told["error"] is not None:
+            return CryptaiError(told["error"])
+        return None if told["look"] is None else Look.of(told["look"])
 
     def close(self) -> None:
         """End it."""
@@ -215,7 +217,7 @@ class _Beside:
         self._process.wait()
 
     def _start(self) -> None:
-        self._pipe, theirs = Pipe()
+        self._pipe, theirs = pipe()
         number = theirs.fileno()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "cryptai.screening.abreast", str(number)],
@@ -225,45 +227,45 @@ class _Beside:
         self._pipe.send((*self._begun, self._since_ms))
 
 
-def _serve(pipe: Connection) -> None:
+def _serve(end: End) -> None:
     """Answer questions until the pipe is closed; warm new evidence while nobody asks."""
-    root, exchange, names, share, since_ms = pipe.recv()
+    root, exchange, names, share, since_ms = end.receive()
     workspace = Workspace(Path(root))
     store = open_store(workspace)
     seat = _Seat(store, exchange, names, share, since_ms)
     looked_up: LookedUp | None = None
     steps: Iterator[None] = iter(())
     while True:
-        while looked_up is not None and not pipe.poll():
+        while looked_up is not None and not end.poll():
             if next(steps, _END) is _END:
                 seat.take(looked_up)
                 looked_up = None
-        asked = pipe.recv()
+        asked = end.receive()
+        look, error = None, None
         try:
             if "renew" in asked:
                 looked_up = LookedUp(workspace, store, exchange, names)
                 steps = looked_up.warm()
             if "anew" in asked:
                 seat.begin_anew()
-            found: Any = None
             if "look" in asked:
+                look = seat.look()
                 # What is found without cards is found anew when there are some: soon.
-                found = seat.look()
-                found = found._replace(waits=found.waits or (looked_up is not None and not seat.carded))
+                look = look._replace(waits=look.waits or (looked_up is not None and not seat.carded))
             elif "make" in asked:
                 LookedUp(workspace, store, exchange, names).make()
-        except CryptaiError as error:
-            found = CryptaiError(str(error))
+        except CryptaiError as failure:
+            error = str(failure)
         except Exception:  # noqa: BLE001 (whatever it was, the next look may go well)
             _log.exception("Looking at the markets of %s failed.", exchange)
-            found = CryptaiError("The scan failed; the server's log says why.")
-        pipe.send((found, seat.carded))
+            error = "The scan failed; the server's log says why."
+        end.send({"look": None if look is None else look.as_object(), "error": error, "carded": seat.carded})
 
 
 def main() -> None:
-    """Serve on the pipe whose number stands on the command line."""
+    """Serve on the end of a pipe whose number stands on the command line."""
     with suppress(EOFError, OSError):
-        _serve(Connection(int(sys.argv[1])))
+        _serve(End(int(sys.argv[1])))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from cryptai.market.timeframe import DAY_MS
-from cryptai.screening.card import apart
 from cryptai.screening.outcomes import TARGET
+from cryptai.screening.slices import apart
 from cryptai.seams import rng
 
 if TYPE_CHECKING:

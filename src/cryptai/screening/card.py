@@ -6,37 +6,35 @@ has ended, as one could have traded them. It asks the narrowest slice that has 3
 this regime, this market, all markets in this regime, all markets.
 
 Accuracy is the share of setups whose target was reached before the stop, within the horizon; beside it stands
-the share at which a bet with this reward and this risk earns nothing after costs. The verdict:
+the share at which a bet with this reward and this risk earns nothing after costs (`break_even`). That is of
+setups that all end at one or the other. Where some expire, fewer have to reach the target: `needed` is the
+share at which nothing is earned if as many expire as did, and with the same mean return. The verdict:
 
 `supported`
-    30 setups or more, the hit rate's 95 % interval (Wilson) lies above break-even, the mean return's 95 %
-    interval (bootstrap, of many the normal one) above nothing, and the deflated Sharpe ratio of the returns
-    is 95 % or more.
+    30 setups or more, the hit rate's 95 % interval (Wilson) lies above what was needed, the mean return's
+    95 % interval (bootstrap, of many the normal one) above nothing, and the deflated Sharpe ratio of the
+    returns is 99 % or more: with 95 %, one in twenty without an edge had a verdict.
 `not_supported`
-    30 or more, the hit rate's interval lies below break-even, and the mean return's below nothing: a setup
-    that mostly expires reaches its target seldom, and need not lose by it.
+    30 or more, the hit rate's interval lies below what was needed, and the mean return's below nothing.
 `insufficient_evidence`
     Anything else. `missing` says what there would have to be.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from cryptai.analytics import significance as sig
 from cryptai.market.times import iso
-from cryptai.screening.outcomes import OUTCOMES, TARGET
+from cryptai.screening.outcomes import OUTCOMES
+from cryptai.screening.past import ROW
 from cryptai.screening.quality import regime_name
+from cryptai.screening.slices import Slice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Iterator
 
     from cryptai.screening.past import PastSetups
 
@@ -45,16 +43,9 @@ NOT_SUPPORTED: Final = "not_supported"
 INSUFFICIENT: Final = "insufficient_evidence"
 FEWEST: Final = 30
 """Setups below which no rate is worth its interval."""
-MOST_DRAWN: Final = 250
-"""Setups up to which the mean's interval is drawn (bootstrap); of more it is the normal one, which differs by
-less than the draws themselves do, and takes no time."""
-SURE: Final = 0.95
-_MOST_KNOWN: Final = 4_096
-_known: Final[dict[bytes, Any]] = {}
-_knowing: Final = Lock()
+SURE: Final = 0.99
 
-
-FORM: Final = 1
+FORM: Final = 2
 """Raised when the same table would give another card: one of another form is not compared."""
 
 
@@ -81,13 +72,10 @@ def card(past: PastSetups | None, asked: Asked, trials: int | None = None) -> di
         How many configurations of the strategy were tried, from the ledger; None where that is not known.
     """
     if past is None:
-        empty = np.empty(0)
-        return _card(empty, empty.astype(bool), [], {}, None, asked, _break_even(asked, 0.001, 0.0005), None)
+        return _card(Slice(np.empty(0, ROW)), {}, None, asked, _ends(asked, 0.001, 0.0005), None)
     costs = past.facts["costs"]
-    needed = _break_even(asked, costs["fee"], costs["slippage"])
-    scope, rows = _slice(past, asked)
-    hit = rows["outcome"] == TARGET
-    return _card(rows["net"], hit, rows, scope, trials, asked, needed, past)
+    scope, some = _slice(past, asked)
+    return _card(some, scope, trials, asked, _ends(asked, costs["fee"], costs["slippage"]), past)
 
 
 def words(card: dict[str, Any]) -> str:
@@ -109,93 +97,66 @@ def odds(card: dict[str, Any]) -> str:
 
     >>> odds({"trades": 0, "missing": ["None like it were decided and ended before; 30 are the least."]})
     'None like it were decided and ended before; 30 are the least'
+    >>> odds({"trades": 45, "hits": 6, "break_even": 0.36, "expired": 27, "needed": 0.12,
+    ...     "hit_rate": {"low": 0.063, "high": 0.262}}).partition(" target, ")[2]
+    '6 to 26 %, and 27 expired; break-even is 12 % with so many, 36 % if none expires'
     >>> odds({"status": "insufficient_evidence"})
     'Nothing is known of those like it'
     """
     if not card.get("trades"):
         return card["missing"][0].rstrip(".") if card.get("missing") else "Nothing is known of those like it"
     low, high = (round(100 * card["hit_rate"][side]) for side in ("low", "high"))
-    return (
-        f"{card['hits']} of {card['trades']} like it reached the target, {low} to {high} %; "
-        f"break-even is {round(100 * card['break_even'])} %"
-    )
+    told = f"{card['hits']} of {card['trades']} like it reached the target, {low} to {high} %"
+    even = f"{round(100 * card['break_even'])} %"
+    if not card.get("expired"):
+        return f"{told}; break-even is {even}"
+    so = f"{round(100 * card['needed'])} %"
+    return f"{told}, and {card['expired']} expired; break-even is {so} with so many, {even} if none expires"
 
 
-def _slice(past: PastSetups, asked: Asked) -> tuple[dict[str, Any], NDArray[np.void]]:
-    here = past.symbols.index(asked.symbol) if asked.symbol in past.symbols else -1
-    known = (past.column("resolved_ms") <= asked.decided_ms) & (past.column("side") == asked.side)
-    own, regime = past.column("symbol") == here, past.column("regime") == asked.regime
+def _slice(past: PastSetups, asked: Asked) -> tuple[dict[str, Any], Slice]:
+    """Return the narrowest slice with enough setups, else the widest, and what it is of."""
+    here = past.number(asked.symbol)
     tried = [(True, False), (False, False)]
     if asked.regime:
         tried = [(True, True), (True, False), (False, True), (False, False)]
-    scope: dict[str, Any] = {}
-    rows = past.rows[:0]
     for narrow, by_regime in tried:
-        some = known & own if narrow else known
-        rows = apart(past.rows[np.flatnonzero(some & regime if by_regime else some)])
-        count = 1 if narrow else len(np.unique(rows["symbol"]))
+        regime = asked.regime if by_regime else None
+        some = past.slices.ended(here if narrow else None, asked.side, regime, asked.decided_ms)
         scope = {
-            "symbols": count, "symbol": asked.symbol if narrow else None,
+            "symbols": 1 if narrow else some.symbols, "symbol": asked.symbol if narrow else None,
             "regime": regime_name(asked.regime) if by_regime else None,
         }  # fmt: skip
-        if len(rows) >= FEWEST:
+        if some.has(FEWEST):
             break
-    return scope, rows
+    return scope, some
 
 
-def apart(rows: NDArray[np.void]) -> NDArray[np.void]:
-    """Return of each market the setups that do not overlap: the first, then the next after it has ended."""
-    columns = [rows[name].astype(np.int64) for name in ("symbol", "decided_ms", "resolved_ms")]
-    kept: NDArray[np.bool_] = _once("apart", columns, lambda: _apart(*columns))
-    return rows[kept]
-
-
-def _apart(
-    symbol: NDArray[np.int64], decided_ms: NDArray[np.int64], resolved_ms: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    free: dict[int, int] = {}
-    kept = np.zeros(len(symbol), bool)
-    for i, (market, decided, resolved) in enumerate(
-        zip(symbol.tolist(), decided_ms.tolist(), resolved_ms.tolist(), strict=True)
-    ):
-        if decided >= free.get(market, decided):
-            kept[i], free[market] = True, resolved
-    return kept
-
-
-def _once(name: str, of: Sequence[NDArray[Any]], make: Callable[[], Any]) -> Any:
-    # The cards of one close mostly look at the same slices: what takes long of one is computed once.
-    told = hashlib.blake2b(name.encode(), digest_size=16)
-    for column in of:
-        told.update(np.ascontiguousarray(column).data)
-    key = told.digest()
-    found = _known.get(key)
-    if found is None:
-        found = make()
-        with _knowing:
-            while len(_known) >= _MOST_KNOWN:
-                del _known[next(iter(_known))]
-            _known[key] = found
-    return found
-
-
-def _break_even(asked: Asked, fee: float, slippage: float) -> float:
-    """Return the hit rate at which stop and target earn nothing after costs; 1 where none pays."""
+def _ends(asked: Asked, fee: float, slippage: float) -> tuple[float, float]:
+    """Return what a target and a stop come to after costs, as fractions of the fill."""
     fill = asked.entry * (1.0 + asked.side * slippage)
     won = asked.side * (asked.target / fill - 1.0) - fee * (1.0 + asked.target / fill)
     left = asked.stop * (1.0 - asked.side * slippage)
     lost = asked.side * (left / fill - 1.0) - fee * (1.0 + left / fill)
-    return -lost / (won - lost) if won > 0.0 else 1.0
+    return won, lost
+
+
+def _break_even(won: float, lost: float, expired: float = 0.0, net: float = 0.0) -> float:
+    """Return the hit rate at which nothing is earned, if a share expires with that mean; 1 if none does."""
+    if won <= 0.0:
+        return 1.0
+    return min(1.0, max(0.0, (-(1.0 - expired) * lost - expired * net) / (won - lost)))
 
 
 def _card(
-    net: NDArray[np.float64], hit: NDArray[np.bool_], rows: Any, scope: dict[str, Any],
-    trials: int | None, asked: Asked, needed: float, past: PastSetups | None,
+    some: Slice, scope: dict[str, Any], trials: int | None, asked: Asked, ends: tuple[float, float],
+    past: PastSetups | None,
 ) -> dict[str, Any]:  # fmt: skip
-    n, hits = len(net), int(hit.sum())
-    rate = sig.wilson(hits, n)
-    mean = _interval(net)
-    last = rows[-1] if n else None
+    n, hits = len(some), some.hits
+    expired, expired_net = some.expired
+    needed = _break_even(*ends, expired / n, expired_net) if n else _break_even(*ends)
+    rate, mean, span = some.hit_rate, some.net_interval, some.span
+    last = some.rows[-1] if n else None
     told: dict[str, Any] = {
         "status": INSUFFICIENT,
         "missing": [],
@@ -206,21 +167,21 @@ def _card(
             "low": None if rate is None else rate[0],
             "high": None if rate is None else rate[1],
         },
-        "break_even": needed,
+        "break_even": _break_even(*ends),
+        "expired": expired,
+        "needed": needed,
         "expectancy": {
-            "net": float(net.mean()) if n else None,
+            "net": some.net,
             "low": None if mean is None else mean[0],
             "high": None if mean is None else mean[1],
-            "r": float(rows["r"].mean()) if n else None,
+            "r": some.r,
         },
-        "deflated_sharpe": _deflated(net, trials),
+        "deflated_sharpe": some.deflated_sharpe(trials),
         "trials": trials,
         "pbo": None if past is None else past.overfitting(asked.decided_ms),
         "pbo_sets": 0 if past is None else len(past.facts.get("sets", ())),
         "scope": scope or None,
-        "span": {"from": iso(int(rows["decided_ms"][0])), "to": iso(int(rows["resolved_ms"].max()))}
-        if n
-        else None,
+        "span": None if span is None else {"from": span[0], "to": span[1]},
         "last": None
         if last is None
         else {
@@ -240,24 +201,6 @@ def _card(
     return told
 
 
-def _interval(net: NDArray[np.float64]) -> tuple[float, float] | None:
-    """Return the 95 % interval of the mean."""
-    n = len(net)
-    if n <= MOST_DRAWN:
-        return _once("mean", [net], lambda: sig.bootstrap_mean(net)) if n > 1 else None
-    middle, half = float(net.mean()), 1.959964 * float(net.std(ddof=1)) / math.sqrt(n)
-    return middle - half, middle + half
-
-
-def _deflated(net: NDArray[np.float64], trials: int | None) -> float | None:
-    moments = sig.moments(net)
-    if moments is None:
-        return None
-    ratio, skewness, kurtosis = moments
-    n = len(net)
-    return sig.deflated_sharpe(ratio, n, max(1, trials or 1), sig.chance_deviation(n), skewness, kurtosis)
-
-
 def _missing(told: dict[str, Any]) -> Iterator[str]:
     n, rate, mean = told["trades"], told["hit_rate"], told["expectancy"]
     if n < FEWEST:
@@ -265,11 +208,12 @@ def _missing(told: dict[str, Any]) -> Iterator[str]:
         were = "was" if n == 1 else "were"
         yield f"{had} like it {were} decided and ended before; {FEWEST} are the least."
         return
-    if rate["low"] <= told["break_even"]:
-        where = "below" if rate["high"] < told["break_even"] else "not clearly above"
+    if rate["low"] <= told["needed"]:
+        where = "below" if rate["high"] < told["needed"] else "not clearly above"
+        so = f" with {told['expired']} expiring" if told["expired"] else ""
         yield (
             f"{told['hits']} of {n} reached the target, {rate['low']:.0%} to {rate['high']:.0%}: {where} the "
-            f"{told['break_even']:.0%} at which it earns nothing."
+            f"{told['needed']:.0%} at which it earns nothing{so}."
         ).replace("%", " %")
     if mean["low"] is None or mean["low"] <= 0.0:
         yield (
@@ -281,4 +225,5 @@ def _missing(told: dict[str, Any]) -> Iterator[str]:
         sure = "cannot be told" if deflated is None else f"is {math.floor(deflated * 100)} %"
         tried = told["trials"]
         ways = "" if not tried or tried == 1 else f", allowing for the {tried:,} ways it was tried in,"
-        yield f"The confidence that this is more than luck{ways} {sure}; 95 % is asked for."
+        asked_for = f"{round(100 * SURE)} % is asked for"
+        yield f"The confidence that this is more than luck{ways} {sure}; {asked_for}."

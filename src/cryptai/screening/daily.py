@@ -40,8 +40,7 @@ def best_of(
         strategies_folder=strategies_folder,
         names=names,
     ).signals
-    alike = correlations(store, exchange, [one.symbol for one in found], as_of_ms)
-    return top(found, n, correlation=alike)
+    return top(found, n, correlation=correlations(store, exchange, as_of_ms))
 
 
 def choose(

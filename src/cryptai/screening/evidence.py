@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 # Of the tables and how they are kept: one of another form is made anew.
-_FORM: Final = 3
+_FORM: Final = 4
 
 
 class Evidence:
@@ -61,6 +61,8 @@ class Evidence:
         self._trials: dict[str, int | None] = {}
         self._markets: dict[str, dict[str, list[Candles]]] = {}
         self._ends: dict[str, int] = {}
+        # With the strategy each is of: another must not come to lie where it lay.
+        self._names: dict[int, tuple[Strategy, str]] = {}
 
     def __call__(
         self, strategy: Strategy, timeframe: str, asked: Asked, quality: float
@@ -72,7 +74,7 @@ class Evidence:
 
     def past(self, strategy: Strategy, timeframe: str, decided_ms: int) -> PastSetups:
         """Return the past setups of a configuration that reach a moment, or come within a day of it."""
-        key = (_named(strategy), timeframe)
+        key = (self._named(strategy), timeframe)
         found = self._past.get(key) or self._kept(key)
         if found is None or found[0] < min(decided_ms, self._newest(timeframe)) - DAY_MS:
             found = self._made(strategy, timeframe, key)
@@ -82,10 +84,17 @@ class Evidence:
     def calibration(self, strategy: Strategy, timeframe: str, decided_ms: int) -> Calibration:
         """Return the curve of a configuration as it could be fitted by the beginning of a day."""
         day = decided_ms // DAY_MS * DAY_MS
-        key = (f"{_named(strategy)} {timeframe}", day)
+        key = (f"{self._named(strategy)} {timeframe}", day)
         if key not in self._curves:
             self._curves[key] = calibrate([self.past(strategy, timeframe, decided_ms)], until_ms=day)
         return self._curves[key]
+
+    def _named(self, strategy: Strategy) -> str:
+        known, name = self._names.get(id(strategy), (None, ""))
+        if known is not strategy:
+            name = json.dumps([strategy.name, values_of(strategy)], sort_keys=True)
+            self._names[id(strategy)] = (strategy, name)
+        return name
 
     def _tried(self, name: str) -> int | None:
         if name not in self._trials:
@@ -178,7 +187,3 @@ def unlooked(
         "kind": "rank",
         "value": None,
     }
-
-
-def _named(strategy: Strategy) -> str:
-    return json.dumps([strategy.name, values_of(strategy)], sort_keys=True)

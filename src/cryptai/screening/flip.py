@@ -113,14 +113,13 @@ def flips_of(store: CandleStore, strategy: Strategy, body: Mapping[str, Any]) ->
 def clause(flip: Flip, strategy: str) -> str:
     """Return what would have been so, in words.
 
-    >>> clause(Flip("chasing", "close", 31_066.0, 0.014), "breakout")
-    'it would have been chasing, three average true ranges beyond its mean'
+    >>> clause(Flip("no_volume", "volume", 827.9, -0.93), "breakout")
+    'there would have been no volume behind it'
     """
     return {
         DECISION: f"{strategy} would not have decided it",
         "quality": "its quality would have been under 0.4",
         "against_the_trend": "it would have gone against the trend",
-        "chasing": "it would have been chasing, three average true ranges beyond its mean",
         "no_volume": "there would have been no volume behind it",
     }[flip.condition]
 

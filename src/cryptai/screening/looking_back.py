@@ -13,9 +13,9 @@ import numpy as np
 
 from cryptai.errors import DataError
 from cryptai.market.timeframe import TIMEFRAMES
-from cryptai.screening.card import apart
 from cryptai.screening.past import PastSetups
 from cryptai.screening.quality import FILTERS
+from cryptai.screening.slices import apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -197,7 +197,7 @@ class Lookout:
         symbol, frame = series
         stopped: Counter[str] = Counter()
         return [
-            signal_of(one, strategy, candles, self._exchange, symbol, now, self.evidence)
+            signal_of(one, strategy, candles, self._exchange, symbol, now, self.evidence, self._asked.weights)
             for strategy, candles, one in windows.found(frame, self._asked, new, stopped, look.failed)
         ]
 

@@ -24,6 +24,7 @@ from cryptai.screening.neighbourhood import TRY, neighbours, overfitting, tries
 from cryptai.screening.outcomes import MISSED, OPEN, outcomes
 from cryptai.screening.quality import quality, stopped
 from cryptai.screening.setups import setups
+from cryptai.screening.slices import Slices
 from cryptai.strategies.strategy import values_of
 from cryptai.trading.costs import Costs
 from cryptai.trading.result import ENGINE_VERSION
@@ -80,15 +81,18 @@ class PastSetups:
         h.update(self.tries.tobytes())
         return h.hexdigest()
 
-    def column(self, name: str) -> NDArray[Any]:
-        """Return a column of the rows as an array of its own, made once: every card looks through it."""
-        if name not in self._columns:
-            self._columns[name] = np.ascontiguousarray(self.rows[name])
-        return self._columns[name]
+    @cached_property
+    def slices(self) -> Slices:
+        """What cards count of the rows."""
+        return Slices(self.rows)
+
+    def number(self, symbol: str) -> int:
+        """Return a symbol's number, -1 of one that is not among them."""
+        return self._numbers.get(symbol, -1)
 
     @cached_property
-    def _columns(self) -> dict[str, NDArray[Any]]:
-        return {}
+    def _numbers(self) -> dict[str, int]:
+        return {symbol: number for number, symbol in enumerate(self.symbols)}
 
     def overfitting(self, until_ms: int) -> float | None:
         """Return the probability that these parameters are the luckiest of their like, as of a day's begin.

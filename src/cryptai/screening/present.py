@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryptai.market.quality import freshness
+from cryptai.market.timeframe import Timeframe
 from cryptai.screening.screen import ranked
-from cryptai.screening.standing import restated
+from cryptai.screening.standing import restated, signal_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cryptai.market.newness import Stop
-    from cryptai.market.timeframe import Timeframe
     from cryptai.signals import Signal
 
     # Symbol and timeframe; a setup of one of these, by strategy and the close that decided it.
@@ -56,6 +56,35 @@ class Look(NamedTuple):
     decided: list[Signal]
     failed: dict[str, str]
     waits: bool
+
+    def as_object(self) -> dict[str, Any]:
+        """Return it as JSON takes it, for another process of ours: all but `decided` as it is.
+
+        Of that its places among `found` are kept, whose order it has.
+        """
+        newly = set(map(id, self.decided))
+        return {
+            "closed": [(*series, *one) for series, one in self.closed.items()],
+            "ended": [(*series, keys) for series, keys in self.ended.items()],
+            "found": [(*series, [vars(one) for one in some]) for series, some in self.found.items()],
+            "decided": [[id(one) in newly for one in some] for some in self.found.values()],
+            "failed": self.failed,
+            "waits": self.waits,
+        }
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Look:
+        """Return the look that was told."""
+        found = {(s, Timeframe(f)): [signal_with(one) for one in some] for s, f, some in told["found"]}
+        newly = zip(found.values(), told["decided"], strict=True)
+        return cls(
+            {(symbol, Timeframe(frame)): Closed(*one) for symbol, frame, *one in told["closed"]},
+            {(s, Timeframe(frame)): [(name, ms) for name, ms in keys] for s, frame, keys in told["ended"]},
+            found,
+            [one for some, which in newly for one, new in zip(some, which, strict=True) if new],
+            told["failed"],
+            told["waits"],
+        )
 
     def beside(self, other: Look) -> Look:
         """Return both as one; they are of different series."""

@@ -42,8 +42,9 @@ FACTORS: Final = MappingProxyType(
 PARTS: Final = MappingProxyType({"rules": 0.6, "model": 0.2, "sentiment": 0.2})
 """Whose opinions are blended, and the share of each."""
 
-FILTERS: Final = ("quality", "against_the_trend", "chasing", "no_volume")
-"""Rules that take a setup for a false signal, in the order they are asked."""
+FILTERS: Final = ("quality", "against_the_trend", "no_volume")
+"""Rules that take a setup for a false signal, in the order they are asked. None stops a price that ran ahead:
+those setups did better than the others (docs/guide/signals.md)."""
 LEAST_QUALITY: Final = 0.4
 
 BARS: Final = 761
@@ -123,7 +124,6 @@ def stopped(good: Quality) -> NDArray[np.int8]:
     against = [
         ~(good.quality >= LEAST_QUALITY),
         factors["regime_fit"] < 0.1,
-        factors["entry_point"] <= 0.0,
         factors["volume"] <= 0.05,
     ]
     return np.select(against, [np.int8(i) for i in range(1, len(FILTERS) + 1)], np.int8(0))
@@ -212,7 +212,7 @@ def _confluence(found: Setups, strategy: Strategy, candles: Candles, coarser: Se
 
 
 def _entry_point(found: Setups, candles: Candles) -> Floats:
-    """Return 1 at the 20-bar average, down to 0 three average true ranges beyond it: that is chasing."""
+    """Return 1 at the 20-bar average, down to 0 three average true ranges beyond it."""
     away = candles.close - ema(candles.close, 20)
     with np.errstate(divide="ignore", invalid="ignore"):
         stretched = (away / atr(candles.high, candles.low, candles.close, 14))[found.row]

@@ -13,40 +13,51 @@ it is `retrospective`, and stays out of sealed statistics.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from cryptai.errors import InputError, UnknownName
 from cryptai.market.exchange import check_exchange
 from cryptai.market.symbol import parse_symbol
 from cryptai.market.timeframe import Timeframe
-from cryptai.market.times import iso
 from cryptai.screening.chain import FIRST, REPEATED, link, wrong
 from cryptai.seams import now_ms
 from cryptai.signals import canonical, identity_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cryptai.market.rows import Rows
     from cryptai.market.transactions import Transactions
 
+T = TypeVar("T")
 _COLUMNS: Final = (
     "id, identity, exchange, symbol, timeframe, strategy, side, decided_ms, quality, status, sealed_ms, "
     "retrospective, body, previous, hash"
 )
 _AT_A_TIME: Final = 5_000
+# Rows of one statement: a database takes some thousands of values in one.
+_PORTION: Final = 200
 
 
-class Sealed(NamedTuple):
-    """One signal as it stands in the record."""
+@dataclass(frozen=True)
+class Sealed:
+    """One signal as it stands in the record; `text` is what was hashed, `body` what it says."""
 
     id: int
     identity: str
     sealed_ms: int
     retrospective: bool
-    body: dict[str, Any]
+    text: str
     previous: str
     hash: str
+
+    @cached_property
+    def body(self) -> dict[str, Any]:
+        """Return what was sealed."""
+        found: dict[str, Any] = json.loads(self.text)
+        return found
 
 
 class Event(NamedTuple):
@@ -77,29 +88,32 @@ class Record:
         A signal is the same as another where venue, symbol, timeframe, strategy, parameters, side and the bar
         that decided it are: the first one sealed stays.
         """
-        numbers = []
+        named = [(identity_of(body), body) for body in bodies]
         with self._catalog.change() as rows:
+            there = _there(rows, [identity for identity, _ in named])
             found = rows.execute("SELECT id, hash FROM signal ORDER BY id DESC LIMIT 1")
-            last, previous = found[0] if found else (0, FIRST)
-            for body in bodies:
-                identity = identity_of(body)
-                there = rows.execute("SELECT id FROM signal WHERE identity = ?", (identity,))
-                if there:
-                    numbers.append(int(there[0][0]))
+            last, previous = (int(found[0][0]), str(found[0][1])) if found else (0, FIRST)
+            added = []
+            for identity, body in named:
+                if identity in there:
                     continue
-                last, sealed_ms, text = int(last) + 1, now_ms(), canonical(body)
+                last, sealed_ms, text = last + 1, now_ms(), canonical(body)
                 digest = link(previous, last, sealed_ms, text)
                 after = int(body["decided_ms"]) + Timeframe(str(body["timeframe"])).ms
-                rows.execute(
-                    f"INSERT INTO signal ({_COLUMNS}) VALUES ({', '.join('?' * 15)}) RETURNING id",  # noqa: S608
+                added.append(
                     (
                         last, identity, *(body[name] for name in REPEATED), body["evidence"]["status"],
                         sealed_ms, int(sealed_ms > after), text, previous, digest,
-                    ),
+                    )
                 )  # fmt: skip
-                previous = digest
-                numbers.append(last)
-        return numbers
+                previous, there[identity] = digest, last
+            for some in _portions(added):
+                marks = ", ".join([f"({', '.join('?' * 15)})"] * len(some))
+                rows.execute(
+                    f"INSERT INTO signal ({_COLUMNS}) VALUES {marks}",  # noqa: S608
+                    [value for row in some for value in row],
+                )
+        return [there[identity] for identity, _ in named]
 
     def note(self, events: Iterable[Event]) -> int:
         """Add what befell signals, each event of a signal once; return how many were new."""
@@ -281,21 +295,21 @@ class Record:
                 values,
             )
         return [
-            Sealed(int(key), str(identity), int(sealed), bool(late), json.loads(body), str(before), str(own))
-            for key, identity, sealed, late, body, before, own in found
+            Sealed(int(key), str(identity), int(sealed), bool(late), str(text), str(before), str(own))
+            for key, identity, sealed, late, text, before, own in found
         ]
 
 
-def told(one: Sealed, life: Sequence[Event]) -> dict[str, Any]:
-    """Return a recorded signal as JSON takes it: as it was sealed, and its life since."""
-    body = dict(one.body)
-    for name in ("decided", "expires"):
-        body[f"{name}_at"] = iso(body.pop(f"{name}_ms"))
-    events = [{"event": e.event, "at": iso(e.at_ms), **e.body} for e in life]
-    return {
-        "id": one.id, **body, "sealed_at": iso(one.sealed_ms), "retrospective": one.retrospective,
-        "previous": one.previous, "hash": one.hash, "events": events,
-    }  # fmt: skip
+def _there(rows: Rows, identities: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for some in _portions(identities):
+        marks = ", ".join("?" * len(some))
+        found |= rows.execute(f"SELECT identity, id FROM signal WHERE identity IN ({marks})", some)  # noqa: S608
+    return found
+
+
+def _portions(of: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (of[i : i + _PORTION] for i in range(0, len(of), _PORTION))
 
 
 def _chosen(rows: Rows, exchange: str, day: str) -> list[int]:

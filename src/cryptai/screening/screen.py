@@ -80,7 +80,8 @@ def screen(
     strategies_folder, names
         Where a person's own strategies lie, and which strategies to ask; None is all there are.
     symbols, timeframes
-        Only these; None is all that are stored. A timeframe that is not stored is made of finer bars.
+        Only these; None is all that are stored. A timeframe that is not stored is made of finer bars. What
+        the coarser stored ones say counts for the quality, asked for or not.
     newest
         Only setups of the last so many bars of each market. Those that stand are never older than 120.
     ended
@@ -96,15 +97,16 @@ def screen(
     made = Screened()
     asked = Asked.of(chosen(strategies_folder, names, made.failed, made.unscanned), weights)
     stops = SymbolBook().stopped(exchange, as_of_ms=as_of_ms)
-    for symbol, frames in _markets(store, exchange, symbols, timeframes).items():
+    wanted = None if timeframes is None else {Timeframe(name) for name in timeframes}
+    for symbol, frames in _markets(store, exchange, symbols, wanted).items():
         windows = Windows(frames, partial(_read, store, exchange, symbol, asked, newest, now))
         if symbol in stops and _stands_still(stops[symbol], windows):
             continue
         for frame in frames:
-            if windows.whole(frame) is None:
+            if (wanted is not None and frame not in wanted) or windows.whole(frame) is None:
                 continue
             made.signals.extend(
-                signal_of(one, strategy, candles, exchange, symbol, now, evidence)
+                signal_of(one, strategy, candles, exchange, symbol, now, evidence, weights)
                 for strategy, candles, one in windows.found(
                     frame, asked, newest, made.stopped, made.failed, ended=ended
                 )
@@ -166,14 +168,15 @@ def _stands_still(stop: Stop, windows: Windows) -> bool:
 
 
 def _markets(
-    store: CandleStore, exchange: str, symbols: Sequence[str] | None, timeframes: Sequence[str] | None
+    store: CandleStore, exchange: str, symbols: Sequence[str] | None, wanted: set[Timeframe] | None
 ) -> dict[str, list[Timeframe]]:
-    """Return each symbol's timeframes, the finest first."""
+    """Return the timeframes of each symbol that has one of those wanted, the finest first."""
     stored = {(one.symbol, one.timeframe) for one in store.changed(exchange, 0)[1]}
-    if timeframes is not None:
-        wanted = {Timeframe(name) for name in timeframes}
-        stored |= {(one.symbol, one.timeframe) for one in store.derivable(exchange)}
-        stored = {one for one in stored if one[1] in wanted}
+    if wanted is not None:
+        made = {(one.symbol, one.timeframe) for one in store.derivable(exchange)}
+        stored |= {one for one in made if one[1] in wanted}
+        asked = {symbol for symbol, frame in stored if frame in wanted}
+        stored = {one for one in stored if one[0] in asked}
     found: dict[str, list[Timeframe]] = defaultdict(list)
     for symbol, frame in sorted(stored, key=lambda one: (one[0], TIMEFRAMES.index(one[1]))):
         if symbols is None or symbol in symbols:

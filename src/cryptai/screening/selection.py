@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,12 +14,13 @@ from cryptai.screening.card import NOT_SUPPORTED
 from cryptai.screening.screen import ranked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from cryptai.market.store import CandleStore
     from cryptai.signals import Signal
 
-    Correlation = Mapping[tuple[str, str], float]
+    # Of two markets by their symbols; 0 where it is not known.
+    Correlation = Callable[[str, str], float]
 
 ALIKE: Final = 0.8
 """Correlation of daily returns from which two markets are the same bet."""
@@ -39,7 +41,10 @@ def clusters(signals: Iterable[Signal]) -> list[Signal]:
             others[idea].append(f"{one.strategy} {one.timeframe}")
         else:
             found[idea], others[idea] = one, []
-    return [replace(one, also=sorted(set(others[idea]))) for idea, one in found.items()]
+    return [
+        replace(one, also=sorted(set(others[idea]) - {f"{one.strategy} {one.timeframe}"}))
+        for idea, one in found.items()
+    ]
 
 
 def top(signals: Iterable[Signal], n: int = 5, *, correlation: Correlation | None = None) -> list[Signal]:
@@ -59,39 +64,37 @@ def top(signals: Iterable[Signal], n: int = 5, *, correlation: Correlation | Non
     best: list[Signal] = []
     for strict in (True, False):
         for one in waiting:
-            if len(best) < n and one not in best and not (strict and _repeats(one, best, correlation or {})):
+            if len(best) < n and one not in best and not (strict and _repeats(one, best, correlation)):
                 best.append(one)
     return sorted(
         best, key=lambda s: (s.stale, s.evidence.get("status") == NOT_SUPPORTED, -s.score, s.symbol)
     )
 
 
-def correlations(
-    store: CandleStore, exchange: str, symbols: Iterable[str], until_ms: int
-) -> dict[tuple[str, str], float]:
-    """Return the correlation of daily returns over the last 90 days of each pair of markets, both ways.
+def correlations(store: CandleStore, exchange: str, until_ms: int) -> Correlation:
+    """Return what gives the correlation of daily returns over the last 90 days of two markets.
 
-    Pairs with fewer than 30 days in common are left out.
+    It is 0 where they have fewer than 30 days in common. A market is read when it is first asked for: of
+    hundreds that have signals a selection compares a few.
     """
-    moves: dict[str, dict[int, float]] = {}
-    for symbol in sorted(set(symbols)):
+
+    @cache
+    def moves(symbol: str) -> dict[int, float]:
         try:
             days = store.read(exchange, symbol, "1d", end_ms=until_ms - DAY_MS + 1, last=_DAYS + 1)
         except DataError:
-            continue
+            return {}
         returns = np.diff(np.log(days.close))
-        moves[symbol] = dict(zip(days.ts[1:].tolist(), returns.tolist(), strict=True))
-    found = {}
-    names = list(moves)
-    for i, a in enumerate(names):
-        for b in names[i + 1 :]:
-            common = sorted(moves[a].keys() & moves[b].keys())
-            if len(common) < _FEWEST:
-                continue
-            x, y = (np.array([moves[name][day] for day in common]) for name in (a, b))
-            if x.std() > 0.0 and y.std() > 0.0:
-                found[a, b] = found[b, a] = float(np.corrcoef(x, y)[0, 1])
-    return found
+        return dict(zip(days.ts[1:].tolist(), returns.tolist(), strict=True))
+
+    def of(a: str, b: str) -> float:
+        common = sorted(moves(a).keys() & moves(b).keys())
+        if len(common) < _FEWEST:
+            return 0.0
+        x, y = (np.array([moves(name)[day] for day in common]) for name in (a, b))
+        return float(np.corrcoef(x, y)[0, 1]) if x.std() > 0.0 and y.std() > 0.0 else 0.0
+
+    return of
 
 
 def _order(one: Signal) -> tuple[bool, bool, float, str, str]:
@@ -99,9 +102,8 @@ def _order(one: Signal) -> tuple[bool, bool, float, str, str]:
     return one.stale, against, -one.score, one.symbol, one.side
 
 
-def _repeats(one: Signal, best: list[Signal], correlation: Correlation) -> bool:
-    return any(
-        one.symbol == other.symbol
-        or (one.side == other.side and correlation.get((one.symbol, other.symbol), 0.0) >= ALIKE)
-        for other in best
-    )
+def _repeats(one: Signal, best: list[Signal], correlation: Correlation | None) -> bool:
+    if any(one.symbol == other.symbol for other in best):
+        return True
+    same = [other for other in best if one.side == other.side]
+    return correlation is not None and any(correlation(one.symbol, other.symbol) >= ALIKE for other in same)

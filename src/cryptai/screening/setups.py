@@ -100,6 +100,8 @@ def began(signals: Signals, first: int) -> NDArray[np.int64]:
     """Return the rows from `first` on whose entry the row before did not say."""
     first = max(first, 1)
     late = signals.entry[first:]
+    if not late.any():
+        return np.empty(0, np.int64)  # mostly: at a close few strategies say anything
     return first + np.flatnonzero((late != 0) & (late != signals.entry[first - 1 : -1]))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,7 +12,16 @@ from cryptai.market.exchange import PRACTICE
 from cryptai.market.quality import freshness
 from cryptai.screening.card import Asked
 from cryptai.screening.outcomes import HORIZON, OPEN, OUTCOMES, Outcomes, outcomes
-from cryptai.screening.quality import BARS, FILTERS, quality, regime_name, stopped
+from cryptai.screening.quality import (
+    BARS,
+    FACTORS,
+    FILTERS,
+    PARTS,
+    contributions,
+    quality,
+    regime_name,
+    stopped,
+)
 from cryptai.screening.setups import began, setups
 from cryptai.signals import Signal
 from cryptai.strategies.compose import memory_of
@@ -109,8 +118,9 @@ def signal_of(
     symbol: str,
     now: int,
     evidence: Evidence,
+    weights: Mapping[str, float] = PARTS,
 ) -> Signal:
-    """Return a setup as a person reads it, with its evidence."""
+    """Return a setup as a person reads it, with its evidence; `weights` are those of its quality."""
     i, some = one.at, one.setups
     row, side = int(some.row[i]), int(some.side[i])
     entry, stop, target = (float(column[i]) for column in (some.entry, some.stop, some.target))
@@ -156,22 +166,44 @@ def signal_of(
         practice=exchange == PRACTICE,
         data_digest=known.digest,
         engine=ENGINE_VERSION,
+        contributions=_added(one, weights),
     )
+
+
+def _added(one: Found, weights: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    values = {"factors": (one.quality.factors, FACTORS), "parts": (one.quality.parts, weights)}
+    return {
+        name: {
+            key: round(share, _DIGITS)
+            for key, share in contributions(
+                {key: float(column[one.at]) for key, column in columns.items()}, shares
+            ).items()
+        }
+        for name, (columns, shares) in values.items()
+    }
 
 
 def restated(one: Signal, price: float, age: int, *, stale: bool) -> Signal:
     """Return a standing signal as it is at a later close; what was written once stays."""
     side = 1 if one.side == "long" else -1
     now_left = left(side, price, one.stop, one.target)
-    return replace(
-        one,
-        price=price,
-        reward_risk_now=now_left,
-        score=combined(one.quality, one.confidence["value"], min(one.reward_risk, now_left)),
-        state="waiting" if age == 0 else OUTCOMES[OPEN],
-        age_bars=age,
-        stale=stale,
-    )
+    changed = {
+        "price": price,
+        "reward_risk_now": now_left,
+        "score": combined(one.quality, one.confidence["value"], min(one.reward_risk, now_left)),
+        "state": "waiting" if age == 0 else OUTCOMES[OPEN],
+        "age_bars": age,
+        "stale": stale,
+    }
+    return signal_with({**vars(one), **changed})
+
+
+def signal_with(fields: Mapping[str, Any]) -> Signal:
+    """Return the signal of all these fields, which were one's before."""
+    # Thousands at each close: a frozen dataclass sets each field by a call.
+    made = object.__new__(Signal)
+    vars(made).update(fields)
+    return made
 
 
 def combined(good: float, confidence: float | None, reward_risk: float) -> float:

@@ -164,7 +164,8 @@ class _Adapted:
                     "return the frame with every row (no dropna).",
                     field="strategy",
                 )
-            if "date" not in frame or not np.array_equal(frame["date"], opens):
+            # As arrays of pandas: NumPy would make an object of each time.
+            if "date" not in frame or not np.all(frame["date"].array == opens.array):
                 raise InputError(
                     f"{method} of {self.plain.__name__} changed the column `date`; rows keep their order.",
                     field="strategy",

@@ -13,6 +13,7 @@ from cryptai.features.feature import features
 from cryptai.market.timeframe import MINUTE_MS, Timeframe
 from cryptai.parameters import Parameter, Value, read_all
 from cryptai.registry import Registry
+from cryptai.written import written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,6 +88,16 @@ def param(
     return dataclasses.field(
         default=default, metadata={"low": low, "high": high, "meaning": meaning, "unit": unit}
     )
+
+
+def code_of(made: Strategy) -> str | None:
+    """Return the digest of the code of a strategy that stands in no file of the workspace; None: built-in."""
+    return None if type(made).__module__.startswith("cryptai.") else written(_without_fields(made))
+
+
+def _without_fields(made: Strategy) -> object:
+    # Its fields are its parameters, which a run tells; another class keeps what it is made of in itself.
+    return type(made) if dataclasses.is_dataclass(made) else made
 
 
 def parameters(cls: type[Strategy]) -> list[Parameter]:
