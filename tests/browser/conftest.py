@@ -66,15 +66,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield Server(base, home, name[1], password[1])
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         log.close()
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Headless Chromium; it ends with its module, for its loop must not meet asynchronous tests."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(
+        timeout=20_000
+    )  # as everything else here waits: five seconds are short beside other tests
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium(), args=flags)

@@ -20,18 +20,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from typer.core import TyperGroup
+
     from cryptai.workspace import Workspace
 
 
-def raising(error: BaseException) -> Callable[[], typer.Typer]:
-    def build() -> typer.Typer:
+def raising(error: BaseException) -> Callable[[], TyperGroup]:
+    def build() -> TyperGroup:
         app = typer.Typer()
 
         @app.callback(invoke_without_command=True)
         def fail(some: str = "") -> None:
             raise error
 
-        return app
+        return typer.main.get_group(app)
 
     return build
 
@@ -45,7 +47,7 @@ def test_a_group_alone_shows_its_help(group: str, capsys: pytest.CaptureFixture[
 
 
 def names_of_commands() -> list[str]:
-    return list(typer.main.get_command(application()).commands)  # type: ignore[attr-defined]
+    return list(application().commands)
 
 
 def test_it_works(capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,7 +74,7 @@ def every_command() -> list[tuple[str, ...]]:
         below = getattr(command, "commands", {})
         return [path, *(leaf for name, sub in below.items() for leaf in walk(sub, (*path, name)))]
 
-    return walk(typer.main.get_command(application()), ())
+    return walk(application(), ())
 
 
 def test_every_verb_speaks_json() -> None:
@@ -82,7 +84,7 @@ def test_every_verb_speaks_json() -> None:
 
     dumb = [
         verb.name  # type: ignore[attr-defined]
-        for verb in verbs(typer.main.get_command(application()))
+        for verb in verbs(application())
         if not any("--json" in one.opts for one in verb.params)  # type: ignore[attr-defined]
     ]
     assert dumb == []

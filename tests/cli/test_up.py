@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "cryptai"]
+PATIENCE_S = 60.0  # with a server that has just begun, on a machine with more to do
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -35,7 +36,12 @@ def environment(home: Path) -> dict[str, str]:
 
 def cryptai(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *args], env=environment(home), capture_output=True, text=True, timeout=60, check=False
+        [*COMMAND, *args],
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
 
 
@@ -62,7 +68,7 @@ class Server:
 
     def end(self, how: signal.Signals) -> int:
         self.process.send_signal(how)
-        status = self.process.wait(timeout=20)
+        status = self.process.wait(timeout=PATIENCE_S)
         assert self.listener is not None
         self.listener.join()
         return status
@@ -133,32 +139,34 @@ def test_the_secrets_are_in_no_file_of_the_workspace(server: Server) -> None:
 
 def test_pages_answer_at_this_machine_and_say_practice(server: Server) -> None:
     for where in ("/", "/markets/BTC-USDT/"):
-        answer = httpx.get(server.url + where)
+        answer = httpx.get(server.url + where, timeout=PATIENCE_S)
         assert answer.status_code == 200
         assert "PRACTICE" in answer.text.upper()
-    assert httpx.get(f"{server.url}/analytics/backtesting/").status_code == 302
-    rebound = httpx.get(f"{server.url}/", headers={"Host": "evil.example"})
+    assert httpx.get(f"{server.url}/analytics/backtesting/", timeout=PATIENCE_S).status_code == 302
+    rebound = httpx.get(f"{server.url}/", headers={"Host": "evil.example"}, timeout=PATIENCE_S)
     assert rebound.status_code == 400
 
 
 def test_prices_come_over_the_socket(server: Server) -> None:
     with connect(f"ws://127.0.0.1:{server.port}/ws/prices/") as browser:
         browser.send('{"exchange": "practice", "subscribe": ["BTC-USDT"]}')
-        while '"price"' not in str(browser.recv(timeout=20)):
+        while '"price"' not in str(browser.recv(timeout=PATIENCE_S)):
             pass
 
 
 def test_the_token_runs_a_backtest(server: Server) -> None:
     options = {"strategy": "ema_trend", "exchange": "practice", "symbol": "BTC-USDT", "timeframe": "1h"}
     program = {"Authorization": f"Bearer {server.word('Token')}"}
-    answer = httpx.post(f"{server.url}/signals/api/backtests/", json=options, headers=program, timeout=60)
+    answer = httpx.post(
+        f"{server.url}/signals/api/backtests/", json=options, headers=program, timeout=PATIENCE_S
+    )
     assert answer.status_code == 200, answer.text
     assert answer.json()["practice"] is True
     assert answer.json()["metrics"]["trades"] >= 0
 
 
 def test_a_body_of_megabytes_is_refused_before_it_is_kept(server: Server) -> None:
-    answer = httpx.post(f"{server.url}/accounts/login/", content=b"x" * 5_000_000)
+    answer = httpx.post(f"{server.url}/accounts/login/", content=b"x" * 5_000_000, timeout=PATIENCE_S)
     assert answer.status_code == 413
 
 
@@ -208,7 +216,7 @@ def test_a_database_with_migrations_of_a_newer_version_is_a_sentence_and_stays_a
 
 def test_a_new_password_beside_the_running_server_ends_the_old_sessions_and_tokens(server: Server) -> None:
     def signed_in(password: str) -> httpx.Client:
-        browser = httpx.Client(base_url=server.url, follow_redirects=True)
+        browser = httpx.Client(base_url=server.url, follow_redirects=True, timeout=PATIENCE_S)
         browser.get("/accounts/login/")
         page = {
             "login": "owner",
@@ -227,7 +235,8 @@ def test_a_new_password_beside_the_running_server_ends_the_old_sessions_and_toke
     password = found["password"]
     assert old.get("/analytics/backtesting/", follow_redirects=False).status_code == 302
     program = {"Authorization": f"Bearer {server.word('Token')}"}
-    assert httpx.post(f"{server.url}/signals/api/backtests/", json={}, headers=program).status_code == 401
+    refused = httpx.post(f"{server.url}/signals/api/backtests/", json={}, headers=program, timeout=PATIENCE_S)
+    assert refused.status_code == 401
     new = signed_in(password)
     assert new.get("/admin/", follow_redirects=False).status_code == 200
     old.close()

@@ -16,14 +16,36 @@ from cryptai.workspace import Workspace, open_workspace
 # Models are imported inside: this file is read before Django's settings are.
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from django.test import Client
 
+    from cryptai.market.store import CandleStore
+    from cryptai.screening.record import Record
     from cryptai.web.accounts.models import User
 
 PASSWORD = "correct-horse-battery-5"
 HOUR = 3_600_000
 START = 1_700_006_400_000
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_files_found_once() -> Iterator[None]:
+    """Look through the folders of static files once: every test client makes the middleware anew."""
+    from cryptai.web.headers import StaticMiddleware
+
+    found: dict[str, Any] = {}
+    look = StaticMiddleware.add_files_from_finders
+
+    def once(middleware: Any) -> None:
+        if not found:
+            look(middleware)
+            found.update(middleware.files)
+        middleware.files.update(found)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StaticMiddleware, "add_files_from_finders", once)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -43,14 +65,37 @@ def _quick_passwords(settings: Any) -> None:
 
 
 @pytest.fixture(scope="session")
-def home() -> Workspace:
-    """The session's workspace, as the site's settings know it, with candles of two markets."""
+def home() -> Iterator[Workspace]:
+    """The session's workspace, as the site's settings know it, with candles of two markets and no signal."""
+    from cryptai.screening.record import Record
     from cryptai.web import live
 
     workspace: Workspace = open_workspace(django_settings.WORKSPACE.root)
+    shared = live.store()
+    _fill(shared)
+    yield workspace
+    # What is sealed stays for ever: the pages of every test after it would show it.
+    left = [(one.body["exchange"], one.body["symbol"]) for one in Record(shared.catalog).newest()]
+    assert not left, f"sealed by a test into the record of all tests, not its own (`record`): {left}"
+
+
+@pytest.fixture
+def record(home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Record:
+    """An empty record, in a store of this test's own with the candles of the session's."""
+    from cryptai.market.store import CandleStore
+    from cryptai.screening.record import Record
+    from cryptai.web import live
+
+    del home
+    own = CandleStore(tmp_path / "candles")
+    _fill(own)
+    monkeypatch.setattr(live, "_store", own)
+    return Record(own.catalog)
+
+
+def _fill(store: CandleStore) -> None:
     for symbol, seed in (("BTC/USDT", 1), ("ETH/USDT", 2)):
-        live.store().write("binance", made_candles(symbol, seed=seed), replace=True)
-    return workspace
+        store.write("binance", made_candles(symbol, seed=seed), replace=True)
 
 
 @pytest.fixture

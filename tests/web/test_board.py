@@ -183,3 +183,16 @@ async def test_it_looks_at_the_start_and_again_at_each_close(monkeypatch: pytest
     assert [one["exchange"] for one in news] == ["binance", "practice"] * 2
     assert {one["decided"][0]["exchange"] for one in news} == {"binance", "practice"}
     assert board.signals("practice") == [signal(exchange="practice")]
+
+
+async def test_what_many_markets_decided_is_told_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(live.hub, "publish", told.append)
+    monkeypatch.setattr(board, "_TOGETHER", 3)
+    news = {"type": "signals", "exchange": "binance", "standing": 7, "decided": list("abcdefg")}
+    assert await board._told(news)
+    assert ["".join(one["decided"]) for one in told] == ["abc", "def", "g"]
+    assert [{**one, "decided": news["decided"]} for one in told] == [news] * 3
+    assert await board._told({**news, "decided": []})
+    assert told[3:] == [{**news, "decided": []}]
+    assert not await board._told(None)

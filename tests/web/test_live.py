@@ -168,3 +168,48 @@ def test_a_frame_is_read_by_another_implementation_as_the_text_it_was_made_of(le
     frame = parsed.value.value
     assert (frame.opcode, frame.fin, bytes(frame.data).decode()) == (Opcode.TEXT, True, text)
     assert unframed(framed(text)) == text
+
+
+def looked(*decided: str, exchange: str = "binance") -> dict[str, Any]:
+    return {"type": "signals", "exchange": exchange, "state": "ready", "decided": list(decided)}
+
+
+SIGNALS = ("signals", "binance")
+
+
+async def test_a_slow_follower_is_told_of_every_decided_signal_and_the_newest_state() -> None:
+    hub, subscriber = PriceHub(), Subscriber()
+    hub.follow(subscriber, [SIGNALS], {})
+    for i in range(500):
+        hub.publish(looked(f"signal {i}"))
+        for _ in range(3):
+            hub.publish(looked())
+    frames = await taken(subscriber)
+    told = [one for one in frames if one["decided"]]
+    assert [one["decided"] for one in told] == [[f"signal {i}"] for i in range(500)]
+    assert [one["before"] for one in told] == [0, *(one["seq"] for one in told[:-1])]
+    assert [one["seq"] for one in frames if not one["decided"]] == [2_000]
+
+
+async def test_one_who_comes_back_is_told_of_every_signal_it_has_not_seen() -> None:
+    hub, first, again = PriceHub(), Subscriber(), Subscriber()
+    hub.publish(looked("a"))
+    hub.publish(looked("b"))
+    hub.follow(first, [SIGNALS], {})
+    assert [one["decided"] for one in await taken(first)] == [["b"]]
+    hub.leave(first)
+    for name in "cde":
+        hub.publish(looked(name))
+    hub.publish(looked("z", exchange="okx"))
+    hub.follow(again, [SIGNALS], {SIGNALS: 2})
+    assert [one["decided"] for one in await taken(again)] == [["c"], ["d"], ["e"]]
+    hub.follow(again, [SIGNALS], {SIGNALS: 5})
+    assert len(again) == 0
+
+
+async def test_how_many_stand_is_not_told_before_what_was_decided_until_then() -> None:
+    hub, subscriber = PriceHub(), Subscriber()
+    hub.follow(subscriber, [SIGNALS], {})
+    for names in ((), ("a",), (), ("b",), ()):
+        hub.publish(looked(*names))
+    assert [one["seq"] for one in await taken(subscriber)] == [2, 4, 5]

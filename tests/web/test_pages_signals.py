@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from tests.screening.made import signal, walk
 
 from cryptai.market.times import iso
 from cryptai.screening.evidence import Evidence, unlooked
+from cryptai.screening.fared import Fared
 from cryptai.screening.record import Event, Record
 from cryptai.screening.screen import screen
 from cryptai.seams import now_ms
 from cryptai.strategies.strategy import strategies
 from cryptai.web import board, live
-from cryptai.web.pages.hit_rates import Row, by_month, fifth, rates
+from cryptai.web.pages.hit_rates import by_month, fifth, rates
 
 if TYPE_CHECKING:
     from cryptai.workspace import Workspace
@@ -44,8 +48,8 @@ STRUCTURE = {
 
 
 @pytest.fixture
-def here(on_loopback: dict[str, str], home: Workspace) -> Client:
-    del home
+def here(on_loopback: dict[str, str], record: Record) -> Client:
+    del record  # what these seal is nobody else's to meet
     return Client(**on_loopback)  # type: ignore[arg-type]
 
 
@@ -67,11 +71,12 @@ def last_close() -> int:
         (ABSENT, "Not enough evidence"),
     ],
 )
-def test_a_signals_page_says_how_often_such_was_right(here: Client, card: Any, says: str) -> None:
+def test_a_signals_page_says_how_often_such_was_right(
+    here: Client, record: Record, card: Any, says: str
+) -> None:
     decided = last_close()
     structure = {**STRUCTURE, "at": decided - 9 * 3_600_000, "known_at": decided}
     made = signal(decided_at_ms=decided, evidence=card, structures=[structure], params={"card": says})
-    record = Record(live.store().catalog)
     (number,) = record.seal([made.as_sealed()])
     record.note(
         [Event(number, "filled", decided, {"price": 100.0}), Event(number, "target", decided, {"r": 1.84})]
@@ -102,8 +107,7 @@ def test_one_that_does_not_exist_is_not_found(here: Client) -> None:
     text(here.get("/signals/nothing/"), 404)
 
 
-def test_the_record_is_shown_by_day_with_what_came_of_each(here: Client) -> None:
-    record = Record(live.store().catalog)
+def test_the_record_is_shown_by_day_with_what_came_of_each(here: Client, record: Record) -> None:
     numbers = record.seal(
         [signal(decided_at_ms=1_652_000_000_000 + i * 3_600_000, evidence=CARD).as_sealed() for i in range(3)]
     )
@@ -113,6 +117,8 @@ def test_the_record_is_shown_by_day_with_what_came_of_each(here: Client) -> None
     assert "\u22121.03 R" in page
     assert "retrospective" in page
     assert "1 stop, 2 open" in page
+    for one in record.several(numbers):
+        assert f'href="{reverse("signal", args=[one.identity])}"' in page
 
 
 def test_a_venue_without_signals_says_what_will_be_here(here: Client) -> None:
@@ -123,9 +129,10 @@ def test_a_venue_without_signals_says_what_will_be_here(here: Client) -> None:
     assert "No past setups have been looked up yet" in page
 
 
-def test_the_quality_page_has_rates_calibration_filters_and_years(here: Client, home: Workspace) -> None:
+def test_the_quality_page_has_rates_calibration_filters_and_years(
+    here: Client, home: Workspace, record: Record
+) -> None:
     store = live.store()
-    record = Record(store.catalog)
     early = signal(exchange="okx", decided_at_ms=now_ms(), evidence=CARD)
     late = signal(exchange="okx", decided_at_ms=1_600_000_000_000, evidence=CARD)
     numbers = record.seal([early.as_sealed(), late.as_sealed()])
@@ -142,18 +149,17 @@ def test_the_quality_page_has_rates_calibration_filters_and_years(here: Client, 
     assert "ema_trend" in page
     assert 'class="reliability"' in page
     assert "smart_money 1h" in page.partition("Too few to fit")[2]
-    assert "chasing" in page
+    assert "against the trend" in page
     year = iso(int(candles[0].ts[-1]))[:4]
     assert f'<th class="num" scope="col">{year}</th>' in page
 
 
-def test_what_would_have_flipped_a_signal_is_told(here: Client, home: Workspace) -> None:
+def test_what_would_have_flipped_a_signal_is_told(here: Client, record: Record) -> None:
     store = live.store()
     candles = walk(1, 2_000)
     store.write("bitget", candles, replace=True)
     asked = {"as_of_ms": int(candles.close_ts[-1]), "names": ["bollinger_bands"], "ended": True}
     found = screen(store, "bitget", evidence=unlooked, **asked).signals
-    record = Record(store.catalog)
     changed = {**found[1].as_sealed(), "data_digest": "0" * 64}
     record.seal([found[0].as_sealed(), changed, {**found[2].as_sealed(), "strategy": "my_own"}])
     told = [text(here.get(f"/signals/{one.identity}/")) for one in record.newest("bitget")]
@@ -162,31 +168,42 @@ def test_what_would_have_flipped_a_signal_is_told(here: Client, home: Workspace)
     assert any("Your own strategies are not asked again here" in page for page in told)
 
 
-class _Sealed:
-    def __init__(self, **body: Any) -> None:
-        self.body = {"strategy": "a", "evidence": {"break_even": 0.36}, **body}
+def fared(event: str = "", r: float = math.nan, **changes: Any) -> Fared:
+    return Fared("a", "BULL", 0.5, 0, False, 0.36, event, r)._replace(**changes)
 
 
 def test_rates_count_only_what_has_ended() -> None:
-    rows: Any = [
-        Row(_Sealed(), Event(1, "target", 0, {"r": 1.8})),  # type: ignore[arg-type]
-        Row(_Sealed(), Event(2, "stop", 0, {"r": -1.0})),  # type: ignore[arg-type]
-        Row(_Sealed(), Event(3, "expired", 0, {"r": 0.1})),  # type: ignore[arg-type]
-        Row(_Sealed(), Event(4, "filled", 0, {})),  # type: ignore[arg-type]
-        Row(_Sealed(strategy="b"), None),  # type: ignore[arg-type]
-    ]
-    (rate,) = rates(rows, lambda body: body["strategy"])
+    some = [
+        fared("target", 1.8), fared("stop", -1.0), fared("expired", 0.1), fared("filled"), fared("missed"),
+        fared(strategy="b"),
+    ]  # fmt: skip
+    (rate,) = rates(some, lambda one: one.strategy)
     assert (rate.name, rate.ended, rate.hits) == ("a", 3, 1)
     assert rate.low < 1 / 3 < rate.high
     assert rate.mean_r == pytest.approx(0.3)
+    # At that rate the mean of targets, stops and the third that expired is nothing.
+    won = (1 - 0.36) / 0.36
+    assert rate.needed * won - (2 / 3 - rate.needed) + 0.1 / 3 == pytest.approx(0.0)
 
 
 def test_months_are_the_newest_and_fifths_hold_their_ends() -> None:
-    rows: Any = [
-        Row(_Sealed(decided_ms=day * 86_400_000), Event(1, "stop", 0, {"r": -1.0}))  # type: ignore[arg-type]
-        for day in (0, 31, 32, 60)
-    ]
-    assert [(rate.name, rate.ended) for rate in by_month(rows, 2)] == [("1970-03", 1), ("1970-02", 2)]
-    assert [fifth({"quality": value}) for value in (0.0, 0.2, 0.599, 1.0)] == [
+    some = [fared("stop", -1.0, decided_ms=day * 86_400_000) for day in (0, 31, 32, 60)]
+    assert [(rate.name, rate.ended) for rate in by_month(some, 2)] == [("1970-03", 1), ("1970-02", 2)]
+    assert [fifth(fared(quality=value)) for value in (0.0, 0.2, 0.599, 1.0)] == [
         "0.0 to 0.2", "0.2 to 0.4", "0.4 to 0.6", "0.8 to 1.0",
     ]  # fmt: skip
+
+
+def test_the_page_of_a_signal_without_newer_bars_says_so_and_what_can_be_done(
+    here: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = signal(exchange="gate", stale=True, evidence=CARD, decided_at_ms=now_ms() - 3_600_000)
+    monkeypatch.setattr(live, "exchanges", lambda: ["gate"])
+    monkeypatch.setattr(board, "signals", lambda _exchange=None: [one])
+    page = text(here.get(f"/signals/{one.identity}/"))
+    assert "Newer bars of this market are missing" in page
+    assert "strategy=ema_trend&amp;symbol=BTC%2FUSDT&amp;timeframe=1h&amp;exchange=gate" in page
+    monkeypatch.setattr(board, "signals", lambda _exchange=None: [replace(one, stale=False)])
+    page = text(here.get(f"/signals/{one.identity}/"))
+    assert "Newer bars" not in page
+    assert "The last close is 100.00, 0.0" in page

@@ -150,3 +150,28 @@ async def test_what_is_for_one_user_reaches_every_server_from_wherever_and_is_ke
         with Redis.from_url(REDIS) as client:
             kept = client.hkeys(f"{redis_prefix}prices.newest")
         assert {topic.split(b"|")[0] for topic in kept} == {b"price"}
+
+
+async def test_every_decided_signal_arrives_however_close_together_they_are_told(redis_prefix: str) -> None:  # noqa: F811
+    def looked(*decided: str) -> dict[str, Any]:
+        return {"type": "signals", "exchange": "binance", "state": "ready", "decided": list(decided)}
+
+    async with ends(redis_prefix, 2) as (one, other):
+        heard: list[str] = []
+        hear = other.hub.publish
+
+        def listen(event: dict[str, Any]) -> None:
+            heard.extend(event.get("decided", ()))
+            hear(event)
+
+        other.relay._hear = listen
+        # Before there is a connection, then while there is one.
+        one.publish(looked("a"))
+        one.publish(looked())
+        one.publish(looked("b"))
+        await until(lambda: {"a", "b"} <= set(heard))
+        for i in range(50):
+            one.publish(looked(f"later {i}"))
+            one.publish(looked())
+        await until(lambda: "later 49" in heard)
+        assert [name for name in heard if name.startswith("later")] == [f"later {i}" for i in range(50)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,16 +37,18 @@ PAGES = [name for name in READABLE if ":" not in name and not name.startswith(("
 
 
 @pytest.fixture
-def run(alice: User, home: Workspace, inline_jobs: None) -> Run:
-    """A run of alice's, with its result on the disk."""
-    del home
+def run(alice: User, home: Workspace, inline_jobs: None) -> Iterator[Run]:
+    """A run of alice's, with its result on the disk: every file there is read twice a test, so none stays."""
     options = {
         "strategy": "ema_trend",
         "symbol": "BTC/USDT",
         "timeframe": "1h",
         "param": {"fast": 5, "slow": 20},
     }
-    return Run.objects.run_backtest(alice, options)
+    before = set(home.runs.iterdir())
+    yield Run.objects.run_backtest(alice, options)
+    for made in set(home.runs.iterdir()) - before:
+        shutil.rmtree(made)
 
 
 @pytest.fixture

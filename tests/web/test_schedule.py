@@ -47,6 +47,8 @@ class Venue:
             raise SourceError("Stand-in can't be reached from here.")
 
     async def history(self, symbol: str, timeframe: str, *, end_ms: int | None = None, bars: int) -> Candles:
+        if timeframe == "1d" and end_ms is not None and end_ms <= START:
+            return WHOLE[:0]  # it was not listed then
         assert timeframe == "1h" or symbol != "BTC/USDT"
         self.asked.append((symbol, bars))
         if symbol != "BTC/USDT":
@@ -234,6 +236,15 @@ def test_the_symbols_of_a_venue_are_noted_once(store: CandleStore, home: Workspa
     assert [info.symbol for info in SymbolBook(home.root / "symbols.sqlite3").universe("standin")] == [
         "BTC/USDT"
     ]
+
+
+def test_since_when_a_stored_market_trades_is_known_after_a_sync(store: CandleStore, home: Workspace) -> None:
+    del store
+    jobs.get("sync_crypto_symbols_task")()
+    book = SymbolBook(home.root / "symbols.sqlite3")
+    assert book.info("standin", "BTC/USDT").listed_ms == START
+    assert [info.symbol for info in book.universe("standin", as_of_ms=START + HOUR)] == ["BTC/USDT"]
+    assert book.universe("standin", as_of_ms=START - HOUR) == []
 
 
 def test_a_venue_that_is_away_fails_the_job_with_its_words(

@@ -297,3 +297,24 @@ async def test_signals_are_told_to_those_who_ask(hub: live.PriceHub) -> None:
         hub.publish(PRICE)
         assert {(await asking.frame())["type"], (await asking.frame())["type"]} == {"signals", "price"}
         assert (await other.frame())["type"] == "price"
+
+
+async def test_a_browser_that_comes_back_gets_the_signals_that_were_decided_meanwhile(
+    hub: live.PriceHub,
+) -> None:
+    def decide(name: str) -> None:
+        told = {"type": "signals", "exchange": "binance", "state": "ready", "standing": 1, "decided": [name]}
+        hub.publish(told)
+
+    decide("before")
+    async with Socket(**HERE) as socket:
+        await socket.opened()
+        await socket.say({"exchange": "binance", "signals": True})
+        first = await socket.frame()
+    for name in "abc":
+        decide(name)
+    async with Socket(**HERE) as socket:
+        await socket.opened()
+        seen = {"signals": first["seq"], **dict.fromkeys((f"A{i}-USDT" for i in range(100)), 1)}
+        await socket.say({"exchange": "binance", "signals": True, "epoch": hub.epoch, "seen": seen})
+        assert [(await socket.frame())["decided"] for _ in "abc"] == [["a"], ["b"], ["c"]]

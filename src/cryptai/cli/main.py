@@ -20,6 +20,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,6 +50,8 @@ from cryptai.errors import CryptaiError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from typer.core import TyperGroup
 
 # In the order of `cryptai --help`: the way a person first walks it.
 _VERBS = (
@@ -95,8 +98,9 @@ def main(args: Sequence[str] | None = None) -> int:
     return status
 
 
-def application() -> typer.Typer:
-    """Return the command with all its verbs."""
+@cache
+def application() -> TyperGroup:
+    """Return the command with all its verbs, made once in a process: that takes longer than most verbs."""
     app = typer.Typer(
         name="cryptai",
         help="Honest backtests, ranked signals and a trading desk for crypto, on your own machine.",
@@ -110,12 +114,12 @@ def application() -> typer.Typer:
     app.callback(invoke_without_command=True)(_bare)
     for module in _VERBS:
         module.register(app)
-    return app
+    return typer.main.get_group(app)
 
 
 def _run(arguments: list[str]) -> int:
     try:
-        command = typer.main.get_command(application())
+        command = application()
         with command.make_context("cryptai", list(arguments)) as context:
             command.invoke(context)
     except typer.Exit as exit_:

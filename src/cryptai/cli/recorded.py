@@ -34,7 +34,7 @@ def list_recorded(
     json_: Json = False,
 ) -> None:
     """List recorded signals, the newest first, with what came of each."""
-    from cryptai.screening.record import told
+    from cryptai.screening.told import told
 
     asked = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe, "strategy": strategy}
     refuse_empty(asked)
@@ -49,7 +49,7 @@ def list_recorded(
 
 def show(number: _Number, json_: Json = False) -> None:
     """Show one recorded signal: its levels, its evidence as it was then, and its life since."""
-    from cryptai.screening.record import told
+    from cryptai.screening.told import told
 
     record = _record()
     one = record.get(number)
@@ -59,6 +59,7 @@ def show(number: _Number, json_: Json = False) -> None:
         return
     from rich.console import Console
 
+    from cryptai.cli.levels import price
     from cryptai.market.times import iso
     from cryptai.screening.card import words
 
@@ -67,7 +68,8 @@ def show(number: _Number, json_: Json = False) -> None:
     console.print(f"decided {iso(body['decided_ms'])}, sealed {iso(one.sealed_ms)} as {one.hash[:16]}")
     if one.retrospective:
         console.print("retrospective: sealed when its outcome could be known; no statistic counts it")
-    console.print(f"entry {body['entry']:.6g}, stop {body['stop']:.6g}, target {body['target']:.6g}")
+    levels = (f"{name} {price(body[name], body['entry'])}" for name in ("entry", "stop", "target"))
+    console.print(", ".join(levels))
     console.print(f"{words(body['evidence'])}.")
     for event in life:
         result = f", {event.body['r']:+.2f} R" if "r" in event.body else ""
@@ -79,6 +81,7 @@ def why(number: _Number, json_: Json = False) -> None:
 
     Then what would have flipped it: the nearest close of its bar, or volume, at which it would be no signal.
     """
+    from cryptai.cli.levels import price
     from cryptai.market.times import iso
     from cryptai.screening.flip import clause
     from cryptai.screening.quality import FACTORS, PARTS, contributions
@@ -89,7 +92,10 @@ def why(number: _Number, json_: Json = False) -> None:
         {name: float("nan") if value is None else value for name, value in body[key].items()}
         for key in ("factors", "parts")
     )
-    adds = {"factors": contributions(factors, FACTORS), "parts": contributions(parts, PARTS)}
+    # A signal that was sealed before contributions were stored had these shares.
+    adds = body.get("contributions") or {
+        "factors": contributions(factors, FACTORS), "parts": contributions(parts, PARTS)
+    }  # fmt: skip
     turned, silence = _flips(body)
     if json_:
         reasons = {name: body[name] for name in ("reason", "factors", "parts", "structures", "regime")}
@@ -104,10 +110,11 @@ def why(number: _Number, json_: Json = False) -> None:
             print(f"  {name.replace('_', ' ')}: {said}")
     for one in body["structures"]:
         at, known = iso(one["at"]), iso(one["known_at"])
-        print(f"  {one['kind'].replace('_', ' ')} at {at}, known {known}, level {one['level']:.6g}")
+        print(f"  {one['kind'].replace('_', ' ')} at {at}, known {known}, level {price(one['level'])}")
     print("What would have flipped it:")
     for flip in turned or ():
-        print(f"  a {flip.of} of {flip.value:.6g} ({flip.change:+.2%}): {clause(flip, body['strategy'])}")
+        value = f"{flip.value:.6g}" if flip.of == "volume" else price(flip.value, body["entry"])
+        print(f"  a {flip.of} of {value} ({flip.change:+.2%}): {clause(flip, body['strategy'])}")
     if not turned:
         print(f"  {silence}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -13,7 +13,14 @@ from cryptai.cli.options import Exchange, Json, answers_only, refuse_empty
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from rich.console import Console
+
+    from cryptai.screening.screen import Screened
     from cryptai.signals import Signal
+
+# As many of those that say the same are named.
+_NAMED: Final = 3
+_WIDEST: Final = 1_000
 
 
 def register(app: typer.Typer) -> None:
@@ -75,16 +82,18 @@ def signals(
             as_of_ms=as_of_ms,
             strategies_folder=workspace.strategies,
             timeframes=timeframe or None,
-        ).signals
-        alike = correlations(store, exchange, [s.symbol for s in found], as_of_ms or seams.now_ms())
-    chosen = best(found, top, correlation=alike)
+        )
+        alike = correlations(store, exchange, as_of_ms or seams.now_ms())
+        chosen = best(found.signals, top, correlation=alike)
     if seal:
         Record(store.catalog).seal([s.as_sealed() for s in chosen if not s.stale])
     if json_:
         told = {"exchange": exchange, "practice": exchange == PRACTICE, "date": date}
-        print(json.dumps({**told, "signals": [s.as_object() for s in chosen]}, allow_nan=False))
+        told |= {"signals": [s.as_object() for s in chosen], "standing": len(found.signals)}
+        told |= {"stopped": dict(found.stopped), "failed": found.failed, "unscanned": found.unscanned}
+        print(json.dumps(told, allow_nan=False))
     else:
-        _show(chosen, exchange)
+        _show(chosen, found, exchange)
 
 
 def end_of_day(date: str) -> int:
@@ -117,34 +126,55 @@ def _said() -> Iterator[Callable[[str], None]]:
         yield status.update
 
 
-def _show(found: list[Signal], exchange: str) -> None:
+def _show(chosen: list[Signal], found: Screened, exchange: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from cryptai.cli.levels import price
     from cryptai.market.times import iso
     from cryptai.screening.card import words
 
-    console = Console()
-    if any(s.practice for s in found):
+    console = Console(highlight=False)
+    if any(s.practice for s in chosen):
         console.print("PRACTICE: these candles are synthetic.", style="bold yellow")
-    if not found:
+    if not chosen:
         console.print(f"No setup stands in the stored markets of {exchange}; see `cryptai data list`.")
+        _say_left_out(found, console)
         return
+    stale = sum(s.stale for s in chosen)
+    if stale:
+        which = "All of these are" if stale == len(chosen) else f"{stale} of these, the last, are"
+        console.print(f"STALE: {which} of markets whose newest bars are missing.", style="bold yellow")
     # Two lines a setup: the numbers, then why; a terminal of 80 columns holds both.
     table = Table(box=None, pad_edge=False)
     for name in ("score", "market", "side", "entry", "stop", "target", "R:R", "decided UTC"):
         right = name in ("score", "entry", "stop", "target", "R:R")
         table.add_column(name, justify="right" if right else "left", no_wrap=True)
-    for s in found:
+    for s in chosen:
         decided = iso(s.decided_at_ms).replace("T", " ")[:16]
-        table.add_row(
-            f"{s.score:.2f}", f"{s.symbol} {s.timeframe}", s.side, f"{s.entry:.6g}", f"{s.stop:.6g}",
-            f"{s.target:.6g}", f"{s.reward_risk:.2f}", decided,
-        )  # fmt: skip
-    console.print(table)
-    for s in found:
-        stale = " (stale: newer bars are missing)" if s.stale else ""
-        also = f", also {', '.join(s.also)}" if s.also else ""
-        console.print(f"{s.symbol} {s.timeframe}: {s.strategy}, {s.reason}{also}{stale}.", highlight=False)
-        console.print(f"    {words(s.evidence)}.", highlight=False)
+        levels = (price(level, s.entry) for level in (s.entry, s.stop, s.target))
+        market = f"{s.symbol} {s.timeframe}"
+        table.add_row(f"{s.score:.2f}", market, s.side, *levels, f"{s.reward_risk:.2f}", decided)
+    # A terminal of fewer columns breaks the lines; no digit of a price is left out.
+    needed = Console(width=_WIDEST).measure(table).maximum
+    Console(width=max(console.width, needed), highlight=False).print(table)
+    for s in chosen:
+        stale_too = " (stale: newer bars are missing)" if s.stale else ""
+        console.print(f"{s.symbol} {s.timeframe}: {s.strategy}, {s.reason}{_also(s)}{stale_too}.")
+        console.print(f"    {words(s.evidence)}.")
+    _say_left_out(found, console)
     console.print("Signals are information, not advice.")
+
+
+def _also(one: Signal) -> str:
+    more = len(one.also) - _NAMED
+    told = f", also {', '.join(one.also[:_NAMED])}" if one.also else ""
+    return f"{told} and {more} more" if more > 0 else told
+
+
+def _say_left_out(found: Screened, console: Console) -> None:
+    for name, sentence in found.failed.items():
+        console.print(f"{name} could not be asked: {sentence}")
+    if found.unscanned:
+        names = ", ".join(found.unscanned)
+        console.print(f"Not asked, since they promise no price: {names}; see `cryptai strategies`.")

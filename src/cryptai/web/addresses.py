@@ -47,6 +47,8 @@ def cache(address: str, prefix: str) -> dict[str, Any]:
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": address,
         "KEY_PREFIX": f"{prefix}cache",
+        # Its own is pickle.
+        "OPTIONS": {"serializer": "cryptai.web.shared_cache.JsonSerializer"},
     }
 
 

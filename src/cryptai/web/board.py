@@ -23,6 +23,8 @@ _GATHER_S: Final = 0.02
 _LOOK_S: Final = 30.0
 # While a close waits for a coarser one, or evidence is on its way.
 _SOON_S: Final = 0.25
+# Decided signals that one event tells of: those of hundreds of markets, card and all, are megabytes.
+_TOGETHER: Final = 50
 _FAILED: Final = "The scan failed; the server's log says why."
 
 
@@ -86,7 +88,7 @@ async def keep() -> None:
         while True:
             waits = False
             for exchange in await loop.run_in_executor(_thread, _venues):
-                if _tell(await loop.run_in_executor(_thread, look, exchange)):
+                if await _told(await loop.run_in_executor(_thread, look, exchange)):
                     await loop.run_in_executor(_thread, show, exchange)
                 waits |= exchange in _scannings and _scannings[exchange].waits
                 for name, work in (("evidence", look_up), ("own", look_at_own)):
@@ -102,15 +104,20 @@ async def keep() -> None:
 
 async def _alongside(exchange: str, work: Callable[[str], dict[str, Any] | None]) -> None:
     loop = asyncio.get_running_loop()
-    if _tell(await loop.run_in_executor(_others, work, exchange)):
+    if await _told(await loop.run_in_executor(_others, work, exchange)):
         await loop.run_in_executor(_thread, show, exchange)
         _news.set()
 
 
-def _tell(news: dict[str, Any] | None) -> bool:
-    if news is not None:
-        live.hub.publish(news)
-    return news is not None
+async def _told(news: dict[str, Any] | None) -> bool:
+    if news is None:
+        return False
+    decided = news["decided"]
+    for begin in range(0, max(1, len(decided)), _TOGETHER):
+        live.hub.publish({**news, "decided": decided[begin : begin + _TOGETHER]})
+        # Prices go out in between.
+        await asyncio.sleep(0)
+    return True
 
 
 def scan(exchange: str) -> None:

@@ -43,7 +43,7 @@ def problem_of_exception(error: Exception, context: dict[str, Any]) -> Response 
     elif isinstance(error, RecursionError):
         status, detail = 400, "The JSON is nested too deeply."
     elif isinstance(error, LimitExceeded):
-        status, detail = 400, str(error)
+        status, detail, field = 400, str(error), "strategy"
     elif isinstance(error, Http404):
         status, detail = 404, "There is nothing at this address."
     elif isinstance(error, exceptions.APIException):

@@ -5,6 +5,9 @@ one unsent frame a topic, the newest (conflation), so a slow one costs no memory
 but what it cannot see anyway. A topic's frames carry a sequence number; a browser that comes back says what
 it saw last and gets only what is newer.
 
+Signals that were decided are no such value: each is told, to slow browsers too. What tells of some is not
+conflated, and the hub keeps the newest of these events for browsers that come back.
+
 What concerns one user only (a run that ended) goes the same way to that user's browsers, see `tell_user`. It
 says no more than that there is news: nothing of it is kept, and a page that connects looks for itself.
 """
@@ -13,8 +16,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
 # ("bar", exchange, symbol, timeframe), the forming one · ("closed", exchange, symbol, timeframe)
 # ("user", key), what concerns that user
 Topic = tuple[str, ...]
+# Frames that tell of decided signals, kept of each venue for browsers that come back.
+_REMEMBERED: Final = 1_000
 
 
 class Subscriber:
@@ -48,6 +54,9 @@ class Subscriber:
 
     def offer(self, topic: Topic, frame: bytes) -> None:
         """Keep the frame for sending, in place of an older one of its topic."""
+        if topic[0] == "signals":
+            # In their order: how many stand is not told before what was decided until then.
+            self._unsent.pop(topic, None)
         self._unsent[topic] = frame
         if self._waiting is not None:
             if not self._waiting.done():
@@ -74,21 +83,33 @@ class PriceHub:
         self.epoch = new_id()
         self._newest: dict[Topic, dict[str, Any]] = {}
         self._frames: dict[Topic, bytes] = {}
+        # What is not conflated: by topic, each frame with its number, the newest last.
+        self._each: dict[Topic, deque[tuple[int, bytes]]] = {}
         # By topic, with the one tuple that stands for it: thousands of browsers name the same ones.
         self._followers: dict[Topic, tuple[Topic, set[Subscriber]]] = {}
 
     def publish(self, event: dict[str, Any]) -> None:
-        """Keep a feed's event, marked `practice` or not, as its topic's newest, and offer it to followers."""
+        """Keep a feed's event, marked `practice` or not, as its topic's newest, and offer it to followers.
+
+        One that tells of decided signals also says the number of the one that did `before` it: a browser that
+        has that one has them all.
+        """
         topic = _topic(event)
         seq = self._newest[topic]["seq"] + 1 if topic in self._newest else 1
         newest = {**event, "practice": event["exchange"] == PRACTICE, "seq": seq}
+        each, slot = None, topic
+        if event.get("decided"):
+            each, slot = self._each.setdefault(topic, deque(maxlen=_REMEMBERED)), (*topic, str(seq))
+            newest["before"] = each[-1][0] if each else 0
         self._newest[topic] = newest
         frame = _framed(newest)
         self._frames[topic] = frame
+        if each is not None:
+            each.append((seq, frame))
         if topic in self._followers:
             topic, followers = self._followers[topic]
             for subscriber in followers:
-                subscriber.offer(topic, frame)
+                subscriber.offer(slot, frame)
 
     def tell(self, user: int, event: dict[str, Any]) -> None:
         """Offer an event to that user's browsers; the newest of each `type` and `id` replaces older ones."""
@@ -108,13 +129,22 @@ class PriceHub:
             one, followers = self._followers.setdefault(topic, (topic, set()))
             followers.add(subscriber)
             kept.append(one)
+            since = seen.get(topic)
+            for seq, frame in self._each.get(topic, ()):
+                if since is not None and seq > since:
+                    subscriber.offer((*one, str(seq)), frame)
             if (
                 topic in self._frames
-                and self._newest[topic]["seq"] != seen.get(topic)
+                and self._newest[topic]["seq"] != since
                 and not _is_old(self._newest[topic])
             ):
-                subscriber.offer(one, self._frames[topic])
+                subscriber.offer(self._slot(one), self._frames[topic])
         subscriber.topics = tuple(kept)
+
+    def _slot(self, topic: Topic) -> Topic:
+        # Where a browser holds the newest: in a place of its own if it is one of those that are all told.
+        newest, each = self._newest[topic]["seq"], self._each.get(topic)
+        return (*topic, str(newest)) if each and each[-1][0] == newest else topic
 
     def leave(self, subscriber: Subscriber) -> None:
         """Follow nothing more."""

@@ -2,7 +2,8 @@
 
 The process that follows the market tells what its hub learns; every other gives it to its own hub. A process
 that comes later, or lost the connection, first gets the newest of every topic. Like everywhere, prices
-and unfinished candles are conflated on the way and the last of each topic arrives. What is for one user
+and unfinished candles are conflated on the way and the last of each topic arrives; signals that were decided
+are gathered, and all arrive. What is for one user
 (`to`) goes the same way and is kept nowhere. Without `REDIS_URL` there is one process, and nothing here runs.
 """
 
@@ -54,7 +55,7 @@ class Relay:
     def tell(self, event: _Event) -> None:
         """Have the others hear an event of this process soon, unless a newer of its topic comes first."""
         topic = _topic(event)
-        self._unsent[topic] = event
+        self._unsent[topic] = _after(self._unsent.get(topic), event)
         if "to" not in event:
             self._own[topic] = event
         self._wake.set()
@@ -87,8 +88,8 @@ class Relay:
                 self._take(stored)
             # Redis may have forgotten everything meanwhile.
             self._unsent = {
-                **{topic: event for topic, event in self._unsent.items() if "to" in event},
                 **self._own,
+                **{topic: one for topic, one in self._unsent.items() if "to" in one or one.get("decided")},
             }
             self._wake.set()
             tasks.create_task(self._send(client))
@@ -109,7 +110,13 @@ class Relay:
                         together.expire(self._newest, _KEPT_S)
                     # One message for all: hundreds of prices change at the same instant.
                     together.publish(self._channel, self._message(", ".join(told.values())))
-                    await together.execute()
+                    try:
+                        await together.execute()
+                    except Exception:
+                        for topic, event in batch.items():
+                            if event.get("decided"):
+                                self._unsent[topic] = _after(event, self._unsent.get(topic, event))
+                        raise
 
     def _message(self, events: str) -> str:
         return f'{{"from": "{self._origin}", "events": [{events}]}}'
@@ -137,6 +144,13 @@ def tell_once(address: str, prefix: str, event: _Event) -> None:
             client.publish(f"{prefix}prices", json.dumps({"from": "", "events": [event]}))
     except RedisError as error:
         _log.warning("What a user should know of could not be told through Redis (%s).", error)
+
+
+def _after(before: _Event | None, event: _Event) -> _Event:
+    """Return an event in place of one that was not told, with the signals that were decided before, too."""
+    if before is None or before is event or not before.get("decided"):
+        return event
+    return {**event, "decided": [*before["decided"], *event["decided"]]}
 
 
 def _topic(event: _Event) -> str:

@@ -8,10 +8,14 @@ A browser says what it wants, as often as it likes within reason::
 
 Each name replaces what it said before under it; `exchange` is the feed's where it is not given. It first gets
 `{"type": "hello", "epoch": …}`, then the newest of all it follows and every change, as the feed's events
-with a `seq` and `practice`, and the feed's state. After a break it sends
-back `epoch` and the last `seq` seen of each symbol. `signals` are told after each look at what closed: how
-many stand, and those that were decided newly. Whoever is signed in also gets what concerns them, and
-them only, unasked: `{"type": "run", "id": "…", "status": "COMPLETED"}`.
+with a `seq` and `practice`, and the feed's state. After a break it sends back `epoch` and what it has `seen`:
+the last `seq` of each symbol, and of `signals`. These are told after each look at what closed: how many
+stand, and which were `decided` newly. Of those none is left out, however slowly a browser reads: an event
+that tells of some says the `seq` of the one `before` that did. Whoever has not seen that one, or comes back
+to another epoch, finds the others at `/api/v1/recorded-signals/?since=`.
+
+Whoever is signed in also gets what concerns them, and them only, unasked:
+`{"type": "run", "id": "…", "status": "COMPLETED"}`.
 """
 
 from __future__ import annotations
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 PATH: Final = "/ws/prices/"
+SIGNALS: Final = "signals"  # its name among what was `seen`; no symbol is called so
 LONGEST: Final = 4096  # characters of one message
 MOST_SYMBOLS: Final = 100
 # What this process holds at most, tens of KiB each.
@@ -186,9 +191,15 @@ class _Wish:
         seen = said.get("seen") or {}
         if said.get("epoch") != live.hub.epoch:
             return {}
-        if len(seen) > MOST_SYMBOLS:
+        if len(seen) > MOST_SYMBOLS + 1:
             raise InputError(f"A socket follows {MOST_SYMBOLS} symbols at most.", field="seen")
-        return {("price", self._venue(), parse_symbol(symbol)): seq for symbol, seq in seen.items()}
+        venue = self._venue()
+        told: dict[Topic, int] = {
+            ("price", venue, parse_symbol(name)): seq for name, seq in seen.items() if name != SIGNALS
+        }
+        if SIGNALS in seen:
+            told[SIGNALS, venue] = int(seen[SIGNALS])
+        return told
 
     def _venue(self) -> str:
         return self.exchange or live.feed_status().exchange

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from django.http import HttpResponse, JsonResponse
 from django.utils.cache import get_conditional_response
+
+from cryptai.web.once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rest_framework.request import Request
 
-
-# Answers of some hundred kilobytes.
-_MOST_KEPT: Final = 64
-_kept: Final[dict[tuple[object, ...], tuple[object, bytes, str]]] = {}
-_keeping: Final = Lock()
+# Answers of some hundred kilobytes, each with its tag and with what it was made of.
+_answers: Final[Once[tuple[object, bytes, str]]] = Once(64)
 
 
-def tagged(request: Request, told: dict[str, Any]) -> HttpResponse:
-    """Return the object with a tag of its content, or 304 to one who has it already."""
+def tagged(request: Request, told: dict[str, Any] | bytes) -> HttpResponse:
+    """Return the object (or its JSON) with a tag of its content, or 304 to one who has it already."""
     return _answer(request, *_written(told))
 
 
 def tagged_once(
-    request: Request, state: tuple[object, ...], make: Callable[[], dict[str, Any]], *, of: object = None
+    request: Request,
+    state: tuple[object, ...],
+    make: Callable[[], dict[str, Any] | bytes],
+    *,
+    of: object = None,
 ) -> HttpResponse:
     """Return what `make` gives, as `tagged` does, made once for the same question in the same state.
 
@@ -35,19 +37,13 @@ def tagged_once(
     is an object that stands for its content, since nobody changes it.
     """
     key = (request.path, tuple(sorted(request.query_params.items())), state, id(of))
-    found = _kept.get(key)
-    if found is None:
-        # What it was made of is held: another object must not come to lie where it lay.
-        found = (of, *_written(make()))
-        with _keeping:
-            while len(_kept) >= _MOST_KEPT:
-                del _kept[next(iter(_kept))]
-            _kept[key] = found
-    return _answer(request, *found[1:])
+    # What it was made of is held with it: another object must not come to lie where it lay.
+    _, content, tag = _answers.get(key, lambda: (of, *_written(make())))
+    return _answer(request, content, tag)
 
 
-def _written(told: dict[str, Any]) -> tuple[bytes, str]:
-    content = JsonResponse(told).content
+def _written(told: dict[str, Any] | bytes) -> tuple[bytes, str]:
+    content = told if isinstance(told, bytes) else JsonResponse(told).content
     return content, f'"{hashlib.sha256(content).hexdigest()[:32]}"'
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # Bytes in the kernel and in this process before a socket counts as full; some seconds of twenty markets.
 _KERNEL: Final = 32 * 1024
 _HERE: Final = 16 * 1024
+# What is longer than a buffer (signals of hundreds of markets) would wait for an acknowledgement after each
+# bufferful: 40 ms where the other side delays them, and a round trip anywhere.
+_WIDE: Final = 1024 * 1024
 
 
 class Wire(WebSocketsSansIOProtocol):
@@ -30,9 +33,8 @@ class Wire(WebSocketsSansIOProtocol):
         """Bound what may wait for this browser."""
         super().connection_made(transport)
         self.transport.set_write_buffer_limits(high=_HERE)
-        end = transport.get_extra_info("socket")
-        if end is not None:
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL)
+        self._buffers = 0
+        self._buffer(_KERNEL)
 
     async def run_asgi(self) -> None:
         """Run the application, which learns that prebuilt frames are taken."""
@@ -52,4 +54,12 @@ class Wire(WebSocketsSansIOProtocol):
             await self.writable.wait()
         if self.disconnected or self.close_sent:
             raise ClientDisconnected
-        self.transport.write(message["frames"])
+        frames = message["frames"]
+        self._buffer(_WIDE if len(frames) > _KERNEL else _KERNEL)
+        self.transport.write(frames)
+
+    def _buffer(self, size: int) -> None:
+        end = self.transport.get_extra_info("socket")
+        if end is not None and size != self._buffers:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+            self._buffers = size

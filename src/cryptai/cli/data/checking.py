@@ -105,16 +105,20 @@ def _findings(reports: list[Quality]) -> list[str]:
             lines.append(f"{what}: {one.unfetched:,} missing bars were not fetched yet: cryptai data repair")
         lines += [
             f"{what}: {pair.differ:,} of {pair.compared:,} bars differ from those made of {pair.finer} bars, "
-            f"first {iso(pair.first_ts)}, by up to {_percent(pair.largest)}"
+            f"first {iso(pair.first_ts)}, {_by(pair.largest)}"
             for pair in one.agreements
             if pair.first_ts is not None
         ]
         lines += [
             f"{what}: {pair.bars:,} bars of {pair.before} were corrected by {pair.after}, first "
-            f"{iso(pair.first_ts)}, by up to {_percent(pair.largest)}: cryptai data revisions"
+            f"{iso(pair.first_ts)}, {_by(pair.largest)}: cryptai data revisions"
             for pair in one.conflicts
         ]
     return lines
+
+
+def _by(largest: float) -> str:
+    return f"by up to {_percent(largest)}" if largest else "in volume only"
 
 
 def _damages(proof: Proof) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlencode
 
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -75,9 +76,15 @@ def signal(request: HttpRequest, identity: str) -> HttpResponse:
         "card": body["evidence"],
         "parts": _parts(body, "parts"), "factors": _parts(body, "factors"),
         "picture": picture, "labels": [] if picture is None else _labels(picture, body),
-        "alike": _alike(body), "flips": flips(body),
+        "alike": _alike(body), "flips": flips(body), "standing": standing, "try_it": _try_it(body),
     }  # fmt: skip
     return render(request, "pages/signal.html", page)
+
+
+def _try_it(body: Mapping[str, Any]) -> str:
+    """Return what the form of a backtest takes to run this strategy on this market."""
+    asked = {name: body[name] for name in ("strategy", "symbol", "timeframe", "exchange")}
+    return urlencode(asked)
 
 
 def _standing(identity: str) -> Signal | None:
@@ -150,7 +157,7 @@ def _parts(body: Mapping[str, Any], key: str) -> list[Part]:
 
     shares = PARTS if key == "parts" else FACTORS
     values = {name: math.nan if value is None else value for name, value in body[key].items()}
-    adds = contributions(values, shares)
+    adds = body.get("contributions", {}).get(key) or contributions(values, shares)
     return [Part(name, body[key][name], shares.get(name, 0.0), adds[name]) for name in values]
 
 

@@ -109,15 +109,22 @@ def sync_market_data_task() -> str:
 
 @job(cron="30 1 * * *")
 def sync_crypto_symbols_task() -> str:
-    """Fetch every venue's list of symbols with their rules and status, and note what has changed."""
+    """Fetch every venue's list of symbols with their rules and status, and note what has changed.
+
+    Since when the stored markets trade is asked for where the list does not tell it: by that the universe of
+    an earlier day is known.
+    """
+    from cryptai.market.listing import listings  # noqa: PLC0415 (heavy: not at start)
     from cryptai.market.symbol_sync import SymbolSource, sync_symbols  # noqa: PLC0415 (heavy: not at start)
 
     said = []
     book = _symbol_book()
 
-    async def sync_venue(source: CandleSource, _store: CandleStore, _stored: list[Stored]) -> dict[str, str]:
+    async def sync_venue(source: CandleSource, _store: CandleStore, stored: list[Stored]) -> dict[str, str]:
         if isinstance(source, SymbolSource):
             events = await sync_symbols(source, book)
+            undated = {info.symbol for info in book.universe(source.name) if info.listed_ms is None}
+            await listings(source, book, sorted(undated & {one.symbol for one in stored}), 0)
             trading = len(book.universe(source.name))
             said.append(f"{source.name}: {trading:,} markets trade; {len(events):,} changes.")
         return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
@@ -13,17 +14,22 @@ from cryptai.seams import now_ms
 from cryptai.web import board, live
 from cryptai.web.context import marked, shown
 from cryptai.web.errors import problem
+from cryptai.web.once import Once
 from cryptai.web.signals.asking import Answers, chosen_of, day_of, options
-from cryptai.web.signals.recorded import recorded
+from cryptai.web.signals.recorded import listed, texts_of
 from cryptai.web.tagged import tagged, tagged_once
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
     from rest_framework.request import Request
 
+    from cryptai.signals import Signal
+
 
 _computed: dict[tuple[object, ...], list[dict[str, Any]]] = {}
 _KEPT: Final = 64
+# A venue each: what stands, and the texts of those that somebody asked for.
+_texts: Final[Once[tuple[list[Signal], dict[int, str]]]] = Once(8)
 
 
 class Signals(Answers):
@@ -42,13 +48,13 @@ class Signals(Answers):
         exchange = shown(request._request)["exchange"]  # noqa: SLF001 (Django's own request, as pages have it)
         standing, state = board.signals(exchange), board.state(exchange)
 
-        def made() -> dict[str, Any]:
+        def made() -> bytes:
             found = chosen_of(standing, asked)
-            return {
+            told = {
                 **marked(exchange), "state": state.state, "message": state.message,
-                "scanned_at": iso(state.scanned_ms) if state.scanned_ms else None,
-                "count": len(found), "signals": [one.as_object() for one in found],
+                "scanned_at": iso(state.scanned_ms) if state.scanned_ms else None, "count": len(found),
             }  # fmt: skip
+            return listed(told, _texts_of(standing, found))
 
         return tagged_once(request, (exchange, state), made, of=standing)
 
@@ -60,7 +66,7 @@ class DailyBest(Answers):
         """Answer the five best of `?date=YYYY-MM-DD` (yesterday), as they were chosen at 00:05 UTC after it.
 
         Where no choice was recorded (`recorded` is false), they are what a choice would have been, from bars
-        closed by the end of that day.
+        closed by the end of that day; while it lasts, from what stands on the board.
         """
         asked = options(request, "date", "exchange")
         exchange = shown(request._request)["exchange"]  # noqa: SLF001
@@ -70,9 +76,15 @@ class DailyBest(Answers):
 
         record = Record(live.store().catalog)
         numbers = record.selected(exchange, day)
-        found = recorded(record, numbers) if numbers else _chosen(exchange, day_ms)
-        told = {**marked(exchange), "date": day, "recorded": bool(numbers), "signals": found}
-        return tagged(request, told)
+        told = {**marked(exchange), "date": day, "recorded": bool(numbers)}
+        standing = board.signals(exchange)
+        if numbers:
+            return tagged(request, listed(told, texts_of(record, record.several(numbers))))
+        if day_ms + DAY_MS <= now_ms() or not standing:
+            return tagged(request, told | {"signals": _chosen(exchange, day_ms)})
+        return tagged_once(
+            request, (exchange,), lambda: told | {"signals": _best(exchange, standing)}, of=standing
+        )
 
 
 class AvailableDates(Answers):
@@ -106,6 +118,26 @@ class ClearCache(Answers):
         cleared = len(_computed) + board.forget()
         _computed.clear()
         return JsonResponse({"cleared": cleared})
+
+
+def _texts_of(standing: list[Signal], found: list[Signal]) -> list[str]:
+    """Return some of what stands as JSON texts, each made once whatever is asked."""
+    # While what stands is held, its signals lie where they lay.
+    _, texts = _texts.get((id(standing),), lambda: (standing, {}))
+    return [texts.get(id(one)) or texts.setdefault(id(one), json.dumps(one.as_object())) for one in found]
+
+
+def _best(exchange: str, standing: list[Signal]) -> list[dict[str, Any]]:
+    """Return the best of what stands, as a choice of this moment has them."""
+    from cryptai.screening.daily import BEST  # noqa: PLC0415
+    from cryptai.screening.selection import correlations, top  # noqa: PLC0415
+    from cryptai.strategies.strategy import strategies  # noqa: PLC0415
+
+    # The choice of a day is among our own strategies only.
+    names = strategies.names()
+    ours = [one for one in standing if one.strategy in names]
+    best = top(ours, BEST, correlation=correlations(live.store(), exchange, now_ms()))
+    return [one.as_object() for one in best]
 
 
 def _chosen(exchange: str, day_ms: int) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rest_framework.request import Request
+
+    from cryptai.screening.record import Record, Sealed
 
 _SERVES_S: Final = 60.0
 _checking: Final = Lock()
@@ -42,7 +45,7 @@ class Recorded(Answers):
 
         record = Record(live.store().catalog)
 
-        def made() -> dict[str, Any]:
+        def made() -> bytes:
             found = record.newest(
                 exchange,
                 symbol=asked.get("symbol") and parse_symbol(asked["symbol"]),
@@ -53,8 +56,7 @@ class Recorded(Answers):
                 until_ms=parse_time(asked["until"], field="until") if asked.get("until") else None,
                 limit=limit_of(asked.get("limit", "")),
             )
-            told = _told(record, found)
-            return {**marked(exchange), "count": len(told), "signals": told}
+            return listed({**marked(exchange), "count": len(found)}, texts_of(record, found))
 
         return tagged_once(request, (exchange, record.state()), made)
 
@@ -67,10 +69,11 @@ class OneRecorded(Answers):
         options(request)
         from cryptai.screening.record import Record  # noqa: PLC0415
 
-        told = recorded(Record(live.store().catalog), [number])
-        return (
-            tagged(request, told[0]) if told else problem(404, f"There is no signal {number} in the record.")
-        )
+        record = Record(live.store().catalog)
+        found = texts_of(record, record.several([number]))
+        if not found:
+            return problem(404, f"There is no signal {number} in the record.")
+        return tagged(request, found[0].encode())
 
 
 class Verified(Answers):
@@ -101,13 +104,14 @@ def _checked(record: Any, head: str | None) -> dict[str, Any]:
         return _found[key][1]
 
 
-def recorded(record: Any, numbers: Sequence[int]) -> list[dict[str, Any]]:
-    """Return recorded signals as JSON takes them."""
-    return _told(record, record.several(numbers))
-
-
-def _told(record: Any, found: Sequence[Any]) -> list[dict[str, Any]]:
-    from cryptai.screening.record import told  # noqa: PLC0415
+def texts_of(record: Record, found: Sequence[Sealed]) -> list[str]:
+    """Return recorded signals, each with its life since, as JSON texts."""
+    from cryptai.screening.told import told_text  # noqa: PLC0415
 
     lives = record.events([one.id for one in found])
-    return [told(one, lives[one.id]) for one in found]
+    return [told_text(one, lives[one.id]) for one in found]
+
+
+def listed(told: dict[str, Any], signals: Sequence[str]) -> bytes:
+    """Return an object that tells something, and signals that are JSON texts, as JSON."""
+    return f'{json.dumps(told)[:-1]}, "signals": [{", ".join(signals)}]}}'.encode()

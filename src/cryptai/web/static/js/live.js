@@ -14,6 +14,7 @@ const seen = {};
 let epoch = "";
 let heard = 0;
 let pause = 500;
+let heardSignals = false;
 /** @type {WebSocket | null} */
 let socket = null;
 /** @type {{symbol: string, timeframe: string} | null} */
@@ -59,7 +60,8 @@ function ask() {
   // The server takes 100 symbols and 4,096 characters; what was seen only spares a repetition.
   const subscribe = wanted().slice(0, 100);
   const message = { exchange, subscribe, epoch, seen: subscribe.length <= 60 ? seen : {} };
-  socket?.send(JSON.stringify(candles ? { ...message, candles } : message));
+  const signals = document.querySelector("[data-signals]") !== null;
+  socket?.send(JSON.stringify({ ...message, ...(candles && { candles }), ...(signals && { signals }) }));
 }
 
 /** @param {any} event */
@@ -72,6 +74,8 @@ function take(event) {
     show(event);
   } else if (event.type === "candle" && event.exchange === exchange) {
     document.dispatchEvent(new CustomEvent("cryptai:candle", { detail: event }));
+  } else if (event.type === "signals" && event.exchange === exchange) {
+    tellOfSignals(event);
   } else if (event.type === "run") {
     // Of the user's own: one that began or ended. Pages that show it ask for themselves again.
     document.dispatchEvent(new CustomEvent("cryptai:run", { detail: event }));
@@ -84,6 +88,28 @@ function take(event) {
     // The venue changed under the page (the practice market took over, or the real one came back).
     if (document.body.dataset.feed && event.exchange !== document.body.dataset.feed) location.reload();
   }
+}
+
+/**
+ * Say that signals were decided, or evidence came, since the page was made: the reader says when to show it.
+ * @param {{decided: object[], scanned_ms: number}} event
+ */
+function tellOfSignals(event) {
+  const section = /** @type {HTMLElement | null} */ (document.querySelector("[data-signals]"));
+  const news = /** @type {HTMLElement | null} */ (document.querySelector("[data-signals-news]"));
+  if (!section || !news) return;
+  const newer = event.scanned_ms > Number(section.dataset.signals);
+  if (newer && event.decided.length) {
+    const before = Number(news.dataset.count || 0);
+    news.dataset.count = String(before + event.decided.length);
+    news.textContent = `${news.dataset.count} ${news.dataset.decided}`;
+    news.hidden = false;
+  } else if ("awaitsEvidence" in section.dataset && heardSignals && news.hidden) {
+    news.textContent = news.dataset.evidence || "";
+    news.hidden = false;
+  }
+  // The first one only says what was told last.
+  heardSignals = true;
 }
 
 /** @param {PriceEvent} event */
