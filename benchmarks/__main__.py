@@ -10,6 +10,7 @@ from benchmarks import (
     close_to_socket,
     fan_out,
     indicators,
+    lists,
     one_run,
     own_strategy,
     peers,
@@ -33,6 +34,7 @@ ALL = {
     "rescan": rescan.measure,
     "close_to_socket": close_to_socket.measure,
     "indicators": indicators.measure,
+    "lists": lists.measure,
     "structures": structures.measure,
     "whole_process": whole_process.measure,
 }

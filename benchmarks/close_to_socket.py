@@ -48,8 +48,8 @@ def measure() -> Iterator[dict[str, Any]]:
     os.environ["CLOSING_BEGINS_MS"] = str(now_ms() // HOUR_MS * HOUR_MS)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder, "home")
-        _fill(home)
-        with _served(home) as (server, port):
+        fill(home)
+        with served(home) as (server, port):
             handed, told = server.close(SYMBOLS, [1])
             yield _line("all at one instant", [moment - handed for moment in told.values()], 2_000)
             server.close(SYMBOLS, range(2, BETWEEN + 1))
@@ -69,11 +69,16 @@ class Server:
         self._process, self._crowd, self._member = process, crowd, member
         self.told: set[tuple[str, str, str]] = set()
 
+    def cpu_ms(self) -> float:
+        """Return what the server's process has computed so far; those that look beside it are not in it."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) * 1e3 / os.sysconf("SC_CLK_TCK")
+
     def close(
         self, symbols: Sequence[str], bars: Sequence[int], *, patience_s: float = PATIENCE_S
     ) -> tuple[int, dict[str, int]]:
         """Have symbols close bars; return when, and when each one's signal was read."""
-        self._member.reads.clear()
+        self._member.skip()
         assert self._process.stdin
         self._process.stdin.write(json.dumps({"close": list(symbols), "bars": list(bars)}) + "\n")
         self._process.stdin.flush()
@@ -82,12 +87,8 @@ class Server:
         began = time.monotonic()
         newest = [began]
 
-        reads = 0
-
         def over() -> bool:
-            nonlocal reads
-            if len(self._member.reads) > reads:
-                reads = len(self._member.reads)
+            if self._member.reads:
                 newest[0] = time.monotonic()
                 for moment, event in self._member.events():
                     for one in event["decided"] if event["type"] == "signals" else ():
@@ -122,7 +123,7 @@ class Server:
         return said
 
 
-def _fill(home: Path) -> None:
+def fill(home: Path) -> None:
     workspace = open_workspace(home)
     store = open_store(workspace)
     store.write(NAME, *(history(symbol) for symbol in SYMBOLS))
@@ -133,7 +134,7 @@ def _fill(home: Path) -> None:
 
 
 @contextmanager
-def _served(home: Path) -> Iterator[tuple[Server, int]]:
+def served(home: Path) -> Iterator[tuple[Server, int]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

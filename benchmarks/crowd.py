@@ -29,15 +29,25 @@ class Member:
     symbols: list[str]
     reads: list[tuple[int, bytes]] = field(default_factory=list)
     ended: bool = False
+    _waiting: bytearray = field(default_factory=bytearray)
 
     def events(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield each event with the moment (monotonic, ns) at which it was read."""
-        waiting = b""
-        for moment, data in self.reads:
-            messages, waiting = _messages(waiting + data)
-            for kind, payload in messages:
-                if kind == _TEXT:
-                    yield moment, json.loads(payload)
+        """Yield each event read since the last call, with the moment (monotonic, ns) at which it was read."""
+        for moment, kind, payload in self._messages():
+            if kind == _TEXT:
+                yield moment, json.loads(payload)
+
+    def skip(self) -> None:
+        """Let go of what was read so far."""
+        for _ in self._messages():
+            pass
+
+    def _messages(self) -> Iterator[tuple[int, int, bytes]]:
+        reads, self.reads = self.reads, []
+        for moment, data in reads:
+            self._waiting += data
+            for kind, payload in _messages(self._waiting):
+                yield moment, kind, payload
 
 
 class Crowd:
@@ -106,7 +116,7 @@ class Crowd:
     def forget(self) -> None:
         """Let go of what was read so far."""
         for member in self.members:
-            member.reads.clear()
+            member.skip()
 
     def leave(self) -> None:
         """Close every socket."""
@@ -115,7 +125,8 @@ class Crowd:
         self._epoll.close()
 
 
-def _messages(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
+def _messages(data: bytearray) -> list[tuple[int, bytes]]:
+    # Takes them out of `data`.
     found, place = [], 0
     while len(data) - place >= 2:
         length, start = data[place + 1] & 127, place + 2
@@ -125,9 +136,10 @@ def _messages(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
             length, start = int.from_bytes(data[place + 2 : place + 10], "big"), place + 10
         if len(data) < start + length:
             break
-        found.append((data[place] & 15, data[start : start + length]))
+        found.append((data[place] & 15, bytes(data[start : start + length])))
         place = start + length
-    return found, data[place:]
+    del data[:place]
+    return found
 
 
 def _masked(text: str, kind: int = _TEXT, payload: bytes | None = None) -> bytes:

@@ -27,9 +27,9 @@ from cryptai.market.funding_files import read_funding
 from cryptai.market.times import iso, parse_time
 from cryptai.research.plans import read_walk
 from cryptai.research.walkforward import walkforward
-from cryptai.screening.card import apart
 from cryptai.screening.outcomes import TARGET
 from cryptai.screening.past import past_setups
+from cryptai.screening.slices import apart
 from cryptai.strategies.strategy import build, needs_of, parameters, strategies
 from cryptai.workspace import open_workspace
 

@@ -45,7 +45,7 @@ def pages() -> dict[str, str]:
 def commands() -> str:
     """Return the page of every command with its help."""
     parts = [MADE, "# Commands", EXITS]
-    for path, command, context in walk(typer.main.get_command(application()), None, "cryptai"):
+    for path, command, context in walk(application(), None, "cryptai"):
         parts.append(f"## {path}\n\n```text\n{command.get_help(context).rstrip()}\n```")
     return "\n\n".join(parts) + "\n"
 
