@@ -279,7 +279,8 @@ def test_every_cut_and_every_flipped_byte_is_noticed(
     assert main(["backup", str(file)]) == 0
     whole = file.read_bytes()
     root = elsewhere()
-    for at in range(0, len(whole) - 200, len(whole) // 12):
+    # The last eight bytes are gzip's checksum and length: what is between files is compared with them alone.
+    for at in (*range(0, len(whole), len(whole) // 12), *range(len(whole) - 8, len(whole))):
         file.write_bytes(whole[:at])
         assert main(["restore", str(file)]) == 2
         assert not root.exists()
