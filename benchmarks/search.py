@@ -1,9 +1,10 @@
 """A search: all metrics of 1,000 (fast, slow) pairs over 100,000 one-minute bars, on one core and on two.
 
 Beside it, in the same run, the limit L of `../shared/bench/peers` (one pass of Numba a pair) and the C
-reference with shared work of the same folder. Before anything is timed, trades and final equity of each pair
-must agree with the C reference by our rules, and every metric of some pairs with their own backtests, to the
-bit.
+reference with shared work of the same folder. What two cores can gain on the machine at all is told by the C
+reference with one pass a pair, halved between two threads that share nothing. Before anything is timed,
+trades and final equity of each pair must agree with the C reference by our rules, and every metric of some
+pairs with their own backtests, to the bit.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,7 +74,12 @@ def measure() -> Iterator[dict[str, Any]]:
         "two_threads": lambda: run_many(candles, EmaTrend, sets, threads=2, **options),
         "limit": limit,
         "shared_c": lambda: common.ref_sweep_fast(data, common.sweep_pairs()),
+        "passes_c": lambda: common.ref_sweep(data, pairs),
+        "passes_c_two_threads": lambda: list(
+            pool.map(partial(common.ref_sweep, data), (pairs[::2], pairs[1::2]))
+        ),
     }
+    pool = ThreadPoolExecutor(2)
     took: dict[str, list[float]] = {name: [] for name in timed}
     for function in timed.values():
         function()
@@ -83,6 +91,7 @@ def measure() -> Iterator[dict[str, Any]]:
             took[name].append(time.perf_counter() - start)
     ratios = [a / b for a, b in zip(took["ours"], took["limit"], strict=True)]
     scaling = [a / b for a, b in zip(took["ours"], took["two_threads"], strict=True)]
+    machine = [a / b for a, b in zip(took["passes_c"], took["passes_c_two_threads"], strict=True)]
     command = [sys.executable, "-c", _ALONE, str(PEERS), os.getcwd()]  # noqa: PTH109 (for the child's path)
     added = subprocess.run(command, capture_output=True, check=True, text=True).stdout
     yield {
@@ -97,6 +106,10 @@ def measure() -> Iterator[dict[str, Any]]:
         "best_by_best": round(min(took["ours"]) / min(took["limit"]), 3),
         "two_threads_times_faster": round(statistics.median(scaling), 2),
         "two_threads_best_by_best": round(min(took["ours"]) / min(took["two_threads"]), 2),
+        "passes_c_two_threads_times_faster": round(statistics.median(machine), 2),
+        "passes_c_two_threads_best_by_best": round(
+            min(took["passes_c"]) / min(took["passes_c_two_threads"]), 2
+        ),
         "added_mib": round(int(added) / 1024, 1),
     }
 
