@@ -112,7 +112,7 @@ def test_today_shows_the_five_best_with_levels_score_reason_and_evidence(
         "EMA 12 crossed above",
     ):
         assert said in page
-    assert page.count("2 of 7 like it reached the target, 8 to 64 %; break-even is 36 %") == 5
+    assert page.count("2 of 7 like it reached the target, 8 to 64\u202f%; break-even is 36\u202f%") == 5
     assert "Signals are information, not advice" in page
 
 

@@ -14,6 +14,7 @@ from cryptai.analytics.metrics import measure, time_in_market
 from cryptai.errors import DataError, InputError
 from cryptai.market.candles import Candles
 from cryptai.market.symbol import parse_symbol
+from cryptai.market.times import iso
 from cryptai.portfolio.rules import DUST, MIN_REWARD_RISK, STOP, TARGET, Rules, check_rules
 from cryptai.signals import COLUMNS
 from cryptai.strategies.strategy import values_of
@@ -289,4 +290,8 @@ def _own_steps(strategy: Strategy, rules: Rules, timeframe: str) -> Sequence[tup
 def _no_bars(candles: Candles, start_ms: int | None, end_ms: int | None) -> str:
     if start_ms is not None and end_ms is not None and end_ms <= start_ms:
         return "The range is empty: `to` must be later than `from`."
-    return f"There is no bar in that range; {candles!r} is all there is."
+    market = f"{candles.symbol} {candles.timeframe}"
+    if not len(candles):
+        return f"There is no bar in that range: of {market} there is none at all."
+    first, last = (iso(int(candles.ts[at])) for at in (0, -1))
+    return f"There is no bar in that range; those of {market} are {first} to {last}."

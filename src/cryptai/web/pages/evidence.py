@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cryptai.research.evidence import sure_text
-from cryptai.web.pages.numbers import MINUS, NOTHING, THIN, fixed_text, percent_text
+from cryptai.web.pages.numbers import NOTHING, fixed_text, percent_text, typeset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,16 +44,9 @@ def told(
     """
     if now is None:
         return Told(enough=False, reasons=["This run is older than the evidence; run it again."], rows=[])
-    reasons = [_typeset(reason) for reason in now["reasons"]]
+    reasons = [typeset(reason) for reason in now["reasons"]]
     rows = [*_rows(found, now), *beside]
     return Told(now["status"] == "enough", reasons, rows, _since(found, now))
-
-
-def _typeset(sentence: str) -> str:
-    # Sentences of the engine are plain ASCII; here numbers look as everywhere on the pages.
-    for pattern, looks in ((r"(?<![\w.])-(?=\d)", MINUS), (r"(?<=\d),(?=\d{3})|(?<=\d) (?=%)", THIN)):
-        sentence = re.sub(pattern, looks, sentence)
-    return sentence
 
 
 def _rows(found: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -137,4 +129,4 @@ def _between(low: float, high: float, decimals: int, *, sign: bool = False) -> s
 
 
 def _sure(value: float | None) -> str:
-    return NOTHING if value is None else _typeset(sure_text(value))
+    return NOTHING if value is None else typeset(sure_text(value))

@@ -7,6 +7,7 @@ finite number is an en dash. The same rules are written once more for live value
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ NOTHING: Final = "–"
 MINUS: Final = "\u2212"
 THIN: Final = "\u202f"
 
+_LOOKS: Final = ((r"(?<![\w.])-(?=\d)", MINUS), (r"(?<=\d),(?=\d{3})|(?<=\d) (?=%)", THIN))
 _MOST_DECIMALS: Final = 10
 _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
@@ -47,6 +49,17 @@ def fixed_text(value: object, decimals: int = 2, *, sign: bool = False) -> str:
     if not any(digit in text for digit in "123456789"):
         return text
     return f"{MINUS if n < 0 else '+' if sign else ''}{text}"
+
+
+def typeset(sentence: str) -> str:
+    """Return a sentence of the engine, which is plain ASCII, with numbers as everywhere on the pages.
+
+    >>> typeset("-1,200 of them, 6 to 26 %")
+    '\u22121\u202f200 of them, 6 to 26\u202f%'
+    """
+    for pattern, looks in _LOOKS:
+        sentence = re.sub(pattern, looks, sentence)
+    return sentence
 
 
 def price_text(value: object, decimals: int | None = None) -> str:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from cryptai.signals import Signal
     from cryptai.web.pages.drawing import CandlePicture
 
-# Bars before the decision on the chart, or from the oldest structure it rests on, and bars after it.
+# Bars before the decision on the chart, or from the oldest structure it rests on, and bars after it, or until
+# it expires.
 _BEFORE: Final = 60
 _MOST_BEFORE: Final = 150
 _AFTER: Final = 60
@@ -105,7 +106,8 @@ def _around(body: Mapping[str, Any]) -> Candles | None:
     frame = Timeframe(body["timeframe"])
     oldest = min((one["at"] for one in body["structures"]), default=body["decided_ms"])
     before = min(max((body["decided_ms"] - oldest) // frame.ms + 10, _BEFORE), _MOST_BEFORE)
-    start, end = body["decided_ms"] - before * frame.ms, body["decided_ms"] + _AFTER * frame.ms
+    start = body["decided_ms"] - before * frame.ms
+    end = max(body["decided_ms"] + _AFTER * frame.ms, body["expires_ms"])
     try:
         found = live.store().read(body["exchange"], body["symbol"], frame, start_ms=start, end_ms=end)
     except DataError:

@@ -33,7 +33,7 @@ def odds(card: Mapping[str, Any]) -> str:
     """Write what an evidence card counted as a sentence; its verdict stands beside it."""
     from cryptai.screening.card import odds as told  # noqa: PLC0415 (TA-Lib waits until it is asked for)
 
-    return told(dict(card))
+    return numbers.typeset(told(dict(card)))
 
 
 @register.filter
