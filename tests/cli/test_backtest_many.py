@@ -171,7 +171,7 @@ def test_markets_without_a_common_bar_or_of_other_names_are_refused(stored, capf
     assert main([*asked, "--symbols", "BTC/USDT,btcusdt"]) == 2
     assert "names BTC/USDT twice" in capfd.readouterr().err
     assert main([*asked, "--symbols", "BTC/USDT,ETH/USDT", "--to", "2021-01-10"]) == 2
-    assert "Candles(ETH/USDT 1h" in capfd.readouterr().err
+    assert "no bar of ETH/USDT 1h in that range" in capfd.readouterr().err
 
 
 def test_several_files_are_a_portfolio(stored, tmp_path, capfd):

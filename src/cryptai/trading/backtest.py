@@ -291,7 +291,7 @@ def _no_bars(candles: Candles, start_ms: int | None, end_ms: int | None) -> str:
     if start_ms is not None and end_ms is not None and end_ms <= start_ms:
         return "The range is empty: `to` must be later than `from`."
     market = f"{candles.symbol} {candles.timeframe}"
-    if not len(candles):
-        return f"There is no bar in that range: of {market} there is none at all."
+    if not len(candles):  # those before or after were not read, perhaps
+        return f"There is no bar of {market} in that range."
     first, last = (iso(int(candles.ts[at])) for at in (0, -1))
     return f"There is no bar in that range; those of {market} are {first} to {last}."
