@@ -20,6 +20,7 @@ from cryptai.seams import now_ms
 from cryptai.strategies.strategy import strategies
 from cryptai.web import board, live
 from cryptai.web.pages.hit_rates import by_month, fifth, rates
+from cryptai.web.pages.one_signal import _around as around
 
 if TYPE_CHECKING:
     from cryptai.workspace import Workspace
@@ -90,6 +91,19 @@ def test_a_signals_page_says_how_often_such_was_right(
     assert "silent" in page
     if card["trades"]:
         assert f"{card['hits']} of 41 like it reached the target, 41 to 70 %; break-even is 35 %" in page
+
+
+def test_the_chart_of_a_signal_reaches_until_it_expires(here: Client) -> None:
+    hour = 3_600_000
+    closes = live.store().read("binance", "BTC/USDT", "1h").close_ts
+    decided, last = int(closes[-90]), int(closes[-1])
+    body = signal(decided_at_ms=decided, expires_at_ms=last - 9 * hour).as_sealed()
+    ends = [
+        int(found.close_ts[-1])
+        for expires in (last - 9 * hour, decided + hour)
+        if (found := around({**body, "structures": [], "expires_ms": expires})) is not None
+    ]
+    assert ends == [last - 9 * hour, decided + 60 * hour]
 
 
 def test_one_that_stands_and_is_not_recorded_has_a_page(
