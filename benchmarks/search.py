@@ -69,6 +69,7 @@ def measure() -> Iterator[dict[str, Any]]:
             common.WARMUP, equity, no_trades, common.MINUTES_PER_YEAR, out,
         )  # fmt: skip
 
+    pool = ThreadPoolExecutor(2)
     timed: dict[str, Callable[[], object]] = {
         "ours": lambda: run_many(candles, EmaTrend, sets, **options),
         "two_threads": lambda: run_many(candles, EmaTrend, sets, threads=2, **options),
@@ -79,7 +80,6 @@ def measure() -> Iterator[dict[str, Any]]:
             pool.map(partial(common.ref_sweep, data), (pairs[::2], pairs[1::2]))
         ),
     }
-    pool = ThreadPoolExecutor(2)
     took: dict[str, list[float]] = {name: [] for name in timed}
     for function in timed.values():
         function()
@@ -89,6 +89,7 @@ def measure() -> Iterator[dict[str, Any]]:
             start = time.perf_counter()
             function()
             took[name].append(time.perf_counter() - start)
+    pool.shutdown()
     ratios = [a / b for a, b in zip(took["ours"], took["limit"], strict=True)]
     scaling = [a / b for a, b in zip(took["ours"], took["two_threads"], strict=True)]
     machine = [a / b for a, b in zip(took["passes_c"], took["passes_c_two_threads"], strict=True)]
