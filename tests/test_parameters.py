@@ -10,6 +10,7 @@ from cryptai.parameters import Parameter, read_all
 PERIOD = Parameter("period", int, 14, 2, 100)
 FACTOR = Parameter("factor", float, 2.0, 0.1, 20)
 BY = Parameter("by", str, "close", choices=("close", "wick"))
+DECLARED = {one.name: one for one in (PERIOD, BY)}
 SHORT = Parameter("allow_short", bool, default=False)
 
 
@@ -57,6 +58,6 @@ def test_an_unknown_name_is_refused_with_the_near_ones():
     with pytest.raises(
         UnknownName, match="There is no parameter of rsi named 'perod'; did you mean period"
     ) as e:
-        read_all([PERIOD, BY], {"perod": 3}, of="rsi")
+        read_all(DECLARED, {"perod": 3}, of="rsi")
     assert e.value.field == "param.perod"
-    assert read_all([PERIOD, BY], {"by": "wick", "period": "3"}, of="rsi") == {"by": "wick", "period": 3}
+    assert read_all(DECLARED, {"by": "wick", "period": "3"}, of="rsi") == {"by": "wick", "period": 3}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from cryptai.errors import InputError, UnknownName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 Value = float | bool | str
 _BOOLEANS: Final = {
@@ -79,9 +79,9 @@ def _finite(value: object) -> float | None:
 
 
 def read_all(
-    declared: Iterable[Parameter], given: Mapping[str, object], *, of: str, prefix: str = "param."
+    declared: Mapping[str, Parameter], given: Mapping[str, object], *, of: str, prefix: str = "param."
 ) -> dict[str, Value]:
-    """Return what was given, each value in its declared type.
+    """Return what was given, each value in its declared type; `declared` are the parameters by name.
 
     Raises
     ------
@@ -90,11 +90,10 @@ def read_all(
     InputError
         For a value of another type, or out of its range; `field` is `param.<name>`.
     """
-    known = {one.name: one for one in declared}
     values: dict[str, Value] = {}
     for name, value in given.items():
-        field = f"{prefix}{name}"
-        if name not in known:
-            raise UnknownName(f"parameter of {of}", str(name), known, field=field)
-        values[name] = known[name].read(value, field=field)
+        field, one = f"{prefix}{name}", declared.get(name)
+        if one is None:
+            raise UnknownName(f"parameter of {of}", str(name), declared, field=field)
+        values[name] = one.read(value, field=field)
     return values

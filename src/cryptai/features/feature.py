@@ -93,7 +93,7 @@ class Feature:
 
     def read(self, given: Mapping[str, object]) -> dict[str, Value]:
         """Return parameters as a person gave them (text or numbers), checked; `field` is `param.<name>`."""
-        return read_all(self.parameters, given, of=self.name)
+        return read_all({one.name: one for one in self.parameters}, given, of=self.name)
 
     def warmup_bars(self, *, bitwise: bool = False, **parameters: Value) -> int | None:
         """Return the declared warm-up for these parameters, to 1e-9 or `bitwise`; None for all history."""

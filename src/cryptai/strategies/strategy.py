@@ -102,18 +102,18 @@ def _without_fields(made: Strategy) -> object:
 
 def parameters(cls: type[Strategy]) -> list[Parameter]:
     """Return a strategy's declared parameters, in the order they are written."""
-    return list(_declared(cls))
+    return list(_declared(cls).values())
 
 
 @lru_cache(maxsize=256)
-def _declared(cls: type[Strategy]) -> tuple[Parameter, ...]:
-    # Kept, since types are looked up by evaluating what is written, and a search makes thousands.
+def _declared(cls: type[Strategy]) -> Mapping[str, Parameter]:
+    # By name. Kept, since types are looked up by evaluating what is written, and a search makes thousands.
     declared: Any = cls  # mypy cannot see that a protocol's class is a dataclass too
     if not dataclasses.is_dataclass(declared):
-        return ()
+        return {}
     types = get_type_hints(declared)
-    return tuple(
-        Parameter(
+    return {
+        field.name: Parameter(
             name=field.name,
             type=types[field.name],
             default=cast("Value", field.default),
@@ -123,7 +123,7 @@ def _declared(cls: type[Strategy]) -> tuple[Parameter, ...]:
             unit=field.metadata.get("unit", ""),
         )
         for field in dataclasses.fields(declared)
-    )
+    }
 
 
 def needs_of(cls: type[Strategy]) -> tuple[str, ...]:
