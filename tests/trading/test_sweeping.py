@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cryptai.analytics.returns import daily_returns
-from cryptai.errors import InputError
+from cryptai.errors import DataError, InputError
 from cryptai.features.crosses import before, crosses_above, crosses_below
 from cryptai.features.shared import Line, Shared, line
 from cryptai.market.funding import Funding
@@ -228,6 +228,27 @@ def test_plain_sets_need_one_whole_backtest(candles, monkeypatch):
     assert len(whole) == 1 + len(SETS)
 
 
+def test_what_is_refused_after_lines_were_begun_is_told_to_nobody(candles):
+    told = []
+    options = {"threads": 3, "on_done": lambda *one: told.append(one)}
+    with pytest.raises(InputError, match="fast"):
+        run_many(candles, EmaTrend, [*SETS * 20, {"fast": 30, "slow": 20}], **options)
+    with pytest.raises(DataError, match="no bar"):
+        run_many(candles, EmaTrend, SETS * 20, start_ms=int(candles.ts[-1]) + 1, **options)
+    with pytest.raises(InputError, match="capital"):
+        run_many(candles, EmaTrend, SETS * 20, capital=-1.0, **options)
+    assert not told
+
+
+def test_lines_that_were_begun_in_vain_are_left_where_a_strategys_own_rules_are_not_plain(candles):
+    class Soon(EmaTrend):
+        rules: ClassVar = {"max_bars": 5.0}
+
+    metrics = run_many(candles, Soon, SETS, threads=3).metrics
+    assert metrics == [backtest(candles, build(Soon, one)).metrics for one in SETS]
+    assert metrics != run_many(candles, EmaTrend, SETS).metrics
+
+
 def test_candles_that_come_with_funding_pay_it_in_every_set(candles):
     every = 8 * 3_600_000
     due = np.arange(int(candles.ts[0]) // every + 1, int(candles.ts[-1]) // every + 1) * every
@@ -284,12 +305,15 @@ def test_what_a_strategy_says_wrongly_is_told_to_nobody(candles):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_a_set_that_fails_ends_the_others_too(candles, threads):
+@pytest.mark.parametrize(
+    "period", [3, 40]
+)  # of the first sets, whose lines are computed ahead, and of others
+def test_a_set_that_fails_ends_the_others_too(candles, threads, period):
     class Broken(Terms):
         name: ClassVar[str] = "broken"
 
         def shared(self):
-            if self.period == 40:
+            if self.period == period:
                 return Shared((line("close").above(Line("sma", "value", (("period", 0),))),))
             return super().shared()
 
@@ -313,10 +337,11 @@ def test_a_mistake_on_the_shared_road_is_caught_by_the_first_set(candles, monkey
     else:
         compute = room.compute
 
-        def late(lines, bars, rooms):
-            compute(lines, bars, rooms)
-            for room in rooms:
-                room[:] = before(room)
+        def late(lines, bars, rows, slots):
+            first = compute(lines, bars, rows, slots)
+            for slot in slots:
+                rows[slot] = before(rows[slot])
+            return [row + 1 for row in first]
 
         monkeypatch.setattr(room, "compute", late)
     with pytest.raises(InputError, match="says one thing by `shared`"):

@@ -6,6 +6,7 @@ anything twice; its `signals` stay what they are, and must say the same.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -15,7 +16,7 @@ from cryptai.errors import InputError
 from cryptai.features.crosses import before
 from cryptai.features.feature import features
 from cryptai.features.indicator import COLUMNS, Indicator
-from cryptai.features.side_by_side import WIDTH, emas
+from cryptai.features.side_by_side import emas
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,10 @@ ABOVE: Final = 0
 BELOW: Final = 1
 CROSSES_ABOVE: Final = 2
 CROSSES_BELOW: Final = 3
+
+
+# Averages computed in one call, without Python's lock.
+_GROUP: Final = 16
 
 
 class Term(NamedTuple):
@@ -86,16 +91,33 @@ def batches(lines: Sequence[Line], bars: int) -> list[list[Line]]:
     """Return lines in the groups that `compute` takes; `bars` is how many the candles have."""
     averages = [one for one in lines if 0 < _ema_period(one) <= bars]
     others = [[one] for one in lines if not 0 < _ema_period(one) <= bars]
-    return others + [averages[begin : begin + WIDTH] for begin in range(0, len(averages), WIDTH)]
+    return others + [averages[begin : begin + _GROUP] for begin in range(0, len(averages), _GROUP)]
 
 
-def compute(lines: Sequence[Line], candles: Candles, rooms: Sequence[NDArray[np.float64]]) -> None:
-    """Write each line of a group over candles into its room."""
+def compute(
+    lines: Sequence[Line], candles: Candles, rows: NDArray[np.float64], slots: Sequence[int]
+) -> list[int]:
+    """Write each line of a group over candles into its slot of `rows`.
+
+    Return of each the first row with a value; -1 for a line that has a hole after it.
+    """
     if 0 < _ema_period(lines[0]) <= len(candles):
-        emas(candles.close, [_ema_period(one) for one in lines], rooms)
-        return
-    for one, room in zip(lines, rooms, strict=True):
-        room[:] = one.over(candles)
+        periods = [_ema_period(one) for one in lines]
+        emas(candles.close, periods, rows, slots)
+        # An average that is NaN once stays so: the last row speaks for those before it.
+        return [
+            _first(rows[slot]) if math.isnan(rows[slot, -1]) else period - 1
+            for period, slot in zip(periods, slots, strict=True)
+        ]
+    for one, slot in zip(lines, slots, strict=True):
+        rows[slot] = one.over(candles)
+    return [_first(rows[slot]) for slot in slots]
+
+
+def _first(rows: NDArray[np.float64]) -> int:
+    unknown = np.isnan(rows)
+    begin = int(np.argmin(unknown)) if not unknown.all() else len(rows)
+    return -1 if unknown[begin:].any() else begin
 
 
 def _ema_period(line: Line) -> int:

@@ -15,10 +15,12 @@ from cryptai.kernels import kernel, part
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cryptai.kernels import Floats
+    from numpy.typing import NDArray
+
+    from cryptai.kernels import Floats, Ints
 
 WIDTH: Final = 4
-"""How many are computed at once."""
+"""How many wait together."""
 
 
 @part
@@ -34,10 +36,10 @@ def _begun(close: Floats, until: int, period: int, out: Floats) -> float:
     return average
 
 
-@kernel
-def _four_emas(
+@part
+def _four(
     close: Floats, a: int, b: int, c: int, d: int, of_a: Floats, of_b: Floats, of_c: Floats, of_d: Floats
-) -> int:
+) -> None:
     first = max(a, b, c, d)
     x, y = _begun(close, first, a, of_a), _begun(close, first, b, of_b)
     z, w = _begun(close, first, c, of_c), _begun(close, first, d, of_d)
@@ -50,19 +52,32 @@ def _four_emas(
         z += (price - z) * weigh_z
         w += (price - w) * weigh_w
         to_a[i], to_b[i], to_c[i], to_d[i] = x, y, z, w
+
+
+@kernel
+def _emas(close: Floats, periods: Ints, slots: Ints, room: Floats) -> int:
+    n, last = len(close), len(periods) - 1
+    for a in range(0, len(periods), WIDTH):
+        # Fewer than four: the last one is computed again, into the same place.
+        b, c, d = min(a + 1, last), min(a + 2, last), min(a + 3, last)
+        at_a, at_b, at_c, at_d = slots[a] * n, slots[b] * n, slots[c] * n, slots[d] * n
+        _four(
+            close, periods[a], periods[b], periods[c], periods[d], room[at_a : at_a + n],
+            room[at_b : at_b + n], room[at_c : at_c + n], room[at_d : at_d + n],
+        )  # fmt: skip
     return 0
 
 
-def emas(close: Floats, periods: Sequence[int], rooms: Sequence[Floats]) -> None:
-    """Write the EMA of each period into its room, bit for bit as `cryptai.features.averages.ema` gives it.
+def emas(close: Floats, periods: Sequence[int], rows: NDArray[np.float64], slots: Sequence[int]) -> None:
+    """Write the EMA of each period into its slot, bit for bit as `cryptai.features.averages.ema` gives it.
 
     Parameters
     ----------
     close
         Those of candles: contiguous, and never NaN.
-    periods, rooms
-        At most `WIDTH` of them, of 2 bars or more, none longer than `close`; rooms are as long as it.
+    periods
+        One or more, of 2 bars or more, none longer than `close`.
+    rows, slots
+        Contiguous rows as long as `close`, and the one of them that each period has for itself.
     """
-    # Fewer than four: the last one is computed again, into the same room.
-    more = WIDTH - len(periods)
-    _four_emas(close, *periods, *[periods[-1]] * more, *rooms, *[rooms[-1]] * more)
+    _emas(close, np.array(periods, np.int64), np.array(slots, np.int64), rows.reshape(-1))

@@ -11,7 +11,7 @@ from cryptai.jit import NativeKernel
 from cryptai.ledger.book import TRADE
 from cryptai.signals import COLUMNS, EXIT_LONG, EXIT_SHORT
 from cryptai.trading.backtest import decided, ruined
-from cryptai.trading.tallied import TALLIES, daily_returns, day_ends, measure_all
+from cryptai.trading.tallied import TALLIES, day_ends, measure_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 _SIGNATURE: Final = "ippppppppp" + "ipii" + "pipipi" + "ipppi" + "pippp"
 _sweep = NativeKernel("cryptai.trading.event_kernel", "sweep_entry", _SIGNATURE)
-_BLOCK: Final = 16
+# How often a block of the kernel's bars (its BLOCK of 16) is halved to one.
+_HALVINGS: Final = 4
 _STACK: Final = 256
 WORDS_BYTES: Final = 4 << 20
 """Room for the bits of the sets of one call, where each tells one pair of lines."""
@@ -40,6 +41,11 @@ _SPREAD: Final = 6
 _FELL: Final = 11
 
 
+def width_of(rows: int) -> int:
+    """Return how many words of 64 bits so many rows take."""
+    return (rows + 63) // 64
+
+
 class Market:
     """What all runs have in common, as the kernel takes it; made of the whole backtest of one set."""
 
@@ -47,15 +53,14 @@ class Market:
         bars = result.bars
         self.result, self.close_at_end = result, close_at_end
         self.n, self.rows = len(bars), len(result.candles)
-        self.width = (self.rows + 63) // 64
-        begins = np.arange(0, self.n, _BLOCK)
+        self.width = width_of(self.rows)
         ts, low, high, close = (
             np.ascontiguousarray(one) for one in (bars.ts, bars.low, bars.high, bars.close)
         )
         self.arrays = [
             ts, np.ascontiguousarray(bars.open), high, low, close,
-            np.minimum.reduceat(low, begins), np.maximum.reduceat(high, begins),
-            np.minimum.reduceat(close, begins), np.maximum.reduceat(close, begins),
+            _of_blocks(np.minimum, low), _of_blocks(np.maximum, high),
+            _of_blocks(np.minimum, close), _of_blocks(np.maximum, close),
         ]  # fmt: skip
         self.day_last = day_ends(bars.ts)
         self.settings = np.array([result.capital, *result.rules[:4], *result.costs[:2]])
@@ -108,9 +113,8 @@ class Market:
             capital, self.n, int(bars.ts[-1] - bars.ts[0]) + bars.timeframe.ms,
             float(bars.close[-1] / bars.open[0] - 1.0), out[good], daily[good],
         )  # fmt: skip
-        kept = daily_returns(capital, daily[good])
-        for at, metrics, row in zip(good.tolist(), found, kept, strict=True):
-            done(indices[at], metrics, row)
+        for at, metrics in zip(good.tolist(), found, strict=True):
+            done(indices[at], metrics, daily[at])
         return [indices[at] for at in np.flatnonzero(~sound).tolist()]
 
 
@@ -118,11 +122,10 @@ class Plain:
     """The runs of a search by plain rules, on the threads of a pool."""
 
     def __init__(
-        self, market: Market, made: Sequence[Strategy], done: Done, pool: Executor, threads: int,
+        self, market: Market, made: Sequence[Strategy], done: Done, pool: Executor,
         stopped: Callable[[], bool],
     ) -> None:  # fmt: skip
-        self.market, self.made, self.done = market, made, done
-        self.pool, self.threads, self.stopped = pool, threads, stopped
+        self.market, self.made, self.done, self.pool, self.stopped = market, made, done, pool, stopped
 
     def by_signals(self, indices: Sequence[int]) -> list[int]:
         """Run sets by what each says by `signals`; return those that must be run in full."""
@@ -146,6 +149,16 @@ class Plain:
         if plain:
             left += self.market.tell(plain, np.concatenate(tallies), np.concatenate(dailies), self.done)
         return left
+
+
+def _of_blocks(extreme: np.ufunc, values: NDArray[Any]) -> NDArray[Any]:
+    # Of each block of bars the extreme: neighbours by pairs, as often as it takes. In one call of `reduceat`
+    # it takes three times as long.
+    for _ in range(_HALVINGS):
+        if len(values) % 2:
+            values = np.append(values, values[-1])
+        values = extreme(values[::2], values[1::2])
+    return values
 
 
 def _words(signals: Signals, width: int) -> NDArray[np.uint64]:

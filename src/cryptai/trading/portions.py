@@ -32,7 +32,7 @@ def portions(made: Sequence[Strategy], slots: int, most: int, threads: int) -> I
     begin = 0
     while begin < len(order):
         left = len(order) - begin
-        size = most if threads == 1 else min(most, max(left // (2 * threads), _FEWEST))
+        size = most if threads == 1 else min(most, max(left // threads, _FEWEST))
         end = ends[bisect_right(ends, begin + size) - 1]
         until = end if end >= begin + (size + 1) // 2 else begin + size
         yield order[begin:until]
@@ -84,7 +84,8 @@ class Told(NamedTuple):
 def numbered(shared: Sequence[Shared]) -> Told:
     """Return what sets tell, in numbers; each of them tells a term at least."""
     conditions = [some for one in shared for some in one]
-    a, b, how = zip(*(term for some in conditions for term in some), strict=True)
+    terms = [term for some in conditions for term in some]
+    a, b, how = zip(*terms, strict=True) if terms else ((), (), ())
     # The same line is mostly the same object, and an address is found sooner than a line.
     of_a, of_b = list(map(id, a)), list(map(id, b))
     number: dict[Line, int] = {}

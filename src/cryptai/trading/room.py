@@ -31,7 +31,8 @@ class Room:
     rows
         float64 of shape (slots, bars).
     first
-        Of each slot the first row with a value; -1 for a line that has a hole after it.
+        Of each slot the first row with a value; -1 for a line that has a hole after it, which has no place
+        in the bits: its sets go by their signals.
     """
 
     def __init__(self, candles: Candles, slots: int, threads: int) -> None:
@@ -108,16 +109,7 @@ class Room:
                     return
                 lines = self._wanted.popleft()
                 slots = [self._at[line] for line in lines]
-            compute(lines, self.candles, [self.rows[slot] for slot in slots])
-            for slot in slots:
-                self.first[slot] = _first(self.rows[slot])
+            self.first[slots] = compute(lines, self.candles, self.rows, slots)
             with self._changed:
                 self._ready.update(lines)
                 self._changed.notify_all()
-
-
-def _first(rows: NDArray[np.float64]) -> int:
-    unknown = np.isnan(rows)
-    begin = int(np.argmin(unknown)) if not unknown.all() else len(rows)
-    # A hole in the middle of a line has no place in the bits: its sets go by their signals.
-    return -1 if unknown[begin:].any() else begin

@@ -9,9 +9,10 @@ that use it. Everything else runs as a whole backtest.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from cryptai.strategies.strategy import Strategy
     from cryptai.trading.result import Result
 
+# Sets whose lines are computed while the others are made.
+_AHEAD = 16
 _PLAIN = ("rules", "costs", "min_reward_risk", "close_at_end", "exchange")
 
 
@@ -59,7 +62,7 @@ class Many:
 
 
 class _Found:
-    """Metrics and daily returns as they come in, from any thread."""
+    """Metrics and daily equities as they come in, from any thread."""
 
     def __init__(self, sets: int, keep: bool, on_done: Callable[[int, Metrics], object] | None) -> None:
         self.metrics: list[Metrics | None] = [None] * sets
@@ -67,21 +70,21 @@ class _Found:
         self.keep, self.on_done = keep, on_done
         self.told = Lock()
 
-    def __call__(self, index: int, metrics: Metrics, returns: NDArray[np.float64]) -> None:
+    def __call__(self, index: int, metrics: Metrics, daily: NDArray[np.float64]) -> None:
         self.metrics[index] = metrics
         if self.keep:
-            self.rows[index] = returns
+            self.rows[index] = daily
         if self.on_done is not None:
             with self.told:
                 self.on_done(index, metrics)
 
-    def returns(self, days: int) -> NDArray[np.float64] | None:
+    def returns(self, capital: float, days: int) -> NDArray[np.float64] | None:
         if not self.keep:
             return None
         found = np.zeros((days, len(self.rows)))
-        for index, row in enumerate(self.rows):
-            if row is not None:
-                found[:, index] = row
+        known = [index for index, row in enumerate(self.rows) if row is not None]
+        if known:
+            found[:, known] = daily_returns(capital, np.array([self.rows[index] for index in known])).T
         return found
 
 
@@ -126,9 +129,8 @@ def run_many(
     """
     if threads < 1:
         raise InputError(f"threads must be 1 or more, was {threads}.", field="threads")
-    made = [build(strategy, one) for one in sets]
     whole = {"capital": capital, "start_ms": start_ms, "end_ms": end_ms, **options}
-    found = _Found(len(made), returns, on_done)
+    found = _Found(len(sets), returns, on_done)
 
     def stopped() -> bool:
         return stop is not None and stop.is_set()
@@ -137,34 +139,48 @@ def run_many(
         if stopped():
             return None
         result = backtest(candles, made[index], **whole)
-        found(index, result.metrics, daily_returns(capital, result.equity[None, day_ends(result.ts)])[0])
+        found(index, result.metrics, result.equity[day_ends(result.ts)])
         return result
 
-    # The first one in full: what is refused for all of them is refused here, in its words.
-    first = run(0) if made else None
-    left: Sequence[int] = range(1, len(made))
-    with ThreadPoolExecutor(threads) as pool:
-        if first is not None and _plain(candles, strategy, first, options):
+    left: Sequence[int] = range(1, len(sets))
+    with ThreadPoolExecutor(threads) as pool, ExitStack() as begun:
+        made = [build(strategy, one) for one in sets[:_AHEAD]]
+        shared = None
+        if made and hasattr(strategy, "shared") and _may_be_plain(candles, strategy, options):
+            known = candles.between(None, end_ms)
+            if len(known):
+                shared = begun.enter_context(SharedRuns(made, known, pool, threads, stopped))
+        made += [build(strategy, one) for one in sets[_AHEAD:]]
+        if shared is not None:
+            shared.begin(made)
+        # The first one in full: what is refused for all of them is refused here, in its words.
+        first = run(0) if made else None
+        if first is not None and _may_be_plain(candles, strategy, options) and _plain(first):
             market = Market(first, close_at_end=bool(options.get("close_at_end", True)))
-            plain = Plain(market, made, found, pool, threads, stopped)
-            if hasattr(strategy, "shared"):
-                left = SharedRuns(plain, left, first.metrics).run()
-            left = plain.by_signals(left)
+            if shared is not None:
+                left = shared.run(market, first.metrics, found)
+            left = Plain(market, made, found, pool, stopped).by_signals(left)
+        begun.close()
         list(pool.map(run, left))
     days = np.empty(0, np.int64) if first is None else first.ts[day_ends(first.ts)] // DAY_MS * DAY_MS
-    return Many(found.metrics, days, found.returns(len(days)))
+    return Many(found.metrics, days, found.returns(capital, len(days)))
 
 
-def _plain(
-    candles: Candles | Sequence[Candles], strategy: type[Strategy], first: Result, options: Mapping[str, Any]
-) -> bool:
+def _may_be_plain(
+    candles: Candles | Sequence[Candles], strategy: type[Strategy], options: Mapping[str, Any]
+) -> TypeGuard[Candles]:
     # One market, the next open, and none of the rules, costs and options that only the full loop knows.
     others = (value for name, value in options.items() if name not in _PLAIN)
+    asked = (options.get("rules"), options.get("costs"))
     return (
         isinstance(candles, Candles)
         and candles.funding is None
-        and first.rules.plain()
-        and first.costs.plain()
         and not hasattr(strategy, "signals_many")
+        and all(one is None or one.plain() for one in asked)
         and all(not value or value == "open" for value in others)
     )
+
+
+def _plain(first: Result) -> bool:
+    # A strategy's own rules count as well.
+    return first.rules.plain() and first.costs.plain()
