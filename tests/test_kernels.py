@@ -51,6 +51,16 @@ def test_a_kernel_gives_what_its_function_gives(ranked, monkeypatch):
     assert _run(kernel(_ranked)) == compiled, "step by step in Python"
 
 
+@pytest.mark.parametrize("rows", [0, 1, 9, 32_768, 32_769])  # asked for ahead, the last one not
+def test_a_kernel_reads_as_many_rows_as_there_are(rows, ranked):
+    values = np.random.default_rng(rows).normal(size=rows)
+    places, signs = np.zeros(rows, np.int64), np.zeros(rows, np.int8)
+    by_python = np.zeros(rows, np.int64), np.zeros(rows, np.int8)
+    assert ranked(values, places, signs, 1.0, False) == _ranked(values, *by_python, 1.0, False)
+    assert (places == by_python[0]).all()
+    assert (signs == by_python[1]).all()
+
+
 @pytest.mark.parametrize(
     "wrong",
     [np.array([1, 2, 3]), np.array([1.0, 2.0, 3.0], np.float32), np.arange(6.0)[::2], np.ones((3, 1))],

@@ -37,11 +37,11 @@ _PACKAGE = Path(__file__).parent
 # What kernels are made of: one change in any of these makes all object code stale.
 _SOURCES = (
     "jit.py", "ledger/book.py", "ledger/fold.py", "ledger/state.py", "portfolio/limits.py",
-    "portfolio/refusals.py", "portfolio/rules.py", "portfolio/sizing.py", "signals.py", "trading/calm.py",
-    "trading/columns.py", "trading/costs.py", "trading/entering.py", "trading/event_kernel.py",
-    "trading/fills.py", "trading/inside.py", "trading/kernel.py", "trading/markets_kernel.py",
-    "trading/masks.py", "trading/matching.py", "trading/memory.py", "trading/moments.py",
-    "trading/reading.py", "trading/tables.py", "trading/tally.py",
+    "portfolio/refusals.py", "portfolio/rules.py", "portfolio/sizing.py", "prefetch.py", "signals.py",
+    "trading/calm.py", "trading/columns.py", "trading/costs.py", "trading/entering.py",
+    "trading/event_kernel.py", "trading/fills.py", "trading/inside.py", "trading/kernel.py",
+    "trading/markets_kernel.py", "trading/masks.py", "trading/matching.py", "trading/memory.py",
+    "trading/moments.py", "trading/reading.py", "trading/tables.py", "trading/tally.py",
 )  # fmt: skip
 # Kernels of features stand above their functions, so each file there may hold some.
 _SOURCE_PATTERNS = ("kernels.py", "features/*.py")

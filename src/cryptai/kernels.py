@@ -93,19 +93,24 @@ def _entry(function: Callable[..., int], kinds: dict[str, str]) -> Callable[...,
     from numba import carray, njit  # type: ignore[attr-defined]  # noqa: PLC0415 (seconds to import: only who compiles pays)
     from numba.extending import register_jitable  # noqa: PLC0415
 
+    from cryptai.prefetch import ask  # noqa: PLC0415
+
     for one in _parts:
         register_jitable(one)
     compiled = njit(function, nogil=True, error_model="numpy")
-    arguments, handed = [], []
+    arguments, handed, ahead = [], [], []
     for name, kind in kinds.items():
         if kind in _ARRAYS:
             arguments += [name, f"n_{name}"]
+            ahead.append(f"ask({name}, n_{name} * {_ARRAYS[kind].itemsize})")
             handed.append(f"carray({name}, n_{name}, np.{_ARRAYS[kind].name})")
         else:
             arguments.append(name)
             handed.append(f"{name} != 0" if kind == "bool" else name)
-    source = f"def entry({', '.join(arguments)}):\n    return kernel({', '.join(handed)})"
-    made: dict[str, Any] = {"kernel": compiled, "carray": carray, "np": np}
+    # Where each row waits for the one before, what is far away is read slowly: it is asked for at once.
+    lines = [*ahead, f"return kernel({', '.join(handed)})"]
+    source = f"def entry({', '.join(arguments)}):\n    " + "\n    ".join(lines)
+    made: dict[str, Any] = {"kernel": compiled, "carray": carray, "np": np, "ask": ask}
     exec(source, made)  # noqa: S102 (of names and types written in this repository)
     entry: Callable[..., int] = made["entry"]
     return entry

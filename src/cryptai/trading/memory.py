@@ -61,6 +61,8 @@ else:
     from numba.extending import intrinsic
     from numba.np.numpy_support import from_dtype
 
+    from cryptai.prefetch import asked
+
     _WORD = ir.IntType(64)
 
     def _place(builder: Any, arguments: Any, width: int) -> Any:
@@ -93,11 +95,8 @@ else:
         # Ask the processor for the line of a float64 that will soon be read.
         def typed(_context: Any, _address: Any, _row: Any) -> Any:
             def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-                pointer = ir.IntType(8).as_pointer()
-                place = builder.inttoptr(_place(builder, arguments, 8), pointer)
-                kind = ir.FunctionType(ir.VoidType(), [pointer, *[ir.IntType(32)] * 3])
-                prefetch = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
-                builder.call(prefetch, [place, *(ir.Constant(ir.IntType(32), n) for n in (0, 3, 1))])
+                place = builder.inttoptr(_place(builder, arguments, 8), ir.IntType(8).as_pointer())
+                asked(builder, place)
                 return context.get_dummy_value()
 
             return types.void(types.int64, types.int64), generate
