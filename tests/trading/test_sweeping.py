@@ -249,6 +249,27 @@ def test_lines_that_were_begun_in_vain_are_left_where_a_strategys_own_rules_are_
     assert metrics != run_many(candles, EmaTrend, SETS).metrics
 
 
+def test_a_strategys_own_steps_of_its_target_are_those_of_its_backtests(candles):
+    class Steps(EmaTrend):
+        target: ClassVar[float] = math.nan
+
+        def target_steps(self, timeframe):
+            return ((0, 0.02), (self.fast, 0.01)) if self.fast > 3 else ()
+
+    sets = [{"fast": fast, "slow": 30} for fast in (3, 5, 8)]
+    alone = [backtest(candles, build(Steps, one)).metrics for one in sets]
+    assert run_many(candles, Steps, sets).metrics == alone
+    unshared = type("Unshared", (Steps,), {"shared": lambda self: Shared()})
+    assert run_many(candles, unshared, sets).metrics == alone
+    assert alone[1] != run_many(candles, EmaTrend, sets, rules=Rules(stop=0.08, target=math.nan)).metrics[1]
+
+
+def test_a_set_that_shorts_is_refused_a_target_that_no_short_reaches(candles):
+    sets = [{"fast": 3, "slow": 30}, {"fast": 3, "slow": 30, "allow_short": True}]
+    with pytest.raises(InputError, match="shorts are allowed"):
+        run_many(candles, EmaTrend, sets, rules=Rules(stop=0.5, target=1.5))
+
+
 def test_candles_that_come_with_funding_pay_it_in_every_set(candles):
     every = 8 * 3_600_000
     due = np.arange(int(candles.ts[0]) // every + 1, int(candles.ts[-1]) // every + 1) * every

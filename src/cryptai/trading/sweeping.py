@@ -8,6 +8,7 @@ that use it. Everything else runs as a whole backtest.
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import numpy as np
 from cryptai.errors import InputError
 from cryptai.market.candles import Candles
 from cryptai.market.timeframe import DAY_MS
+from cryptai.portfolio.rules import MIN_REWARD_RISK, check_rules
 from cryptai.strategies.strategy import build
 from cryptai.trading.backtest import backtest
 from cryptai.trading.plain_runs import Market, Plain
@@ -155,8 +157,8 @@ def run_many(
             shared.begin(made)
         # The first one in full: what is refused for all of them is refused here, in its words.
         first = run(0) if made else None
-        if first is not None and _may_be_plain(candles, strategy, options) and _plain(first):
-            market = Market(first, close_at_end=bool(options.get("close_at_end", True)))
+        if first is not None and _may_be_plain(candles, strategy, options) and _plain(first, strategy):
+            market = _market(first, made, options)
             if shared is not None:
                 left = shared.run(market, first.metrics, found)
             left = Plain(market, made, found, pool, stopped).by_signals(left)
@@ -181,6 +183,15 @@ def _may_be_plain(
     )
 
 
-def _plain(first: Result) -> bool:
-    # A strategy's own rules count as well.
-    return first.rules.plain() and first.costs.plain()
+def _plain(first: Result, strategy: type[Strategy]) -> bool:
+    # A strategy's own rules count as well, and so do its own steps, of which each set may have others.
+    steps = hasattr(strategy, "target_steps") and math.isnan(first.rules.target)
+    return first.rules.plain() and first.costs.plain() and not steps
+
+
+def _market(first: Result, made: Sequence[Strategy], options: Mapping[str, Any]) -> Market:
+    # Set 0 need not allow shorts where others do, and their rules are refused for that alone.
+    if any(getattr(one, "allow_short", False) for one in made):
+        least = float(options.get("min_reward_risk", MIN_REWARD_RISK))
+        check_rules(first.rules, min_reward_risk=least, shorts=True, own_stops=True)
+    return Market(first, close_at_end=bool(options.get("close_at_end", True)))
