@@ -72,8 +72,9 @@ def test_an_indicator_is_found_switched_on_and_still_there_at_the_next_visit(pag
     page.mouse.move(5, 5)  # away from the bars: the newest is told
     page.locator("#readout", has_text=upper).wait_for()
     page.reload()
-    page.locator("#readout", has_text=upper).wait_for()
-    assert page.locator("#features-open").inner_text() == "Indicators and structures (1)"
+    # The newest bar's own high may be the same number, and is told before any indicator is read.
+    page.locator("#readout", has_text="donchian").filter(has_text=upper).wait_for()
+    page.locator("#features-open", has_text="Indicators and structures (1)").wait_for()
 
 
 def test_a_parameter_out_of_range_is_refused_in_place(page: Page) -> None:
