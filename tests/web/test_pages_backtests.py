@@ -386,6 +386,24 @@ def test_running_again_gives_the_form_as_it_was_filled_in(hers: Client) -> None:
         assert said in page
 
 
+def _timeframes(page: str) -> tuple[list[str], list[str]]:
+    select = re.search(r'<select [^>]*name="timeframe".*?</select>', page, re.DOTALL)
+    assert select
+    options = re.findall(r"<option( selected)?>([^<]*)", select[0])
+    return [name for _, name in options], [name for chosen, name in options if chosen]
+
+
+@pytest.mark.parametrize("form", ["", "sweep/", "walk-forward/"])
+def test_timeframes_made_of_finer_bars_are_offered_and_the_one_asked_for_is_kept(
+    hers: Client, form: str
+) -> None:
+    assert _timeframes(hers.get(PAGE + form).content.decode())[0] == ["1h", "4h", "1d", "1w"]
+    for asked in ("4h", "15m"):  # of stored hours the second cannot be made, and the run will say so
+        assert _timeframes(hers.get(PAGE + form, {"timeframe": asked}).content.decode())[1] == [asked]
+    run = hers.post(PAGE, {**ASKED, "timeframe": "4h"})["location"]
+    assert "BTC/USDT 4h" in hers.get(run).content.decode()
+
+
 def test_a_strategy_of_the_users_is_offered_without_being_imported(hers: Client, home: Workspace) -> None:
     file = home.strategies / "mine.py"
     file.write_text("raise SystemExit\n")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 
 from cryptai.errors import CryptaiError
-from cryptai.market.timeframe import TIMEFRAMES
+from cryptai.market.timeframe import TIMEFRAMES, Timeframe
 from cryptai.web import live
 from cryptai.web.context import shown
 from cryptai.web.pages import stored
@@ -50,13 +50,22 @@ def venue_of(request: HttpRequest, given: dict[str, str]) -> str:
 
 
 def markets_of(exchange: str, given: dict[str, str]) -> tuple[list[str], list[str], dict[str, str]]:
-    """Return stored symbols and timeframes of a venue, and the form's values with a symbol among them."""
+    """Return a venue's stored symbols, the timeframes that can be read, and the form's values with a symbol.
+
+    A timeframe can be read where it is stored, or made of finer bars that are; the one that was asked for
+    stands among them, so that no form asks for another instead.
+    """
     try:
         found = live.store().markets(exchange)
     except CryptaiError:
         found = []
     symbols = stored.symbols(found)
-    frames = [name for name in TIMEFRAMES if any(one.timeframe == name for one in found)]
+    kept = {one.timeframe for one in found}
+    frames = [
+        name
+        for name in TIMEFRAMES
+        if name == given.get("timeframe") or any(one == name or one.divides(Timeframe(name)) for one in kept)
+    ]
     if symbols and "symbol" not in given:
         given = {**given, "symbol": "BTC/USDT" if "BTC/USDT" in symbols else symbols[0]}
-    return symbols, frames or list(TIMEFRAMES), given
+    return symbols, frames if kept else list(TIMEFRAMES), given
