@@ -301,7 +301,18 @@ def most_within(sent, seconds):
 
 
 def test_real_processes_share_one_budget_fairly_and_a_killed_one_holds_nobody_up(tmp_path):
-    file = tmp_path / "budget.sqlite3"
+    # On a busy machine one of them may get little of the processor for seconds; what counts is who gets the
+    # budget. By the number of those who wait it would be 10 : 2 : 2, each time.
+    for attempt in range(3):
+        counts = shared_out(tmp_path / f"budget-{attempt}.sqlite3")
+        assert min(counts) > 0, counts
+        if max(counts[1:]) > 0.3 * counts[0]:
+            return
+    pytest.fail(f"the greedy process got most of the budget three times, at last {counts}")
+
+
+def shared_out(file):
+    """Let three processes spend one budget beside a fourth that is killed; return what each got."""
     # One is greedy: it has ten requests waiting at any moment where the others have two.
     workers = [start(file, 4.0, tasks) for tasks in (10, 2, 2)]
     victim = start(file, 60.0, 2)
@@ -311,14 +322,11 @@ def test_real_processes_share_one_budget_fairly_and_a_killed_one_holds_nobody_up
     sent = [json.loads(worker.communicate(timeout=60)[0]) for worker in workers]
     # Spent is counted before it is sent: the moments written down are a little later.
     assert most_within([at for one in sent for at in one], 0.9) <= 180
-    # While all three ran; by the number of those who wait it would be 10 : 2 : 2.
-    began = max(one[0] for one in sent)
-    counts = [sum(1 for at in one if at >= began) for one in sent]
-    # On a busy machine one of them may get little of the processor; what counts is who gets the budget.
-    assert max(counts[1:]) > 0.2 * counts[0], counts
-    assert min(counts) > 0, counts
     with sqlite3.connect(file) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    # While all three ran.
+    began = max(one[0] for one in sent)
+    return [sum(1 for at in one if at >= began) for one in sent]
 
 
 def test_a_ban_that_one_process_got_is_kept_by_another(tmp_path):
