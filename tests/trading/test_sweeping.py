@@ -326,9 +326,7 @@ def test_what_a_strategy_says_wrongly_is_told_to_nobody(candles):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize(
-    "period", [3, 40]
-)  # of the first sets, whose lines are computed ahead, and of others
+@pytest.mark.parametrize("period", [3, 40], ids=["begun ahead", "among the others"])
 def test_a_set_that_fails_ends_the_others_too(candles, threads, period):
     class Broken(Terms):
         name: ClassVar[str] = "broken"

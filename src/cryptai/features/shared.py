@@ -31,7 +31,6 @@ BELOW: Final = 1
 CROSSES_ABOVE: Final = 2
 CROSSES_BELOW: Final = 3
 
-
 # Averages computed in one call, without Python's lock.
 _GROUP: Final = 16
 

@@ -184,7 +184,8 @@ def _may_be_plain(
 
 
 def _plain(first: Result, strategy: type[Strategy]) -> bool:
-    # A strategy's own rules count as well, and so do its own steps, of which each set may have others.
+    # A strategy's own rules count as well, and so do its own steps, which a backtest asks for where there is
+    # no target: another set may have others than set 0.
     steps = hasattr(strategy, "target_steps") and math.isnan(first.rules.target)
     return first.rules.plain() and first.costs.plain() and not steps
 
